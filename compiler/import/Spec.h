@@ -1,0 +1,118 @@
+// A model spec after reading: typed, every value in range, every item with its place in the file.
+// What it does not know: IR, shapes of layers (ImportModel.cpp infers and checks those), where data lie.
+// The keys, types, ranges and defaults are declared once, in Schema.cpp.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace danaus::spec {
+
+/// A place in the spec file, counted from 1; line 0 means "not written" (a default).
+struct Mark {
+  unsigned line = 0, column = 0;
+};
+
+/// A value and the place where it was written.
+template <typename T> struct At {
+  T value{};
+  Mark mark;
+  operator const T &() const { return value; }
+};
+
+enum class Activation { None, Relu, Gelu, GeluTanh };
+enum class LayerKind { Flatten, Linear, Activation, Repeat, Residual, Ops };
+
+/// `ops:` a layer written out from primitives.
+struct OpsBlock {
+  struct Parameter {
+    std::string name;
+    At<std::vector<int64_t>> shape;
+  };
+  std::vector<At<std::string>> inputs;
+  std::vector<Parameter> parameters;
+  /// "h = matmul(x, transpose(V))": parsed by ImportOps.cpp.
+  std::vector<At<std::string>> steps;
+  At<std::string> output;
+};
+
+/// One entry of `layers:`.
+struct Layer {
+  LayerKind kind = LayerKind::Flatten;
+  /// Where the layer's type is written.
+  Mark mark;
+  /// The type as written ("linear", "relu"): the layer is called by it where `name` is empty.
+  std::string type;
+  At<std::string> name;
+  At<int64_t> out;     ///< linear: output features
+  bool bias = true;    ///< linear
+  Activation activation = Activation::None; ///< linear, or the activation layer itself
+  At<int64_t> times;   ///< repeat: how often
+  std::vector<Layer> layers; ///< repeat, residual
+  OpsBlock ops;
+};
+
+enum class StructureKind { Dense, LowRank, Monarch };
+
+/// One rule of `structure:`; the first whose glob matches a layer's name decides.
+struct Structure {
+  Mark mark;
+  At<std::string> match;
+  StructureKind kind = StructureKind::Dense;
+  At<int64_t> rank;                   ///< low_rank, as a number of rows; 0 where a ratio is given
+  std::optional<At<double>> rankRatio; ///< low_rank, `rank: 0.25`: int(0.25 * min(in, out))
+  At<int64_t> nblocks;                ///< monarch
+};
+
+struct Data {
+  Mark mark;
+  At<std::string> name;
+  At<std::string> dir;
+  bool shuffle = true;
+  At<int64_t> validation;
+  std::vector<double> mean, deviation; ///< per channel; empty: none
+};
+
+enum class OptimizerKind { Sgd, Adam, AdamW };
+struct Optimizer {
+  OptimizerKind kind = OptimizerKind::Adam;
+  double lr = 1e-3, momentum = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0;
+};
+
+enum class ScheduleKind { Constant, Step, Cosine };
+struct Schedule {
+  ScheduleKind kind = ScheduleKind::Constant;
+  int64_t stepSize = 1;
+  double gamma = 0.1, warmupEpochs = 0, minLr = 0;
+};
+
+struct Train {
+  Mark mark;
+  At<int64_t> epochs, batchSize, maxSteps;
+  Mark loss;
+  double labelSmoothing = 0;
+  double clipGradNorm = 0; ///< 0: off
+  At<std::string> init;
+};
+
+struct Spec {
+  std::string file; ///< as the user wrote it
+  At<std::string> name;
+  int64_t seed = 0;
+  At<std::vector<int64_t>> inputShape; ///< one sample
+  Mark model;
+  std::vector<Layer> layers;
+  std::vector<Structure> structure;
+  Data data;
+  Train train;
+  Optimizer optimizer;
+  Schedule schedule;
+  int64_t checkpointEveryNSteps = 0, checkpointKeep = 1, logEvery = 0;
+  /// The whole spec with every default written out: runs/NAME/config.yaml.
+  std::string resolved;
+};
+
+} // namespace danaus::spec

@@ -1,0 +1,30 @@
+// The control buffer: the scalars that change from step to step, written by the runtime before a
+// step and read by kernels, so that a step's code (or captured graph) never changes. And the metrics
+// buffer, written by kernels and read by the runtime after a step. Both are float32 arrays; the compiler
+// bakes these indices into kernels, so a change here is a change of the file version (ModelFile.h).
+#pragma once
+
+#include <cstddef>
+
+namespace danaus::control {
+inline constexpr size_t LearningRate = 0;
+/// 1 / (number of rows of this batch whose label is not -1).
+inline constexpr size_t InverseCount = 1;
+/// 1 / (1 - beta1^t), t counting updates from 1 (Adam).
+inline constexpr size_t Correction1 = 2;
+/// 1 / sqrt(1 - beta2^t).
+inline constexpr size_t Correction2 = 3;
+/// 1 at the first update, else 0: SGD's momentum buffer starts as the gradient.
+inline constexpr size_t FirstUpdate = 4;
+inline constexpr size_t Count = 16;
+} // namespace danaus::control
+
+namespace danaus::metrics {
+/// Mean loss over the valid rows of the batch, before the update.
+inline constexpr size_t Loss = 0;
+/// Number of rows whose largest logit is the label's.
+inline constexpr size_t Correct = 1;
+/// L2 norm of the whole gradient before clipping (when the spec clips).
+inline constexpr size_t GradNorm = 2;
+inline constexpr size_t Count = 16;
+} // namespace danaus::metrics
