@@ -1,6 +1,6 @@
 // A model spec after reading: typed, every value in range, every item with its place in the file.
-// What it does not know: IR, shapes of layers (ImportModel.cpp infers and checks those), where data lie.
-// The keys, types, ranges and defaults are declared once, in Schema.cpp.
+// What it does not know: IR, shapes of layers (ImportModel.cpp infers and checks those), where data
+// lie. The keys, types, ranges and defaults are declared once, in Schema.cpp.
 #pragma once
 
 #include <cstdint>
@@ -47,11 +47,11 @@ struct Layer {
   /// The type as written ("linear", "relu"): the layer is called by it where `name` is empty.
   std::string type;
   At<std::string> name;
-  At<int64_t> out;     ///< linear: output features
-  bool bias = true;    ///< linear
+  At<int64_t> out;                          ///< linear: output features
+  bool bias = true;                         ///< linear
   Activation activation = Activation::None; ///< linear, or the activation layer itself
-  At<int64_t> times;   ///< repeat: how often
-  std::vector<Layer> layers; ///< repeat, residual
+  At<int64_t> times;                        ///< repeat: how often
+  std::vector<Layer> layers;                ///< repeat, residual
   OpsBlock ops;
 };
 
@@ -62,9 +62,9 @@ struct Structure {
   Mark mark;
   At<std::string> match;
   StructureKind kind = StructureKind::Dense;
-  At<int64_t> rank;                   ///< low_rank, as a number of rows; 0 where a ratio is given
+  At<int64_t> rank;                    ///< low_rank, as a number of rows; 0 where a ratio is given
   std::optional<At<double>> rankRatio; ///< low_rank, `rank: 0.25`: int(0.25 * min(in, out))
-  At<int64_t> nblocks;                ///< monarch
+  At<int64_t> nblocks;                 ///< monarch
 };
 
 struct Data {
