@@ -27,7 +27,7 @@ new_machine() {
   : >"$work/calls"
   local name
   for name in bash dirname sed tr env grep tail mkdir cat tee rm cp touch chmod true; do
-    ln -s "$(command -v "$name")" "$work/bin/$name"
+    ln -s "$(type -P "$name")" "$work/bin/$name"
   done
   stand_in id <<<'[[ $* == -u ]] && echo 0 || echo user'
   stand_in sleep <<<''
