@@ -61,9 +61,9 @@ apt() {
 # install_packages NAME...: as root, or a message that says what to install and how.
 install_packages() {
   local by_hand="sudo apt-get update && sudo apt-get install --no-install-recommends $*"
-  local log=$build/packages.log system
+  local log=$build/packages.log lists=$build/package-lists.log system
   # shellcheck disable=SC1090
-  system=$(. "${DANAUS_OS_RELEASE:-/etc/os-release}" 2>/dev/null && echo "${ID:-?} ${VERSION_ID:-?}")
+  system=$(. "${DANAUS_OS_RELEASE:-/etc/os-release}" 2>/dev/null && echo "${ID:-?} ${VERSION_ID:-?}") || true
   case $system in
   "debian 12" | "debian 13") ;;
   *) die "missing packages: $*" \
@@ -73,11 +73,11 @@ install_packages() {
   find_root || die "missing packages: $*" \
     "cannot install them: not root, and sudo is not there or wants a password. Run:" "  $by_hand"
   say "installing $# Debian packages: $*"
-  # An update that fails is no end: the lists that are here may do.
-  apt "$log" update || say "apt-get update failed; trying with the package lists that are here"
+  # An update that fails is no end: the lists that are here may do. (Without a network it succeeds.)
+  apt "$lists" update || say "apt-get update failed; trying with the package lists that are here"
   apt "$log" install -y --no-install-recommends "$@" && return 0
   local why="apt-get could not install them. Run, and see what it says:"
-  if grep -qE 'Temporary failure resolving|Could not (connect|resolve)|Network is unreachable' "$log"; then
+  if grep -qE 'Temporary failure resolving|(Could not|Unable to) (connect|resolve)|[Uu]nreachable|timed out' "$lists" "$log"; then
     why="no connection to the package server. Check the network and proxy (/etc/apt), then run this again, or:"
   elif grep -q 'Unable to locate package' "$log"; then
     why="apt does not know them: /etc/apt needs Debian's main archive and its security updates, and apt-get update a network. Then:"

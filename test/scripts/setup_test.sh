@@ -20,20 +20,20 @@ stand_in() {
 new_machine() {
   rm -rf "${work:?}"/*
   mkdir -p "$work/bin" "$work/tree/models"
-  cp -r "$tree/train" "$tree/check" "$tree/scripts" "$work/tree"
+  cp -r "$tree/train" "$tree/check" "$tree/scripts" "$tree/.ci" "$work/tree"
   printf 'cmake\n# a comment\nninja-build   # why\nyaml-22-dev\n' >"$work/tree/packages.txt"
   printf 'ID=debian\nVERSION_ID="12"\n' >"$work/os-release"
   echo cmake >"$work/installed"
   : >"$work/calls"
   local name
-  for name in bash dirname sed tr env grep tail mkdir cat tee rm cp touch chmod true; do
+  for name in bash dirname sed tr env grep tail mkdir cat tee rm cp touch chmod true mktemp; do
     ln -s "$(type -P "$name")" "$work/bin/$name"
   done
   stand_in id <<<'[[ $* == -u ]] && echo 0 || echo user'
   stand_in sleep <<<''
   stand_in dpkg-query <<<"while read -r p; do echo \"\$p installed\"; done <$work/installed; exit 1"
   stand_in apt-get <<<"[[ \$* != *install* ]] || printf 'ninja-build\nyaml-22-dev\n' >>$work/installed"
-  stand_in cmake <<<'mkdir -p build/release && touch build/release/CMakeCache.txt build/release/build.ninja'
+  stand_in cmake <<<'mkdir -p "build/$2" && touch "build/$2/CMakeCache.txt" "build/$2/build.ninja"'
   stand_in ninja <<<"[[ \$* != *-n* ]] || exit 0
 mkdir -p $work/tree/build/release/bin && cp $work/bin/danaus $work/tree/build/release/bin/danaus"
   stand_in danaus <<<'echo "process $$"; exit 75'
@@ -110,6 +110,9 @@ printf 'ID=ubuntu\nVERSION_ID="24.04"\n' >"$work/os-release"
 run ./train
 check "another system: what it is" has "$output" "Debian 12 and 13 only; this is ubuntu 24.04."
 check "another system: nothing was tried" lacks "$calls" "apt-get"
+rm "$work/os-release"
+run ./train
+check "an unnamed system" has "$output" "this is unknown."
 printf 'cmake\nninja-build\nyaml-22-dev\n' >"$work/installed"
 run ./train
 check "another system with the packages" exits 75
@@ -125,6 +128,9 @@ check "no network: why" has "$output" "no connection to the package server"
 check "no network: apt's own words" has "$output" "E: Temporary failure resolving"
 check "no network: what is missing" has "$output" "missing packages: ninja-build yaml-22-dev"
 check "no network: it ends" exits 1
+stand_in apt-get <<<'[[ $* != *install* ]] && echo "W: Could not connect to example.org" || { echo "E: Unable to locate package x"; exit 100; }'
+run ./train
+check "no network and no package lists: why" has "$output" "no connection to the package server"
 stand_in apt-get <<<'[[ $* != *install* ]] || { echo "E: Unable to locate package yaml-22-dev"; exit 100; }'
 run ./train
 check "unknown package" has "$output" "apt does not know them"
@@ -156,6 +162,19 @@ run ./train
 check "the build fails: its words" has "$output" "FAILED: a.o"
 check "the build fails: danaus does not run" lacks "$calls" "danaus train"
 check "the build fails: it ends" exits 1
+
+# CI: all of it, in this order, ending with the first failure.
+new_machine
+run ./.ci/run
+check "CI ends with a failing test" exits 8
+check "CI ends with a failing test: at once" lacks "$calls" "asan"
+stand_in ctest <<<''
+run ./.ci/run
+check "CI runs all tests" has "$calls" "ctest --preset release"$'\n'
+check "CI builds the unit tests with sanitizers" has "$calls" "build/asan danaus_unit_tests"
+check "CI runs the unit tests with sanitizers" has "$calls" "ctest --preset asan --label-regex ^unit$"
+check "CI trains" has "$calls" "danaus train models/mnist_mlp_low_rank.yaml train.epochs=1 --out "
+check "CI fails where training fails" exits 75
 
 echo "$((cases - failures)) of $cases checks passed"
 ((failures == 0))
