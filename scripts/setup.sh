@@ -72,7 +72,7 @@ install_packages() {
   esac
   find_root || die "missing packages: $*" \
     "cannot install them: not root, and sudo is not there or wants a password. Run:" "  $by_hand"
-  say "installing $# Debian packages: $*"
+  say "installing Debian packages: $*"
   # An update that fails is no end: the lists that are here may do. (Without a network it succeeds.)
   apt "$lists" update || say "apt-get update failed; trying with the package lists that are here"
   apt "$log" install -y --no-install-recommends "$@" && return 0
