@@ -36,4 +36,85 @@ def NNBuildSteps : Pass<"nn-build-steps", "::mlir::ModuleOp"> {
   let dependentDialects = ["::danaus::nn::NNDialect"];
 }
 
+def NNFormKernels : Pass<"nn-form-kernels", "::mlir::func::FuncOp"> {
+  let summary = "every nn operation becomes one kernel operation";
+  let description = [{
+    Contractions get their roles (batch, M, N, K); element-wise operations and losses become kernel.row with scalar
+    code; optimizer steps become kernel.update. nn.reshape stays: it moves nothing.
+
+    ```mlir
+    %1 = nn.relu %0 : tensor<4x8xf32>
+    // becomes
+    %1 = kernel.row %0 sizes [4, 8] maps [#id, #id] : (tensor<4x8xf32>) -> tensor<4x8xf32> {
+    ^bb0(%x: f32): ... kernel.yield %max : f32
+    }
+    ```
+  }];
+  let dependentDialects = ["::danaus::kernel::KernelDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
+}
+
+def KernelFuseEpilogues : Pass<"kernel-fuse-epilogues", "::mlir::func::FuncOp"> {
+  let summary = "move element-wise code into the epilogue of the contraction that makes its input";
+  let description = [{
+    Bias, activation, and the gradients of activations then cost no pass over memory. A remark says why a
+    neighbour was not fused.
+
+    ```mlir
+    %0 = kernel.contract %x, %w ... { ^bb0(%sum: f32): kernel.yield %sum : f32 }
+    %1 = kernel.row %0, %b ... { ^bb0(%z: f32, %bias: f32): %s = arith.addf %z, %bias : f32  kernel.yield %s : f32 }
+    // becomes
+    %1 = kernel.contract %x, %w extras(%b) ... {
+    ^bb0(%sum: f32, %bias: f32): %s = arith.addf %sum, %bias : f32  kernel.yield %s : f32
+    }
+    ```
+  }];
+  let dependentDialects = ["::danaus::kernel::KernelDialect"];
+}
+
+def KernelFormChains : Pass<"kernel-form-chains", "::mlir::func::FuncOp"> {
+  let summary = "kernels over the same rows become one launch, intermediates in cache";
+  let description = [{
+    An operation joins the chain when it treats rows one by one, over the same number of rows, and reads from the
+    chain only its own row. Weights' gradients sum over rows and stay outside; forward, loss and the gradients of
+    activations of a multi-layer perceptron become one chain.
+  }];
+  let dependentDialects = ["::danaus::kernel::KernelDialect"];
+}
+
+def KernelChooseTiles : Pass<"kernel-choose-tiles", "::mlir::func::FuncOp"> {
+  let summary = "register tiles and rows per call";
+  let description = [{
+    Sets `tile` = [MR, NV, rows] of each kernel.contract and `rows` of kernel.row and kernel.chain. No reduction is
+    split by it: results do not depend on the tile sizes' number of calls or threads.
+  }];
+  let options = [
+    Option<"vectorWidth", "vector-width", "unsigned", "16", "float32 lanes of a vector register">,
+    Option<"vectorRegisters", "vector-registers", "unsigned", "32", "vector registers">
+  ];
+  let dependentDialects = ["::danaus::kernel::KernelDialect"];
+}
+
+def KernelPackOperands : Pass<"kernel-pack-operands", "::mlir::func::FuncOp"> {
+  let summary = "copy operands into panels where their columns are not neighbours in memory";
+  let description = [{
+    ```mlir
+    kernel.contract %x, %w ... rhs map (m, n, k) -> (n, k)       // W^T: columns are far apart
+    // becomes
+    %p = kernel.copy %w map (slab, k, lane) -> (slab * 64 + lane, k)
+    kernel.contract %x, %p ... rhs map (m, n, k) -> (n floordiv 64, k, n mod 64) panel 64
+    ```
+  }];
+  let options = [Option<"vectorWidth", "vector-width", "unsigned", "16", "float32 lanes of a vector register">];
+  let dependentDialects = ["::danaus::kernel::KernelDialect"];
+}
+
+def KernelPlan : Pass<"kernel-plan", "::mlir::ModuleOp"> {
+  let summary = "stages, arena offsets, and every kernel a function";
+  let description = [{
+    Parameters, gradients and each optimizer state are runs of the arena with equal relative offsets; temporaries
+    share memory when their stages do not overlap; both programs share one arena. Updates are in place.
+  }];
+  let dependentDialects = ["::danaus::plan::PlanDialect", "::danaus::kernel::KernelDialect"];
+}
+
 #endif

@@ -1,0 +1,81 @@
+// kernel-choose-tiles: register tiles and rows per call, from the machine's vector width and
+// registers. A register tile of MR rows by NV vectors keeps MR*NV sums, NV vectors of the rhs and
+// one broadcast in registers.
+#include "compiler/Passes.h"
+#include "compiler/lower/Access.h"
+#include "dialects/kernel/Kernel.h"
+
+namespace danaus {
+#define GEN_PASS_DEF_KERNELCHOOSETILES
+#include "compiler/Passes.h.inc"
+} // namespace danaus
+
+using namespace mlir;
+using namespace danaus;
+
+namespace {
+
+struct RegisterTile {
+  int64_t rows, vectors;
+};
+
+/// Register tiles worth trying, for 32 and for 16 vector registers; the first of equals wins. With
+/// fewer rows than 4 a broadcast feeds too few products; with one vector, rows hide the latency.
+ArrayRef<RegisterTile> candidates(unsigned registers) {
+  static constexpr RegisterTile many[] = {{8, 3}, {4, 4}, {8, 2}, {16, 1}};
+  static constexpr RegisterTile few[] = {{4, 2}, {4, 3}, {8, 1}};
+  return registers >= 32 ? ArrayRef(many) : ArrayRef(few);
+}
+
+/// The tile that wastes the fewest vector lanes on N columns.
+RegisterTile registerTile(int64_t n, unsigned width, unsigned registers) {
+  int64_t vectors = llvm::divideCeil(n, width);
+  RegisterTile best{0, 0};
+  double bestCost = 0;
+  for (RegisterTile tile : candidates(registers)) {
+    if (tile.vectors > vectors)
+      continue;
+    int64_t full = vectors / tile.vectors, rest = vectors % tile.vectors;
+    // A slab of v vectors takes rows*v products and about v + rows loads per step; a narrow rest
+    // still pays the loads.
+    auto slab = [&](int64_t v) { return double(tile.rows * v) + 0.25 * double(tile.rows + v); };
+    double cost = (full * slab(tile.vectors) + (rest ? slab(rest) : 0)) / tile.rows;
+    if (best.rows == 0 || cost < bestCost - 1e-9) {
+      best = tile;
+      bestCost = cost;
+    }
+  }
+  return best;
+}
+
+/// Rows per call: enough calls for many cores, enough rows to reuse the weights that are read for
+/// each.
+int64_t rowsPerCall(int64_t rows, int64_t atMost = 96) {
+  int64_t wanted = llvm::divideCeil(rows, 8);
+  return std::clamp<int64_t>(llvm::alignTo(wanted, 16), 16, atMost);
+}
+
+struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
+  using KernelChooseTilesBase::KernelChooseTilesBase;
+
+  void runOnOperation() override {
+    Builder builder(&getContext());
+    getOperation().walk([&](Operation *op) {
+      if (auto contract = dyn_cast<kernel::ContractOp>(op)) {
+        RegisterTile tile =
+            registerTile(contract.getSizes()[contract.getN()], vectorWidth, vectorRegisters);
+        int64_t m = contract.getSizes()[contract.getM()];
+        contract.setTileAttr(
+            builder.getDenseI64ArrayAttr({tile.rows, tile.vectors, rowsPerCall(m)}));
+      } else if (auto row = dyn_cast<kernel::RowOp>(op)) {
+        row.setRows(rowsPerCall(row.getRowCount()));
+      }
+    });
+    getOperation().walk([&](kernel::ChainOp chain) {
+      int64_t rows = rowsPerCall(chain.getRowCount());
+      chain.setRows(rows);
+    });
+  }
+};
+
+} // namespace

@@ -1,0 +1,374 @@
+// nn-form-kernels: every nn operation becomes one kernel operation. What may be fused is decided by
+// the passes after this one. nn.reshape stays: it moves nothing.
+#include "compiler/Passes.h"
+#include "compiler/lower/ScalarCode.h"
+#include "dialects/kernel/Kernel.h"
+#include "dialects/nn/NN.h"
+
+#include "mlir/IR/IRMapping.h"
+
+namespace danaus {
+#define GEN_PASS_DEF_NNFORMKERNELS
+#include "compiler/Passes.h.inc"
+} // namespace danaus
+
+using namespace mlir;
+using namespace danaus;
+
+namespace {
+
+int64_t productOf(ArrayRef<int64_t> shape) { return llvm::product_of(shape); }
+
+/// Row-major strides of a shape.
+SmallVector<int64_t> stridesOf(ArrayRef<int64_t> shape) {
+  SmallVector<int64_t> strides(shape.size(), 1);
+  for (size_t i = shape.size(); i-- > 1;)
+    strides[i - 1] = strides[i] * shape[i];
+  return strides;
+}
+
+/// The distance in memory between neighbours along `dim`, from an affine map of plain sums.
+int64_t strideAlong(AffineMap map, ArrayRef<int64_t> shape, unsigned dim) {
+  SmallVector<AffineExpr> zero(map.getNumDims(), getAffineConstantExpr(0, map.getContext())),
+      one = zero;
+  one[dim] = getAffineConstantExpr(1, map.getContext());
+  auto strides = stridesOf(shape);
+  int64_t distance = 0;
+  for (auto [i, expr] : llvm::enumerate(map.getResults())) {
+    auto at = [&](ArrayRef<AffineExpr> point) {
+      return cast<AffineConstantExpr>(simplifyAffineExpr(expr.replaceDims(point), 0, 0)).getValue();
+    };
+    distance += strides[i] * (at(one) - at(zero));
+  }
+  return distance;
+}
+
+class Former {
+public:
+  explicit Former(func::FuncOp function) : function(function), builder(function.getContext()) {}
+
+  LogicalResult run() {
+    SmallVector<Operation *> ops =
+        llvm::map_to_vector(function.front(), [](Operation &op) { return &op; });
+    for (Operation *op : ops) {
+      if (isa<nn::ReshapeOp, func::ReturnOp>(op) || erased.contains(op))
+        continue;
+      builder.setInsertionPoint(op);
+      if (failed(form(op)))
+        return failure();
+    }
+    formUpdates();
+    for (Operation *op : llvm::reverse(ops))
+      if (erased.contains(op))
+        op->erase();
+    return success();
+  }
+
+private:
+  LogicalResult form(Operation *op) {
+    if (auto contract = dyn_cast<nn::ContractOp>(op))
+      return formContract(contract);
+    if (auto add = dyn_cast<nn::AddOp>(op))
+      return formAdd(add);
+    if (isa<nn::ReluOp, nn::ReluBackwardOp, nn::GeluOp, nn::GeluBackwardOp, nn::GeluTanhOp,
+            nn::GeluTanhBackwardOp>(op))
+      return formElementwise(op);
+    if (auto loss = dyn_cast<nn::CrossEntropyLossOp>(op))
+      return formCrossEntropy(loss);
+    if (auto sum = dyn_cast<nn::SumLeadingOp>(op)) {
+      int64_t columns = productOf(nn::shapeOf(sum.getResult()));
+      int64_t rows = productOf(nn::shapeOf(sum.getInput())) / columns;
+      return replace(op,
+                     kernel::ReduceOp::create(builder, op->getLoc(), sum.getType(), sum.getInput(),
+                                              ArrayRef<int64_t>{rows, columns}));
+    }
+    if (auto norm = dyn_cast<nn::SquareNormOp>(op))
+      return replace(op, kernel::SquareNormOp::create(builder, op->getLoc(), norm.getType(),
+                                                      norm.getGradients()));
+    if (auto metrics = dyn_cast<nn::BatchMetricsOp>(op))
+      return replace(op, kernel::MetricsOp::create(builder, op->getLoc(), metrics.getType(),
+                                                   metrics.getLoss(), metrics.getCorrect(),
+                                                   metrics.getControl(), metrics.getSquareNorm()));
+    if (isa<nn::TransposeOp, nn::PadOp, nn::SliceOp>(op))
+      return formCopy(op);
+    if (isa<nn::SgdStepOp, nn::AdamStepOp>(op)) {
+      updates[op->getAttrDictionary()].push_back(op);
+      erased.insert(op);
+      return success();
+    }
+    return op->emitOpError("has no kernel; run nn-recognise and nn-expand-linears first");
+  }
+
+  LogicalResult replace(Operation *op, Operation *kernel) {
+    op->replaceAllUsesWith(kernel->getResults());
+    erased.insert(op);
+    return success();
+  }
+
+  /// The same elements under another shape.
+  Value reshaped(Value value, ArrayRef<int64_t> shape) {
+    if (nn::shapeOf(value) == shape)
+      return value;
+    auto type =
+        RankedTensorType::get(shape, cast<RankedTensorType>(value.getType()).getElementType());
+    return nn::ReshapeOp::create(builder, value.getLoc(), type, value);
+  }
+
+  AffineMap mapOf(unsigned dims, ArrayRef<AffineExpr> exprs) {
+    return AffineMap::get(dims, 0, exprs, builder.getContext());
+  }
+
+  // --- contractions -----------------------------------------------------------------------------
+
+  /// Puts the dimensions in the order (batch..., M, N, K) with N where the result is nearest to
+  /// contiguous, and turns Monarch's strided batch into a group (kernel.contract's description).
+  LogicalResult formContract(nn::ContractOp op) {
+    Value lhs = op.getLhs(), rhs = op.getRhs();
+    AffineMap lhsMap = op.getMap(0), rhsMap = op.getMap(1), outMap = op.getMap(2);
+    SmallVector<unsigned> batch, lhsOnly, rhsOnly, summed;
+    for (unsigned dim = 0; dim < op.getSizes().size(); ++dim) {
+      bool l = lhsMap.isFunctionOfDim(dim), r = rhsMap.isFunctionOfDim(dim),
+           o = outMap.isFunctionOfDim(dim);
+      (l && r ? (o ? batch : summed) : l ? lhsOnly : rhsOnly).push_back(dim);
+    }
+    if (summed.size() > 1)
+      return op.emitOpError() << "sums over " << summed.size()
+                              << " dimensions; kernels sum over one: reshape the operands";
+    auto outStride = [&](unsigned dim) {
+      return strideAlong(outMap, nn::shapeOf(op.getResult()), dim);
+    };
+    auto nearest = [&](SmallVector<unsigned>
+                           &dims) { // the dimension nearest to contiguous; the rest are batch
+      llvm::sort(dims, [&](unsigned a, unsigned b) { return outStride(a) > outStride(b); });
+      while (dims.size() > 1) {
+        batch.push_back(dims.front());
+        dims.erase(dims.begin());
+      }
+    };
+    nearest(lhsOnly);
+    nearest(rhsOnly);
+    if (!lhsOnly.empty() && (rhsOnly.empty() || outStride(lhsOnly[0]) < outStride(rhsOnly[0]))) {
+      std::swap(lhs, rhs);
+      std::swap(lhsMap, rhsMap);
+      std::swap(lhsOnly, rhsOnly);
+    }
+
+    // New dimensions: what each old one is in terms of the new.
+    std::optional<unsigned> grouped = groupOf(op, batch, rhsOnly, lhs, lhsMap, rhs, rhsMap, outMap);
+    SmallVector<AffineExpr> old(op.getSizes().size());
+    SmallVector<int64_t> sizes;
+    auto append = [&](unsigned dim) {
+      old[dim] = builder.getAffineDimExpr(sizes.size());
+      sizes.push_back(op.getSizes()[dim]);
+    };
+    for (unsigned dim : batch)
+      if (dim != grouped)
+        append(dim);
+    auto appendOr1 = [&](ArrayRef<unsigned> dims) {
+      dims.empty() ? sizes.push_back(1) : append(dims[0]);
+    };
+    appendOr1(lhsOnly);
+    appendOr1(rhsOnly);
+    if (grouped) {
+      int64_t group = op.getSizes()[*grouped];
+      AffineExpr n = old[rhsOnly[0]];
+      old[*grouped] = n % group;
+      old[rhsOnly[0]] = n.floorDiv(group);
+      sizes.back() =
+          std::min(sizes.back() * group, groupedExtent(op, outMap, *grouped, rhsOnly[0]));
+    }
+    appendOr1(summed);
+    auto renamed = [&](AffineMap map) {
+      return simplifyAffineMap(map.replaceDimsAndSymbols(old, {}, sizes.size(), 0));
+    };
+    auto contract = kernel::ContractOp::create(
+        builder, op.getLoc(), TypeRange(op.getType()), lhs, rhs, ValueRange(), sizes,
+        builder.getAffineMapArrayAttr({renamed(lhsMap), renamed(rhsMap), renamed(outMap)}),
+        DenseI64ArrayAttr(), IntegerAttr());
+    OpBuilder::InsertionGuard guard(builder);
+    Block *block =
+        builder.createBlock(&contract.getEpilogue(), {}, {builder.getF32Type()}, {op.getLoc()});
+    kernel::YieldOp::create(builder, op.getLoc(), block->getArguments());
+    return replace(op, contract);
+  }
+
+  /// The batch dimension that can be merged with N, neighbours of it being neighbours in memory:
+  /// stride 1 in the lhs, and n's stride equal to its size in the result or in the rhs.
+  std::optional<unsigned> groupOf(nn::ContractOp op, ArrayRef<unsigned> batch, ArrayRef<unsigned> n,
+                                  Value lhs, AffineMap lhsMap, Value rhs, AffineMap rhsMap,
+                                  AffineMap outMap) {
+    if (n.empty())
+      return std::nullopt;
+    for (unsigned dim : batch) {
+      int64_t size = op.getSizes()[dim];
+      auto interleaves = [&](AffineMap map, Value value) {
+        return strideAlong(map, nn::shapeOf(value), dim) == 1 &&
+               strideAlong(map, nn::shapeOf(value), n[0]) == size;
+      };
+      if (size > 1 && llvm::isPowerOf2_64(size) &&
+          strideAlong(lhsMap, nn::shapeOf(lhs), dim) == 1 &&
+          (interleaves(outMap, op.getResult()) || interleaves(rhsMap, rhs)))
+        return dim;
+    }
+    return std::nullopt;
+  }
+
+  /// How far the merged dimension goes before the result ends (outputs that are only padding are
+  /// not computed).
+  int64_t groupedExtent(nn::ContractOp op, AffineMap outMap, unsigned group, unsigned n) {
+    for (auto [i, expr] : llvm::enumerate(outMap.getResults()))
+      if (expr.isFunctionOfDim(group) && expr.isFunctionOfDim(n))
+        return nn::shapeOf(op.getResult())[i];
+    return std::numeric_limits<int64_t>::max();
+  }
+
+  // --- element-wise -----------------------------------------------------------------------------
+
+  /// Creates kernel.row over matrices of the result's elements; `broadcast` marks inputs that are
+  /// one row.
+  LogicalResult formRows(Operation *op, int64_t rows, int64_t columns, ArrayRef<bool> broadcast,
+                         llvm::function_ref<Value(OpBuilder &, Location, ValueRange)> code) {
+    auto r = builder.getAffineDimExpr(0), c = builder.getAffineDimExpr(1);
+    SmallVector<Value> inputs;
+    SmallVector<AffineMap> maps;
+    for (auto [operand, isRow] : llvm::zip(op->getOperands(), broadcast)) {
+      inputs.push_back(isRow ? reshaped(operand, {columns}) : reshaped(operand, {rows, columns}));
+      maps.push_back(isRow ? mapOf(2, {c}) : mapOf(2, {r, c}));
+    }
+    maps.push_back(mapOf(2, {r, c}));
+    auto type = nn::tensorOf(builder.getContext(), {rows, columns});
+    auto row = kernel::RowOp::create(builder, op->getLoc(), TypeRange(type), inputs,
+                                     ArrayRef<int64_t>{rows, columns},
+                                     builder.getAffineMapArrayAttr(maps), IntegerAttr());
+    {
+      OpBuilder::InsertionGuard guard(builder);
+      SmallVector<Type> types(inputs.size(), builder.getF32Type());
+      Block *block = builder.createBlock(&row.getBody(), {}, types,
+                                         SmallVector<Location>(inputs.size(), op->getLoc()));
+      Value result = code(builder, op->getLoc(), block->getArguments());
+      kernel::YieldOp::create(builder, op->getLoc(), result);
+    }
+    op->getResult(0).replaceAllUsesWith(reshaped(row.getResult(0), nn::shapeOf(op->getResult(0))));
+    erased.insert(op);
+    return success();
+  }
+
+  LogicalResult formElementwise(Operation *op) {
+    auto shape = nn::shapeOf(op->getResult(0));
+    int64_t columns = shape.empty() ? 1 : shape.back();
+    return formRows(op, productOf(shape) / columns, columns,
+                    SmallVector<bool>(op->getNumOperands(), false),
+                    [&](OpBuilder &b, Location loc, ValueRange args) {
+                      return buildElementwise(b, loc, op, args);
+                    });
+  }
+
+  LogicalResult formAdd(nn::AddOp op) {
+    auto shape = nn::shapeOf(op.getResult());
+    bool same = op.getLhs().getType() == op.getRhs().getType();
+    int64_t columns =
+        same ? (shape.empty() ? 1 : shape.back()) : productOf(nn::shapeOf(op.getRhs()));
+    return formRows(op, productOf(shape) / columns, columns, {false, !same},
+                    [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                      return arith::AddFOp::create(b, loc, args[0], args[1]);
+                    });
+  }
+
+  /// Loss, hits and gradient of the logits in one pass over a row.
+  LogicalResult formCrossEntropy(nn::CrossEntropyLossOp op) {
+    nn::CrossEntropyBackwardOp backward;
+    for (Operation *user : op.getLogits().getUsers())
+      if (auto candidate = dyn_cast<nn::CrossEntropyBackwardOp>(user))
+        backward = candidate;
+    auto shape = nn::shapeOf(op.getLogits());
+    auto r = builder.getAffineDimExpr(0), c = builder.getAffineDimExpr(1);
+    SmallVector<AffineMap> maps{mapOf(2, {r, c}), mapOf(2, {r}),
+                                mapOf(2, {builder.getAffineConstantExpr(control::InverseCount)}),
+                                mapOf(2, {r}), mapOf(2, {r})};
+    SmallVector<Type> types{op.getLoss().getType(), op.getCorrect().getType()};
+    if (backward) {
+      maps.push_back(mapOf(2, {r, c}));
+      types.push_back(backward.getType());
+    }
+    auto row = kernel::RowOp::create(builder, op.getLoc(), types,
+                                     ValueRange{op.getLogits(), op.getLabels(), op.getControl()},
+                                     shape, builder.getAffineMapArrayAttr(maps), IntegerAttr());
+    OpBuilder::InsertionGuard guard(builder);
+    Type f32 = builder.getF32Type();
+    Block *block = builder.createBlock(&row.getBody(), {}, {f32, builder.getI32Type(), f32},
+                                       SmallVector<Location>(3, op.getLoc()));
+    SmallVector<Value> values =
+        buildCrossEntropy(builder, op.getLoc(), block->getArguments(), shape[1],
+                          op.getLabelSmoothing().convertToDouble());
+    kernel::YieldOp::create(builder, op.getLoc(), ArrayRef(values).take_front(types.size()));
+    op.getLoss().replaceAllUsesWith(row.getResult(0));
+    op.getCorrect().replaceAllUsesWith(row.getResult(1));
+    erased.insert(op);
+    if (backward) {
+      backward.getResult().replaceAllUsesWith(row.getResult(2));
+      erased.insert(backward);
+    }
+    return success();
+  }
+
+  LogicalResult formCopy(Operation *op) {
+    unsigned rank = nn::shapeOf(op->getResult(0)).size();
+    SmallVector<AffineExpr> exprs(rank);
+    for (unsigned i = 0; i < rank; ++i) {
+      auto transpose = dyn_cast<nn::TransposeOp>(op);
+      exprs[transpose ? transpose.getPermutation()[i] : i] = builder.getAffineDimExpr(i);
+    }
+    return replace(op, kernel::CopyOp::create(builder, op->getLoc(), op->getResult(0).getType(),
+                                              op->getOperand(0),
+                                              AffineMapAttr::get(mapOf(rank, exprs))));
+  }
+
+  // --- optimizer --------------------------------------------------------------------------------
+
+  /// One kernel.update per set of equal attributes: with decay, and without.
+  void formUpdates() {
+    builder.setInsertionPoint(function.front().getTerminator());
+    for (auto &[attributes, ops] : updates) {
+      SmallVector<Value> parameters, gradients, states;
+      unsigned stateCount = ops.front()->getNumResults() - 1;
+      for (Operation *op : ops) {
+        parameters.push_back(op->getOperand(0));
+        gradients.push_back(op->getOperand(1));
+      }
+      for (unsigned s = 0; s < stateCount; ++s)
+        for (Operation *op : ops)
+          states.push_back(op->getOperand(4 + s));
+      SmallVector<Value> alike(parameters);
+      alike.append(states);
+      UpdateCode code(ops.front());
+      auto update = kernel::UpdateOp::create(
+          builder, ops.front()->getLoc(), TypeRange(ValueRange(alike)), parameters, gradients,
+          states, ops.front()->getOperand(2), ops.front()->getOperand(3), code.controlIndices,
+          code.metricsIndices);
+      OpBuilder::InsertionGuard guard(builder);
+      unsigned scalars = 2 + stateCount + code.controlIndices.size() + code.metricsIndices.size();
+      Block *block = builder.createBlock(&update.getBody(), {},
+                                         SmallVector<Type>(scalars, builder.getF32Type()),
+                                         SmallVector<Location>(scalars, update.getLoc()));
+      kernel::YieldOp::create(builder, update.getLoc(),
+                              code.build(builder, update.getLoc(), block->getArguments()));
+      for (auto [i, op] : llvm::enumerate(ops))
+        for (unsigned s = 0; s <= stateCount; ++s)
+          op->getResult(s).replaceAllUsesWith(update.getResult(s * ops.size() + i));
+    }
+  }
+
+  func::FuncOp function;
+  OpBuilder builder;
+  llvm::DenseSet<Operation *> erased;
+  llvm::MapVector<DictionaryAttr, SmallVector<Operation *>> updates;
+};
+
+struct FormKernels : danaus::impl::NNFormKernelsBase<FormKernels> {
+  void runOnOperation() override {
+    if (failed(Former(getOperation()).run()))
+      signalPassFailure();
+  }
+};
+
+} // namespace

@@ -1,0 +1,166 @@
+// Scalar formulas of activations, cross-entropy and optimizers, in arith and math.
+#include "compiler/lower/ScalarCode.h"
+
+#include "dialects/kernel/Kernel.h"
+#include "dialects/nn/NN.h"
+
+#include <numbers>
+
+using namespace mlir;
+using namespace danaus;
+
+namespace {
+
+/// Short spellings of float32 arithmetic at one place.
+struct Scalar {
+  OpBuilder &builder;
+  Location loc;
+
+  Value number(double value) {
+    return arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(value));
+  }
+  Value add(Value a, Value b) { return arith::AddFOp::create(builder, loc, a, b); }
+  Value sub(Value a, Value b) { return arith::SubFOp::create(builder, loc, a, b); }
+  Value mul(Value a, Value b) { return arith::MulFOp::create(builder, loc, a, b); }
+  Value div(Value a, Value b) { return arith::DivFOp::create(builder, loc, a, b); }
+  Value select(Value condition, Value a, Value b) {
+    return arith::SelectOp::create(builder, loc, condition, a, b);
+  }
+  Value compare(arith::CmpFPredicate predicate, Value a, Value b) {
+    return arith::CmpFOp::create(builder, loc, predicate, a, b);
+  }
+  Value reduce(kernel::ReduceKind kind, Value v) {
+    return kernel::RowReduceOp::create(builder, loc, v.getType(), kind, v);
+  }
+};
+
+/// The tanh form's inner value u = sqrt(2/pi) (x + 0.044715 x^3).
+Value tanhArgument(Scalar s, Value x) {
+  Value cube = s.mul(s.mul(x, x), x);
+  return s.mul(s.number(std::sqrt(2 * std::numbers::inv_pi)),
+               s.add(x, s.mul(s.number(0.044715), cube)));
+}
+
+} // namespace
+
+Value danaus::buildElementwise(OpBuilder &builder, Location loc, Operation *op, ValueRange args) {
+  Scalar s{builder, loc};
+  Value x = args[0];
+  if (isa<nn::ReluOp>(op)) // as PyTorch: NaN stays NaN
+    return s.select(s.compare(arith::CmpFPredicate::OLE, x, s.number(0)), s.number(0), x);
+  if (isa<nn::ReluBackwardOp>(op))
+    return s.select(s.compare(arith::CmpFPredicate::OLE, x, s.number(0)), s.number(0), args[1]);
+  Value half = s.number(0.5), one = s.number(1);
+  if (isa<nn::GeluOp, nn::GeluBackwardOp>(op)) {
+    Value erf = math::ErfOp::create(builder, loc, s.mul(x, s.number(std::numbers::sqrt2 / 2)));
+    Value cdf = s.mul(half, s.add(one, erf));
+    if (isa<nn::GeluOp>(op))
+      return s.mul(x, cdf);
+    // d/dx x Phi(x) = Phi(x) + x phi(x)
+    Value density = s.mul(s.number(std::numbers::inv_sqrtpi / std::numbers::sqrt2),
+                          math::ExpOp::create(builder, loc, s.mul(s.number(-0.5), s.mul(x, x))));
+    return s.mul(args[1], s.add(cdf, s.mul(x, density)));
+  }
+  Value t = math::TanhOp::create(builder, loc, tanhArgument(s, x));
+  if (isa<nn::GeluTanhOp>(op))
+    return s.mul(s.mul(half, x), s.add(one, t));
+  // d/dx x/2 (1 + tanh u) = (1 + tanh u)/2 + x/2 (1 - tanh^2 u) u', u' = sqrt(2/pi) (1 + 3*0.044715
+  // x^2)
+  Value inner = s.mul(s.number(std::sqrt(2 * std::numbers::inv_pi)),
+                      s.add(one, s.mul(s.number(3 * 0.044715), s.mul(x, x))));
+  Value slope = s.mul(s.mul(s.mul(half, x), s.sub(one, s.mul(t, t))), inner);
+  return s.mul(args[1], s.add(s.mul(half, s.add(one, t)), slope));
+}
+
+SmallVector<Value> danaus::buildCrossEntropy(OpBuilder &builder, Location loc, ValueRange args,
+                                             int64_t classes, double smoothing) {
+  Scalar s{builder, loc};
+  using kernel::ReduceKind;
+  Value z = args[0], label = args[1], inverseCount = args[2], zero = s.number(0);
+  Value column = kernel::ColumnOp::create(builder, loc, builder.getI32Type());
+  Value isLabel = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, column, label);
+  Value none = arith::ConstantOp::create(builder, loc, builder.getI32IntegerAttr(0));
+  Value valid = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, label, none);
+
+  Value largest = s.reduce(ReduceKind::Max, z);
+  Value shifted = s.sub(z, largest);
+  Value power = math::ExpOp::create(builder, loc, shifted);
+  Value sum = s.reduce(ReduceKind::Add, power);
+  // With shifted logits: loss = log sum exp - (1-e) z_y - e/C sum z.
+  Value loss = math::LogOp::create(builder, loc, sum);
+  Value ofLabel = s.reduce(ReduceKind::Add, s.select(isLabel, shifted, zero));
+  loss = s.sub(loss, s.mul(s.number(1 - smoothing), ofLabel));
+  if (smoothing != 0)
+    loss = s.sub(loss, s.mul(s.number(smoothing / classes), s.reduce(ReduceKind::Add, shifted)));
+
+  // The first column that holds the maximum, as argmax.
+  Value position = arith::SIToFPOp::create(builder, loc, builder.getF32Type(), column);
+  Value isLargest = s.compare(arith::CmpFPredicate::OEQ, z, largest);
+  Value first = s.reduce(ReduceKind::Min, s.select(isLargest, position, s.number(3e38)));
+  Value wanted = arith::SIToFPOp::create(builder, loc, builder.getF32Type(), label);
+  Value correct = s.select(s.compare(arith::CmpFPredicate::OEQ, first, wanted), s.number(1), zero);
+
+  Value target = s.select(isLabel, s.number(1 - smoothing), zero);
+  if (smoothing != 0)
+    target = s.add(target, s.number(smoothing / classes));
+  Value gradient = s.mul(s.sub(s.div(power, sum), target), inverseCount);
+  return {s.select(valid, loss, zero), correct, s.select(valid, gradient, zero)};
+}
+
+UpdateCode::UpdateCode(Operation *step) : step(step) {
+  controlIndices =
+      isa<nn::SgdStepOp>(step)
+          ? SmallVector<int64_t>{control::LearningRate, control::FirstUpdate}
+          : SmallVector<int64_t>{control::LearningRate, control::Correction1, control::Correction2};
+  metricsIndices = {metrics::Loss};
+  if (step->getAttr("max_norm"))
+    metricsIndices.push_back(metrics::GradNorm);
+}
+
+SmallVector<Value> UpdateCode::build(OpBuilder &builder, Location loc, ValueRange args) const {
+  Scalar s{builder, loc};
+  auto number = [&](StringRef name) {
+    return step->getAttrOfType<FloatAttr>(name).getValueAsDouble();
+  };
+  unsigned states = step->getNumResults() - 1;
+  Value p = args[0], g = args[1], lr = args[2 + states];
+  Value loss = args[2 + states + controlIndices.size()];
+  Value finite = s.compare(arith::CmpFPredicate::OLT, math::AbsFOp::create(builder, loc, loss),
+                           s.number(std::numeric_limits<float>::infinity()));
+  if (metricsIndices.size() > 1) { // as torch.nn.utils.clip_grad_norm_
+    Value scale = s.div(s.number(number("max_norm")), s.add(args.back(), s.number(1e-6)));
+    g = s.mul(
+        g, s.select(s.compare(arith::CmpFPredicate::OLT, scale, s.number(1)), scale, s.number(1)));
+  }
+  double decay = number("weight_decay");
+  Value decayed = p;
+  if (decay != 0 && step->getAttr("decoupled"))
+    decayed = s.mul(p, s.sub(s.number(1), s.mul(lr, s.number(decay))));
+  else if (decay != 0)
+    g = s.add(g, s.mul(s.number(decay), p));
+
+  SmallVector<Value> updated;
+  if (isa<nn::SgdStepOp>(step)) {
+    Value velocity = g;
+    if (states) {
+      Value first = s.compare(arith::CmpFPredicate::OGT, args[3 + states], s.number(0.5));
+      velocity = s.select(first, g, s.add(s.mul(s.number(number("momentum")), args[2]), g));
+    }
+    updated = {s.sub(decayed, s.mul(lr, velocity))};
+    if (states)
+      updated.push_back(velocity);
+  } else {
+    double beta1 = number("beta1"), beta2 = number("beta2");
+    Value m = s.add(s.mul(s.number(beta1), args[2]), s.mul(s.number(1 - beta1), g));
+    Value v = s.add(s.mul(s.number(beta2), args[3]), s.mul(s.number(1 - beta2), s.mul(g, g)));
+    Value root = math::SqrtOp::create(builder, loc, v);
+    Value denominator = s.add(s.mul(root, args[4 + states]), s.number(number("epsilon")));
+    Value rate = s.mul(lr, args[3 + states]);
+    updated = {s.sub(decayed, s.div(s.mul(rate, m), denominator)), m, v};
+  }
+  SmallVector<Value> old{p};
+  old.append(args.begin() + 2, args.begin() + 2 + states);
+  for (auto [value, before] : llvm::zip(updated, old))
+    value = s.select(finite, value, before);
+  return updated;
+}

@@ -1,0 +1,38 @@
+// The scalar code of kernels' regions: what one element of an activation, a loss or an update
+// computes.
+#pragma once
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/Operation.h"
+#include "runtime/plan/Control.h"
+
+namespace danaus {
+
+/// One element of an element-wise nn operation; `args` are its operands' elements.
+mlir::Value buildElementwise(mlir::OpBuilder &builder, mlir::Location loc, mlir::Operation *op,
+                             mlir::ValueRange args);
+
+/// One element of softmax cross-entropy with `classes` columns, from (logit, label, 1/count):
+/// returns {loss, correct} of the row and the gradient of the logit (nn.cross_entropy_loss,
+/// _backward).
+llvm::SmallVector<mlir::Value> buildCrossEntropy(mlir::OpBuilder &builder, mlir::Location loc,
+                                                 mlir::ValueRange args, int64_t classes,
+                                                 double smoothing);
+
+/// One element of an optimizer step (nn.sgd_step, nn.adam_step).
+struct UpdateCode {
+  explicit UpdateCode(mlir::Operation *step);
+
+  /// Which scalars of the control and metrics buffers the code takes, after parameter, gradient,
+  /// states.
+  llvm::SmallVector<int64_t> controlIndices, metricsIndices;
+
+  /// Returns (new parameter, new states...).
+  llvm::SmallVector<mlir::Value> build(mlir::OpBuilder &builder, mlir::Location loc,
+                                       mlir::ValueRange args) const;
+
+private:
+  mlir::Operation *step;
+};
+
+} // namespace danaus

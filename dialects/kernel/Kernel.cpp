@@ -1,0 +1,170 @@
+// Registration and verifiers of the kernel dialect.
+#include "dialects/kernel/Kernel.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+
+using namespace mlir;
+using namespace danaus::kernel;
+
+#include "dialects/kernel/KernelDialect.cpp.inc"
+#include "dialects/kernel/KernelEnums.cpp.inc"
+
+#define GET_OP_CLASSES
+#include "dialects/kernel/KernelOps.cpp.inc"
+
+void KernelDialect::initialize() {
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/kernel/KernelOps.cpp.inc"
+      >();
+}
+
+namespace {
+int64_t rankOf(Value value) { return cast<RankedTensorType>(value.getType()).getRank(); }
+int64_t elementsOf(Value value) { return cast<RankedTensorType>(value.getType()).getNumElements(); }
+
+/// One map per operand and result, each over `dims` dimensions and with the tensor's rank as
+/// results.
+LogicalResult verifyMaps(Operation *op, ArrayAttr maps, unsigned dims, ArrayRef<Value> indexed) {
+  if (maps.size() != indexed.size())
+    return op->emitOpError() << "expects " << indexed.size() << " maps, got " << maps.size();
+  for (auto [i, value] : llvm::enumerate(indexed)) {
+    auto map = cast<AffineMapAttr>(maps[i]).getValue();
+    if (map.getNumDims() != dims || map.getNumResults() != rankOf(value))
+      return op->emitOpError() << "map " << i << " has " << map.getNumDims() << " dimensions and "
+                               << map.getNumResults() << " results, expected " << dims << " and "
+                               << rankOf(value);
+  }
+  return success();
+}
+
+/// The region takes `arguments` scalars and yields `results`.
+LogicalResult verifyRegion(Operation *op, Region &region, size_t arguments, size_t results) {
+  auto *terminator = region.front().getTerminator();
+  if (region.getNumArguments() != arguments || terminator->getNumOperands() != results)
+    return op->emitOpError() << "region takes " << region.getNumArguments() << " values and yields "
+                             << terminator->getNumOperands() << ", expected " << arguments
+                             << " and " << results;
+  return success();
+}
+
+/// Whether `expr` uses dimension `dim` outside of a mod.
+bool usesOutsideMod(AffineExpr expr, unsigned dim) {
+  if (auto d = dyn_cast<AffineDimExpr>(expr))
+    return d.getPosition() == dim;
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!binary || expr.getKind() == AffineExprKind::Mod)
+    return false;
+  return usesOutsideMod(binary.getLHS(), dim) || usesOutsideMod(binary.getRHS(), dim);
+}
+} // namespace
+
+LogicalResult ContractOp::verify() {
+  // contract_c2
+  if (getSizes().size() < 3)
+    return emitOpError() << "sizes must hold (batch..., M, N, K), got [" << getSizes() << "]";
+  // contract_c1
+  SmallVector<Value> indexed{getLhs(), getRhs()};
+  if (getResults().empty())
+    return emitOpError("has no result");
+  indexed.push_back(getResults().front());
+  indexed.append(getExtras().begin(), getExtras().end());
+  if (!getPanel() && failed(verifyMaps(*this, getMaps(), getSizes().size(), indexed)))
+    return failure();
+  // contract_c3
+  if (failed(verifyRegion(*this, getEpilogue(), 1 + getExtras().size(), getResults().size())))
+    return failure();
+  // contract_c4
+  for (AffineExpr expr : getMap(LhsMap).getResults())
+    if (usesOutsideMod(expr, getN()))
+      return emitOpError("lhs depends on N other than through mod");
+  if (getMap(RhsMap).isFunctionOfDim(getM()))
+    return emitOpError("rhs depends on M");
+  return success();
+}
+
+int64_t ContractOp::getMacs() {
+  int64_t macs = 1;
+  for (int64_t size : getSizes())
+    macs *= size;
+  return macs;
+}
+
+LogicalResult RowOp::verify() {
+  // row_c3
+  if (getSizes().size() != 2)
+    return emitOpError() << "sizes must be [rows, columns], got [" << getSizes() << "]";
+  // row_c1
+  SmallVector<Value> indexed(getInputs());
+  indexed.append(getResults().begin(), getResults().end());
+  if (failed(verifyMaps(*this, getMaps(), 2, indexed)))
+    return failure();
+  // row_c2
+  return verifyRegion(*this, getBody(), getInputs().size(), getResults().size());
+}
+
+int64_t ChainOp::getRowCount() {
+  Operation &first = getBody().front().front();
+  if (auto contract = dyn_cast<ContractOp>(first))
+    return contract.getSizes()[contract.getM()];
+  return cast<RowOp>(first).getRowCount();
+}
+
+LogicalResult ChainOp::verify() {
+  Block &body = getBody().front();
+  if (!isa<ContractOp, RowOp>(body.front()))
+    return emitOpError("body must begin with kernel.contract or kernel.row");
+  // chain_c1
+  int64_t rows = getRowCount();
+  for (Operation &op : body.without_terminator()) {
+    int64_t own = -1;
+    if (auto contract = dyn_cast<ContractOp>(op))
+      own = contract.getSizes()[contract.getM()];
+    else if (auto row = dyn_cast<RowOp>(op))
+      own = row.getRowCount();
+    if (own != rows)
+      return emitOpError() << "runs over " << rows << " rows; '" << op.getName()
+                           << "' in it does not";
+  }
+  // chain_c2
+  if (getRows() && *getRows() < 1)
+    return emitOpError() << "rows must be at least 1, got " << *getRows();
+  return verifyRegion(*this, getBody(), 0, getResults().size());
+}
+
+LogicalResult CopyOp::verify() {
+  // copy_c1
+  if (getMap().getNumDims() != rankOf(getResult()) ||
+      getMap().getNumResults() != rankOf(getInput()))
+    return emitOpError() << "map must go from " << rankOf(getResult()) << " to "
+                         << rankOf(getInput()) << " dimensions";
+  return success();
+}
+
+LogicalResult ReduceOp::verify() {
+  auto sizes = getSizes();
+  // reduce_c1
+  if (sizes.size() != 2 || sizes[0] * sizes[1] != elementsOf(getInput()) ||
+      sizes[1] != elementsOf(getResult()))
+    return emitOpError() << "sizes [" << sizes << "] do not fit " << elementsOf(getInput())
+                         << " elements reduced to " << elementsOf(getResult());
+  return success();
+}
+
+LogicalResult UpdateOp::verify() {
+  size_t count = getParameters().size();
+  // update_c1
+  if (count == 0 || getGradients().size() != count || getStates().size() % count != 0 ||
+      getResults().size() != count + getStates().size())
+    return emitOpError() << "has " << count << " parameters, " << getGradients().size()
+                         << " gradients, " << getStates().size() << " states and "
+                         << getResults().size() << " results";
+  for (unsigned i = 0; i < count; ++i)
+    if (getGradients()[i].getType() != getParameters()[i].getType())
+      return emitOpError() << "parameter and gradient " << i << " differ in type";
+  // update_c2
+  return verifyRegion(*this, getBody(),
+                      2 + getNumStates() + getControlIndices().size() + getMetricsIndices().size(),
+                      1 + getNumStates());
+}

@@ -1,0 +1,199 @@
+// The kernel dialect: the few classes of fused kernels. Still values, not memory; what runs as one
+// launch, its tile sizes, and the scalar code of prologues and epilogues are decided here.
+#ifndef DANAUS_KERNEL_OPS_TD
+#define DANAUS_KERNEL_OPS_TD
+
+include "mlir/IR/OpBase.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def Kernel_Dialect : Dialect {
+  let name = "kernel";
+  let cppNamespace = "::danaus::kernel";
+  let summary = "fused kernels: contract, row, chain, copy, reduce, update";
+  let description = [{
+    Each operation outside a `kernel.chain` becomes one launch. Operands are indexed by affine maps from
+    an iteration space; an index past the end of an operand reads 0, and past the end of a result
+    is dropped. Regions hold scalar code (arith, math, and the few operations below) that a target
+    vectorises or prints.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
+}
+
+class Kernel_Op<string mnemonic, list<Trait> traits = []> : Op<Kernel_Dialect, mnemonic, traits>;
+def Kernel_Tensor : StaticShapeTensorOf<[F32, I32]>;
+
+def Kernel_YieldOp : Kernel_Op<"yield", [Pure, Terminator, ReturnLike]> {
+  let summary = "what a region gives";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+  let builders = [OpBuilder<(ins), [{ build($_builder, $_state, ::mlir::ValueRange{}); }]>];
+}
+
+def Kernel_ContractOp : Kernel_Op<"contract", [Pure, SingleBlockImplicitTerminator<"YieldOp">]> {
+  let summary = "a contraction with an epilogue";
+  let description = [{
+    Iteration space `sizes` = (batch..., M, N, K): N is the side that is vectorised, M the side whose
+    operand is broadcast, K is summed. maps = (lhs, rhs, results, extras...): lhs does not depend
+    on N except as `n mod G` (a group: G neighbouring results take G neighbouring elements, Monarch's
+    permutation at no cost), rhs does not depend on M. The region maps (sum, extras...) to the
+    results, all of which have the map of the results.
+
+    `tile` = [MR, NV, rows]: a register tile of MR rows by NV vectors, `rows` of M per call; set by
+    kernel-choose-tiles. `panel`, where given, says that rhs was packed by kernel-pack-operands as
+    (batch..., ceil(N/panel), K, panel).
+
+    (C1) one map per lhs, rhs, results and extra, over all dimensions of sizes. (C2) at least 3 sizes.
+    (C3) the region takes the sum and one scalar per extra, and yields one per result.
+    (C4) lhs does not depend on N but through mod; rhs does not depend on M.
+  }];
+  let arguments = (ins Kernel_Tensor:$lhs, Kernel_Tensor:$rhs, Variadic<Kernel_Tensor>:$extras,
+                       DenseI64ArrayAttr:$sizes, AffineMapArrayAttr:$maps,
+                       OptionalAttr<DenseI64ArrayAttr>:$tile, OptionalAttr<I64Attr>:$panel);
+  let results = (outs Variadic<Kernel_Tensor>:$results);
+  let regions = (region SizedRegion<1>:$epilogue);
+  let assemblyFormat = [{
+    $lhs `,` $rhs (`extras` `(` $extras^ `)`)? `sizes` $sizes `maps` $maps (`tile` $tile^)? (`panel` $panel^)?
+    attr-dict `:` functional-type(operands, results) $epilogue
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    static constexpr unsigned LhsMap = 0, RhsMap = 1, ResultMap = 2, FirstExtraMap = 3;
+    ::mlir::AffineMap getMap(unsigned i) { return ::mlir::cast<::mlir::AffineMapAttr>(getMaps()[i]).getValue(); }
+    unsigned getNumBatch() { return getSizes().size() - 3; }
+    unsigned getM() { return getSizes().size() - 3; }
+    unsigned getN() { return getSizes().size() - 2; }
+    unsigned getK() { return getSizes().size() - 1; }
+    int64_t getMacs();
+  }];
+}
+
+def Kernel_RowOp : Kernel_Op<"row", [Pure, SingleBlockImplicitTerminator<"YieldOp">]> {
+  let summary = "element-wise code over rows of C elements, with reductions over a row";
+  let description = [{
+    Iteration space (row, column) = sizes. maps = (inputs..., results...); a result whose map does not
+    depend on the column holds one scalar per row. The region sees one element of each input;
+    kernel.row_reduce gives a value of the whole row.
+
+    `rows`, where set, is the number of rows per call.
+    (C1) one map per input and result, over 2 dimensions. (C2) the region takes one scalar per
+    input and yields one per result. (C3) sizes has 2 entries.
+  }];
+  let arguments = (ins Variadic<Kernel_Tensor>:$inputs, DenseI64ArrayAttr:$sizes, AffineMapArrayAttr:$maps,
+                       OptionalAttr<I64Attr>:$rows);
+  let results = (outs Variadic<Kernel_Tensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $inputs `sizes` $sizes `maps` $maps (`rows` $rows^)? attr-dict `:` functional-type(operands, results) $body
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::AffineMap getMap(unsigned i) { return ::mlir::cast<::mlir::AffineMapAttr>(getMaps()[i]).getValue(); }
+    ::mlir::AffineMap getResultMap(unsigned i) { return getMap(getInputs().size() + i); }
+    int64_t getRowCount() { return getSizes()[0]; }
+    int64_t getColumnCount() { return getSizes()[1]; }
+  }];
+}
+
+def Kernel_ReduceKind : I32EnumAttr<"ReduceKind", "how a row is reduced", [
+    I32EnumAttrCase<"Add", 0, "add">, I32EnumAttrCase<"Max", 1, "max">, I32EnumAttrCase<"Min", 2, "min">]> {
+  let cppNamespace = "::danaus::kernel";
+}
+
+def Kernel_RowReduceOp : Kernel_Op<"row_reduce", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "the sum, maximum or minimum of an element-wise value over the row";
+  let arguments = (ins Kernel_ReduceKind:$kind, F32:$input);
+  let results = (outs F32:$result);
+  let assemblyFormat = "$kind $input attr-dict `:` type($input)";
+}
+
+def Kernel_ColumnOp : Kernel_Op<"column", [Pure]> {
+  let summary = "the column of the present element";
+  let results = (outs I32:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
+}
+
+def Kernel_ChainOp : Kernel_Op<"chain", [SingleBlockImplicitTerminator<"YieldOp">, RecursiveMemoryEffects]> {
+  let summary = "kernels over the same rows in one launch, intermediates in cache";
+  let description = [{
+    The body holds kernel.contract (M being the rows) and kernel.row operations. Each call computes
+    `rows` rows of every one of them, in order; what only the body uses never leaves the caller's scratch.
+    (C1) all operations of the body run over the same number of rows. (C2) `rows`, where set, is at least 1.
+  }];
+  let arguments = (ins OptionalAttr<I64Attr>:$rows);
+  let results = (outs Variadic<Kernel_Tensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "(`rows` $rows^)? attr-dict `:` type($results) $body";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Rows that the whole chain runs over.
+    int64_t getRowCount();
+  }];
+}
+
+def Kernel_CopyOp : Kernel_Op<"copy", [Pure]> {
+  let summary = "the result's element d is the input's element map(d), 0 past its end";
+  let description = [{
+    Transposes, pads, slices, and the packing of weights.
+    (C1) the map has the result's rank as dimensions and the input's rank as results.
+  }];
+  let arguments = (ins Kernel_Tensor:$input, AffineMapAttr:$map);
+  let results = (outs Kernel_Tensor:$result);
+  let assemblyFormat = "$input `map` $map attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Kernel_ReduceOp : Kernel_Op<"reduce", [Pure]> {
+  let summary = "sums over rows: (rows, columns) to (columns), rows in order";
+  let description = [{
+    `sizes` = [rows, columns]; the input is seen as that matrix.
+    (C1) input and result have rows*columns and columns elements.
+  }];
+  let arguments = (ins Kernel_Tensor:$input, DenseI64ArrayAttr:$sizes);
+  let results = (outs Kernel_Tensor:$result);
+  let assemblyFormat = "$input `sizes` $sizes attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Kernel_SquareNormOp : Kernel_Op<"square_norm", [Pure]> {
+  let summary = "partial sums of squares over the flat gradient buffer, one per call";
+  let arguments = (ins Variadic<Kernel_Tensor>:$gradients);
+  let results = (outs Kernel_Tensor:$result);
+  let assemblyFormat = "$gradients attr-dict `:` type($gradients) `->` type($result)";
+}
+
+def Kernel_MetricsOp : Kernel_Op<"metrics", [Pure]> {
+  let summary = "the metrics buffer from row losses, row hits and partial square norms";
+  let arguments = (ins Kernel_Tensor:$loss, Kernel_Tensor:$correct, Kernel_Tensor:$control,
+                       Optional<Kernel_Tensor>:$square_norm);
+  let results = (outs Kernel_Tensor:$result);
+  let assemblyFormat = [{
+    $loss `,` $correct `,` $control (`norm` $square_norm^)? attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def Kernel_UpdateOp : Kernel_Op<"update", [Pure, AttrSizedOperandSegments, SingleBlockImplicitTerminator<"YieldOp">]> {
+  let summary = "one element-wise update of many tensors that lie one behind the other, in place";
+  let description = [{
+    parameters (P of them), gradients (P), states (S blocks of P), then scalars read at run time:
+    control[i] for i in control_indices and metrics[i] for i in metrics_indices. The region takes (parameter,
+    gradient, S states, control scalars..., metrics scalars...) and yields (parameter, S states).
+    (C1) segments have P, P, and S*P entries of pairwise equal types. (C2) the region's signature.
+  }];
+  let arguments = (ins Variadic<Kernel_Tensor>:$parameters, Variadic<Kernel_Tensor>:$gradients,
+                       Variadic<Kernel_Tensor>:$states, Kernel_Tensor:$control, Kernel_Tensor:$metrics,
+                       DenseI64ArrayAttr:$control_indices, DenseI64ArrayAttr:$metrics_indices);
+  let results = (outs Variadic<Kernel_Tensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    `parameters` `(` $parameters `)` `gradients` `(` $gradients `)` `states` `(` $states `)`
+    $control $control_indices `,` $metrics $metrics_indices attr-dict `:` functional-type(operands, results) $body
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    unsigned getNumStates() { return getParameters().empty() ? 0 : getStates().size() / getParameters().size(); }
+  }];
+}
+
+#endif

@@ -1,0 +1,25 @@
+// The plan dialect's C++ face.
+#pragma once
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "dialects/plan/PlanDialect.h.inc"
+
+#define GET_OP_CLASSES
+#include "dialects/plan/PlanOps.h.inc"
+
+namespace danaus::plan {
+
+/// Attributes of a kernel function, set by kernel-plan.
+inline constexpr llvm::StringLiteral KindAttr = "plan.kind", ///< "contract", "chain", ...
+    TilesAttr = "plan.tiles",                                ///< calls of the kernel, i64
+    ScratchAttr = "plan.scratch",        ///< bytes per call, i64 (set by the target)
+    ArenaBytesAttr = "plan.arena_bytes"; ///< on the module, i64
+
+} // namespace danaus::plan

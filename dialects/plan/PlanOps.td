@@ -1,0 +1,58 @@
+// The plan dialect: where every buffer lies and what is launched when. Nothing is decided after it.
+#ifndef DANAUS_PLAN_OPS_TD
+#define DANAUS_PLAN_OPS_TD
+
+include "mlir/IR/OpBase.td"
+include "mlir/IR/BuiltinAttributes.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def Plan_Dialect : Dialect {
+  let name = "plan";
+  let cppNamespace = "::danaus::plan";
+  let summary = "one arena, offsets, stages of independent launches";
+  let description = [{
+    A kernel is a func.func on tensors (its operands, then its results as return values), called once per tile;
+    a launch binds it to arena offsets: operands first, then results. Launches of one stage are
+    independent; a barrier stands between stages.
+  }];
+}
+
+class Plan_Op<string mnemonic, list<Trait> traits = []> : Op<Plan_Dialect, mnemonic, traits>;
+
+def Plan_BufferOp : Plan_Op<"buffer"> {
+  let summary = "a named place in the arena";
+  let description = [{
+    `role` is "parameter", "gradient", "state", "input", "label", "control", "metrics", "logits", "activation"
+    or "packed". A reader finds parameters by name; `offset` is in bytes from the start of the arena.
+    (C1) offset is a multiple of 64.
+  }];
+  let arguments = (ins StrAttr:$name, StrAttr:$role, TypeAttr:$type, I64Attr:$offset);
+  let assemblyFormat = "$name $role $type `at` $offset attr-dict";
+  let hasVerifier = 1;
+}
+
+def Plan_ProgramOp : Plan_Op<"program", [Symbol, NoTerminator, SingleBlock]> {
+  let summary = "the stages of one step";
+  let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$batch);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$sym_name `batch` $batch attr-dict-with-keyword $body";
+}
+
+def Plan_StageOp : Plan_Op<"stage", [NoTerminator, SingleBlock, HasParent<"ProgramOp">]> {
+  let summary = "launches that may run at the same time";
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "attr-dict-with-keyword $body";
+}
+
+def Plan_LaunchOp : Plan_Op<"launch", [HasParent<"StageOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "one kernel on given places";
+  let description = [{
+    (C1) the kernel exists. (C2) there is one offset per operand and result of the kernel.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$kernel, DenseI64ArrayAttr:$offsets, StrAttr:$label,
+                       I64Attr:$flops, I64Attr:$bytes);
+  let assemblyFormat = "$kernel $offsets $label `flops` $flops `bytes` $bytes attr-dict";
+}
+
+#endif
