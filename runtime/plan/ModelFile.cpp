@@ -4,6 +4,7 @@
 // covered by one of these checks.
 #include "runtime/plan/ModelFile.h"
 
+#include "runtime/plan/Alignment.h"
 #include "runtime/plan/Container.h"
 #include "runtime/plan/Validate.h"
 
@@ -182,6 +183,8 @@ Status ModelFile::checkModel() {
   if (!fb::VerifyModelBuffer(verifier))
     return broken("the model table is not well formed");
   root = fb::GetModel(table);
+  if (!vectorsAreAligned(*root))
+    return broken("the model table has misaligned numbers");
   auto hasCode = [&](uint32_t id) {
     auto code = std::ranges::find(rows, id, &Row::id);
     return code != rows.end() && code->kind == SectionKind::CpuSharedObject;

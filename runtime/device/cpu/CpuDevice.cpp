@@ -31,7 +31,7 @@ std::string describe(const std::string &parallelism) {
 class CpuDevice final : public Device {
 public:
   explicit CpuDevice(std::unique_ptr<ThreadTeam> threads)
-      : team(std::move(threads)), scratch(team->size()) {}
+      : team(std::move(threads)), scratch(team->size(), usableMemoryBytes()) {}
 
   std::string_view kind() const override { return "cpu"; }
   std::string_view target() const override { return "cpu"; }

@@ -10,18 +10,20 @@
 namespace danaus {
 
 Status ScratchPool::reserve(uint64_t bytes) {
-  uint64_t wanted = (bytes + ArenaAlignment - 1) / ArenaAlignment * ArenaAlignment;
-  if (wanted <= size)
+  if (bytes <= size)
     return Status::ok();
+  Error noMemory(ExitCode::DeviceUnavailable,
+                 format("no memory for the scratch of %zu threads, %s each; try fewer with "
+                        "--threads",
+                        blocks.size(), formatBytes(bytes).c_str()));
+  if (bytes > memoryBytes / blocks.size())
+    return noMemory;
+  uint64_t wanted = (bytes + ArenaAlignment - 1) / ArenaAlignment * ArenaAlignment;
+  size = 0;
   for (auto &block : blocks) {
     block.reset(std::aligned_alloc(ArenaAlignment, wanted));
-    if (!block) {
-      size = 0;
-      return Error(ExitCode::DeviceUnavailable,
-                   format("no memory for the scratch of %zu threads, %s each; try fewer with "
-                          "--threads",
-                          blocks.size(), formatBytes(wanted).c_str()));
-    }
+    if (!block)
+      return noMemory;
   }
   size = wanted;
   return Status::ok();

@@ -17,9 +17,10 @@ class CpuCode;
 /// shared by all programs of a device, since one runs at a time.
 class ScratchPool {
 public:
-  explicit ScratchPool(unsigned threads) : blocks(threads) {}
+  ScratchPool(unsigned threads, uint64_t memoryBytes) : blocks(threads), memoryBytes(memoryBytes) {}
 
-  /// DeviceUnavailable when memory is short. Not while a program runs.
+  /// At least `bytes` for each thread. DeviceUnavailable when memory is short, or has less than
+  /// that. Not while a program runs.
   Status reserve(uint64_t bytes);
   void *ofThread(unsigned thread) const { return blocks[thread].get(); }
 
@@ -28,6 +29,7 @@ private:
     void operator()(void *block) const { std::free(block); }
   };
   std::vector<std::unique_ptr<void, Free>> blocks;
+  uint64_t memoryBytes;
   uint64_t size = 0;
 };
 
