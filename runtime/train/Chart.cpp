@@ -38,8 +38,10 @@ Axis axisOver(const std::vector<double> &values, ChartScale scale) {
   auto [low, high] = std::minmax_element(values.begin(), values.end());
   axis.low = axis.mapped(*low);
   axis.high = axis.mapped(*high);
-  double margin = axis.high > axis.low ? 0.04 * (axis.high - axis.low)
-                                       : std::max(1e-3, 0.1 * std::fabs(axis.high));
+  // A span at the edge of double's precision would leave no room between ticks.
+  double margin = axis.high - axis.low > 1e-9 * std::fabs(axis.high)
+                      ? 0.04 * (axis.high - axis.low)
+                      : std::max(1e-3, 0.1 * std::fabs(axis.high));
   axis.low -= margin;
   axis.high += margin;
   return axis;
