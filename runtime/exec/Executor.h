@@ -1,0 +1,99 @@
+// One phase of a compiled model on one device: picks the plan, allocates the arena, and gives typed
+// access to what lies in it. Initialises nothing (Initialize.h does) and knows nothing of data,
+// epochs or checkpoints (runtime/train does).
+#pragma once
+
+#include "runtime/base/Status.h"
+#include "runtime/device/Device.h"
+#include "runtime/plan/ModelFile.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace danaus {
+
+/// Views are host memory in place (devices without host-visible memory will stage): valid as long
+/// as the executor, and stale while a step is submitted; run() returns after the step is done.
+class Executor {
+public:
+  /// Opens phase `phase` of `file`. Both the file and the device must outlive the executor. The
+  /// arena is zero: call initializeParameters or write them. DeviceUnavailable when no plan fits
+  /// the device or its memory; CheckpointInvalid when the code is broken.
+  static Expected<std::unique_ptr<Executor>> open(const ModelFile &file, Device &device,
+                                                  size_t phase = 0);
+  ~Executor();
+
+  const fb::Model &model() const { return file->model(); }
+  const fb::Phase &phase() const { return *currentPhase; }
+  const fb::TargetPlan &plan() const { return *currentPlan; }
+  Device &device() { return *owner; }
+  unsigned threads() const { return owner->threads(); }
+  uint64_t plannedBytes() const { return currentPlan->arena_bytes(); }
+
+  // Parameters, in the order of phase().parameters(); all float32, row-major.
+  size_t parameterCount() const { return currentPhase->parameters()->size(); }
+  const fb::Parameter &parameterInfo(size_t index) const {
+    return *currentPhase->parameters()->Get(unsigned(index));
+  }
+  std::span<float> parameter(size_t index);
+  std::span<float> gradient(size_t index);
+  /// Optimizer state `slot` of a parameter: sgd with momentum has slot 0, adam m = 0 and v = 1.
+  std::span<float> state(size_t index, size_t slot);
+  /// States per parameter: 0, 1 or 2.
+  size_t stateCount() const { return states; }
+
+  /// The index of a parameter by name; nothing when there is none.
+  std::optional<size_t> findParameter(std::string_view name) const;
+
+  // The step's inputs and outputs.
+  std::span<float> input();   ///< batch * the model's input shape
+  std::span<int32_t> label(); ///< batch; -1 pads a short batch
+  std::span<float> control(); ///< Control.h
+  std::span<const float> metrics();
+  std::span<const float> logits(); ///< batch * classes; empty if the plan does not keep them
+
+  /// Rows of a step; 0 when the plan lacks the program.
+  uint64_t batch(fb::ProgramKind kind) const;
+
+  /// Runs one step and waits for it.
+  Status run(fb::ProgramKind kind);
+
+  // For reports: launches of a program in the order of launchNanoseconds.
+  std::vector<const fb::Launch *> launches(fb::ProgramKind kind) const;
+  void setTiming(fb::ProgramKind kind, Timing timing);
+  std::vector<uint64_t> launchNanoseconds(fb::ProgramKind kind) const;
+
+private:
+  struct LoadedProgram {
+    const fb::Program *table = nullptr;
+    std::unique_ptr<Executable> executable;
+  };
+
+  Executor(const ModelFile &file, Device &device) : file(&file), owner(&device) {}
+  Status choosePlan(size_t phase);
+  Status allocate();
+  Status loadPrograms();
+  const LoadedProgram *find(fb::ProgramKind kind) const;
+  const fb::Buffer *findBuffer(fb::BufferRole role) const;
+  std::span<float> floats(uint64_t offset, uint64_t count);
+  std::span<float> buffer(fb::BufferRole role);
+
+  const ModelFile *file;
+  Device *owner;
+  const fb::Phase *currentPhase = nullptr;
+  const fb::TargetPlan *currentPlan = nullptr;
+  size_t states = 0;
+  std::unique_ptr<Arena> arena;
+  std::unique_ptr<Code> code;
+  std::vector<LoadedProgram> programs;
+};
+
+/// Elements of a parameter.
+uint64_t elementCount(const fb::Parameter &parameter);
+
+} // namespace danaus
