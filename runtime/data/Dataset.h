@@ -1,0 +1,72 @@
+// A dataset in memory and the registry of the ones we can read. Images stay u8 (Fashion-MNIST: 47
+// MB); Batch.h turns rows into float32. A new dataset is one DatasetFormat in Registry.cpp and the
+// reader of its file format. Nothing is ever downloaded. Errors carry ExitCode::DataInvalid.
+#pragma once
+
+#include "runtime/base/Status.h"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace danaus {
+
+/// One image: pixels are stored channel by channel, row by row.
+struct ImageShape {
+  uint32_t channels = 0, height = 0, width = 0;
+  size_t pixels() const { return size_t(channels) * height * width; }
+  bool operator==(const ImageShape &) const = default;
+};
+
+struct Dataset {
+  std::string name;
+  /// The folder it was read from.
+  std::string folder;
+  ImageShape shape;
+  uint32_t classes = 0;
+  std::vector<std::string> classNames;
+  /// count() x shape.pixels().
+  std::vector<uint8_t> images;
+  std::vector<int32_t> labels;
+
+  size_t count() const { return labels.size(); }
+  const uint8_t *row(size_t index) const { return images.data() + index * shape.pixels(); }
+};
+
+enum class Portion { Train, Test };
+
+/// What the search for datasets takes from the process' environment; tests fill it by hand.
+struct DataEnvironment {
+  std::string danausData; ///< $DANAUS_DATA
+  std::string dataHome;   ///< $XDG_DATA_HOME, else $HOME/.local/share
+  std::string workFolder = ".";
+  std::string systemFolder = "/usr/share/datasets";
+  static DataEnvironment fromProcess();
+};
+
+/// A dataset that we can read: `name` as in `data.name`.
+struct DatasetFormat {
+  std::string name;
+  ImageShape shape;
+  uint32_t classes = 0;
+  std::vector<std::string> classNames;
+  /// Below DataEnvironment::systemFolder; empty: no Debian package carries it.
+  std::string systemName;
+  /// How a person gets it: "apt-get install dataset-fashion-mnist".
+  std::string howToGet;
+  /// One of these (by file name) in a folder tells that the dataset is there.
+  std::vector<std::string> markers;
+  Expected<Dataset> (*read)(const DatasetFormat &, const std::string &folder, Portion) = nullptr;
+};
+
+std::span<const DatasetFormat> datasetFormats();
+/// Unknown name: an error that lists the known ones.
+Expected<const DatasetFormat *> findDatasetFormat(const std::string &name);
+
+/// Finds the folder (`dir` if given, else the search order of docs) and reads one portion of it.
+/// `dir`: data.dir of the spec, empty when not given.
+Expected<Dataset> loadDataset(const std::string &name, const std::string &dir, Portion portion,
+                              const DataEnvironment &environment = DataEnvironment::fromProcess());
+
+} // namespace danaus

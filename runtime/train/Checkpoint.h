@@ -1,0 +1,66 @@
+// checkpoints/{last,best}/ of a run: model.safetensors, state.safetensors, manifest.json. A folder
+// is replaced as a whole; killed at any moment, one complete checkpoint remains and is found again.
+// What a checkpoint means (which tensors, which counters) is the trainer's; here is only how it is
+// kept.
+#pragma once
+
+#include "runtime/train/MetricsLog.h"
+#include "runtime/train/Safetensors.h"
+
+#include <optional>
+
+namespace danaus {
+
+/// Where a run stands.
+struct CheckpointManifest {
+  uint64_t step = 0;      ///< optimizer updates done
+  uint64_t epoch = 0;     ///< epochs completed; the next batch is of this epoch (from 0)
+  uint64_t epochStep = 0; ///< batches done of that epoch
+  std::optional<double> bestAccuracy; ///< on validation, so far
+  uint64_t bestEpoch = 0;             ///< from 1; 0: none yet
+  uint64_t seed = 0;
+  std::string model;    ///< name of the model
+  std::string specHash; ///< of the resolved spec; the trainer compares
+  MetricsCounters metrics;
+  /// Running sums of the trainer (loss of the epoch so far, seconds): exact through JSON.
+  std::map<std::string, double> sums;
+};
+
+struct CheckpointContent {
+  CheckpointManifest manifest;
+  std::span<const TensorRef> model;
+  /// Optimizer state, "<parameter>.<state>", and I64 counters.
+  std::span<const TensorRef> state;
+};
+
+struct LoadedCheckpoint {
+  CheckpointManifest manifest;
+  SafetensorsFile model, state;
+  /// Not empty: a sentence for the user, e.g. that `last` was damaged and `last.old` is used.
+  std::string note;
+};
+
+class CheckpointStore {
+public:
+  /// `folder`: runs/NAME/checkpoints; created by the first save. `keep` > 1: that many of the
+  /// latest `last` are kept, the older ones as step-<number>.
+  explicit CheckpointStore(std::string folder, uint64_t keep = 1)
+      : folder(std::move(folder)), keep(keep) {}
+
+  /// `slot`: "last" or "best".
+  Status save(const std::string &slot, const CheckpointContent &content) const;
+  /// Finds and verifies (sizes, checksums, headers) the checkpoint of a slot.
+  Expected<LoadedCheckpoint> load(const std::string &slot) const;
+  bool exists(const std::string &slot) const;
+
+private:
+  Status keepOlder(const std::string &older) const;
+
+  std::string folder;
+  uint64_t keep;
+};
+
+/// Verifies and opens one checkpoint folder (of any run).
+Expected<LoadedCheckpoint> loadCheckpointFolder(const std::string &folder);
+
+} // namespace danaus
