@@ -1,6 +1,6 @@
 // A model spec after reading: typed, every value in range, every item with its place in the file.
-// What it does not know: IR, shapes of layers (ImportModel.cpp infers and checks those), where data lie.
-// The keys, types, ranges and defaults are declared once, in Schema.cpp.
+// What it does not know: IR, shapes of layers (ImportModel.cpp infers and checks those), where data
+// lie. The keys, types, ranges and defaults are declared once, in Schema.cpp.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,13 @@
 
 namespace danaus::spec {
 
-/// A place in the spec file, counted from 1; line 0 means "not written" (a default).
+/// A place in the spec file, counted from 1; line 0 means "not written" (a default). On the command
+/// line `line` counts the overrides. ReadSpec.h's locationOf() makes an mlir::Location of it.
 struct Mark {
   unsigned line = 0, column = 0;
+  bool onCommandLine = false;
+
+  bool written() const { return line != 0; }
 };
 
 /// A value and the place where it was written.
@@ -47,11 +51,11 @@ struct Layer {
   /// The type as written ("linear", "relu"): the layer is called by it where `name` is empty.
   std::string type;
   At<std::string> name;
-  At<int64_t> out;     ///< linear: output features
-  bool bias = true;    ///< linear
+  At<int64_t> out;                          ///< linear: output features
+  bool bias = true;                         ///< linear
   Activation activation = Activation::None; ///< linear, or the activation layer itself
-  At<int64_t> times;   ///< repeat: how often
-  std::vector<Layer> layers; ///< repeat, residual
+  At<int64_t> times;                        ///< repeat: how often
+  std::vector<Layer> layers;                ///< repeat, residual
   OpsBlock ops;
 };
 
@@ -62,9 +66,9 @@ struct Structure {
   Mark mark;
   At<std::string> match;
   StructureKind kind = StructureKind::Dense;
-  At<int64_t> rank;                   ///< low_rank, as a number of rows; 0 where a ratio is given
+  At<int64_t> rank;                    ///< low_rank, as a number of rows; 0 where a ratio is given
   std::optional<At<double>> rankRatio; ///< low_rank, `rank: 0.25`: int(0.25 * min(in, out))
-  At<int64_t> nblocks;                ///< monarch
+  At<int64_t> nblocks;                 ///< monarch
 };
 
 struct Data {
@@ -79,7 +83,9 @@ struct Data {
 enum class OptimizerKind { Sgd, Adam, AdamW };
 struct Optimizer {
   OptimizerKind kind = OptimizerKind::Adam;
-  double lr = 1e-3, momentum = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0;
+  At<double> lr{1e-3}, momentum{0};
+  At<std::vector<double>> betas{{0.9, 0.999}}; ///< always two
+  At<double> epsilon{1e-8}, weightDecay{0};
 };
 
 enum class ScheduleKind { Constant, Step, Cosine };
