@@ -67,7 +67,7 @@ Status Trainer::trainStep() {
   // The kernels made no update when the loss is not finite.
   float loss = executor.metrics()[metrics::Loss];
   if (!std::isfinite(loss))
-    return diverged(format("the loss is %g", double(loss)));
+    return diverged(at.step + 1, format("the loss is %g", double(loss)));
   at.step += 1;
   at.epochStep += 1;
   lossSum += double(loss) * double(rows);
@@ -106,7 +106,7 @@ Status Trainer::endEpoch() {
     if (!result)
       return result.takeError();
     if (!std::isfinite(result->loss))
-      return diverged(format("the loss on the validation images is %g", result->loss));
+      return diverged(at.step, format("the loss on the validation images is %g", result->loss));
     row.valLoss = result->loss;
     row.valAccuracy = result->accuracy();
     best = !at.bestAccuracy || result->accuracy() > *at.bestAccuracy;
@@ -247,7 +247,7 @@ Status Trainer::resume() {
 /// Weights that are not finite are never saved: the last checkpoint stays usable.
 Status Trainer::save(const std::string &slot) {
   if (std::optional<std::string> parameter = findNonFinite(executor))
-    return diverged("parameter " + *parameter + " holds NaN or Inf");
+    return diverged(at.step, "parameter " + *parameter + " holds NaN or Inf");
   if (Status status = log->sync(); !status)
     return status;
   at.metrics = log->counters();
@@ -269,12 +269,12 @@ Error Trainer::stopped() {
                       ull(at.step), ull(at.epoch + 1), run.checkpoints().c_str()));
 }
 
-Error Trainer::diverged(const std::string &what) const {
+Error Trainer::diverged(uint64_t step, const std::string &what) const {
   return Error(ExitCode::Diverged,
                format("diverged at step %llu (epoch %llu): %s. Nothing was overwritten: the last "
                       "good checkpoint is in %s. Try a smaller optimizer.lr (now %g), "
                       "train.clip_grad_norm=1.0, or another seed",
-                      ull(at.step + 1), ull(at.epoch + 1), what.c_str(), run.checkpoints().c_str(),
+                      ull(step), ull(at.epoch + 1), what.c_str(), run.checkpoints().c_str(),
                       file.model().schedule()->lr()));
 }
 

@@ -66,7 +66,7 @@ private:
   Status endEpoch();
   Status save(const std::string &slot);
   Error stopped();
-  Error diverged(const std::string &what) const;
+  Error diverged(uint64_t step, const std::string &what) const;
   Expected<RunSummary> finish();
 
   const ModelFile &file;
