@@ -44,7 +44,10 @@ function(danaus_library name)
   target_link_libraries(${name} PUBLIC ${ARG_LINK})
 endfunction()
 
-# danaus_gtest(NAME SOURCES file... LINK target...): a gtest program registered with ctest.
+# Builds every gtest program and nothing else: what CI builds with sanitizers.
+add_custom_target(danaus_unit_tests)
+
+# danaus_gtest(NAME SOURCES file... LINK target...): a gtest program registered with ctest, label unit.
 function(danaus_gtest name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   find_package(GTest REQUIRED)
@@ -53,4 +56,6 @@ function(danaus_gtest name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS unit)
+  add_dependencies(danaus_unit_tests ${name})
 endfunction()

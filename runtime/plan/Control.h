@@ -1,7 +1,8 @@
 // The control buffer: the scalars that change from step to step, written by the runtime before a
-// step and read by kernels, so that a step's code (or captured graph) never changes. And the metrics
-// buffer, written by kernels and read by the runtime after a step. Both are float32 arrays; the compiler
-// bakes these indices into kernels, so a change here is a change of the file version (ModelFile.h).
+// step and read by kernels, so that a step's code (or captured graph) never changes. And the
+// metrics buffer, written by kernels and read by the runtime after a step. Both are float32 arrays;
+// the compiler bakes these indices into kernels, so a change here is a change of the file version
+// (ModelFile.h).
 #pragma once
 
 #include <cstddef>

@@ -6,8 +6,8 @@
 namespace danaus {
 
 /// Computes tile `tile` of a kernel. `buffers[i]` is the address of the kernel's i-th argument;
-/// `scratch` points to at least Kernel.scratch_bytes bytes, 64-byte aligned, private to this call and
-/// with undefined contents. Tiles of one launch may run in any order, on any threads.
+/// `scratch` points to at least Kernel.scratch_bytes bytes, 64-byte aligned, private to this call
+/// and with undefined contents. Tiles of one launch may run in any order, on any threads.
 using KernelFunction = void (*)(void *const *buffers, int64_t tile, void *scratch);
 
 /// Alignment of every buffer in the arena and of scratch, in bytes.

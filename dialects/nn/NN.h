@@ -1,0 +1,37 @@
+// The nn dialect's C++ face: its operations and interfaces.
+#pragma once
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/AffineMap.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/BitVector.h"
+
+#include "dialects/nn/NNDialect.h.inc"
+#include "dialects/nn/NNInterfaces.h.inc"
+
+#define GET_OP_CLASSES
+#include "dialects/nn/NNOps.h.inc"
+
+namespace danaus::nn {
+
+/// The shape of a tensor value.
+inline llvm::ArrayRef<int64_t> shapeOf(mlir::Value value) {
+  return llvm::cast<mlir::RankedTensorType>(value.getType()).getShape();
+}
+
+/// A float32 tensor type of this shape.
+mlir::RankedTensorType tensorOf(mlir::MLIRContext *context, llvm::ArrayRef<int64_t> shape);
+
+/// "128x784", for diagnostics.
+std::string shapeText(llvm::ArrayRef<int64_t> shape);
+
+/// Argument attribute names of nn functions.
+inline constexpr llvm::StringLiteral NameAttr = "nn.name", RoleAttr = "nn.role",
+                                     InitAttr = "nn.init", DecayAttr = "nn.decay";
+
+} // namespace danaus::nn

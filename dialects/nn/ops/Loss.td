@@ -1,0 +1,56 @@
+// Losses and the metrics of a batch.
+#ifndef DANAUS_NN_LOSS_TD
+#define DANAUS_NN_LOSS_TD
+
+include "dialects/nn/NNDialect.td"
+
+def NN_CrossEntropyLossOp : NN_Op<"cross_entropy_loss", [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "softmax cross-entropy of each row, and whether its largest logit is the label's";
+  let description = [{
+    For a row z with label y and smoothing e over C classes:
+    loss = log sum_j exp z_j - (1-e) z_y - e/C sum_j z_j. A row with label -1 is padding: loss 0, correct 0.
+    The gradient that flows back is that of the mean over valid rows: each row weighs
+    control[InverseCount] (runtime/plan/Control.h).
+    (C1) logits (rows, C), labels (rows), loss and correct (rows). (C2) 0 <= label_smoothing < 1.
+  }];
+  let arguments = (ins NN_Tensor:$logits, NN_Labels:$labels, NN_Tensor:$control, F64Attr:$label_smoothing);
+  let results = (outs NN_Tensor:$loss, NN_Tensor:$correct);
+  let assemblyFormat = [{
+    $logits `,` $labels `,` $control `smoothing` $label_smoothing attr-dict
+    `:` type($logits) `,` type($labels) `,` type($control) `->` type($loss) `,` type($correct)
+  }];
+  let hasVerifier = 1;
+}
+
+def NN_CrossEntropyBackwardOp : NN_Op<"cross_entropy_backward", [AllTypesMatch<["logits", "result"]>]> {
+  let summary = "gradient of the mean loss over the valid rows with respect to the logits";
+  let description = [{
+    result = (softmax(z) - (1-e) onehot(y) - e/C) * control[InverseCount]; 0 for a row with label -1.
+    (C1) logits (rows, C), labels (rows). (C2) 0 <= label_smoothing < 1.
+  }];
+  let arguments = (ins NN_Tensor:$logits, NN_Labels:$labels, NN_Tensor:$control, F64Attr:$label_smoothing);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{
+    $logits `,` $labels `,` $control `smoothing` $label_smoothing attr-dict
+    `:` type($logits) `,` type($labels) `,` type($control)
+  }];
+  let hasVerifier = 1;
+}
+
+def NN_BatchMetricsOp : NN_Op<"batch_metrics", [AllTypesMatch<["loss", "correct"]>]> {
+  let summary = "the metrics buffer of runtime/plan/Control.h";
+  let description = [{
+    metrics[Loss] = sum(loss) * control[InverseCount], metrics[Correct] = sum(correct),
+    metrics[GradNorm] = sqrt(sum(square_norm)) where given, 0 elsewhere.
+    (C1) loss and correct have equal shapes (rows). (C2) the result has 16 elements.
+  }];
+  let arguments = (ins NN_Tensor:$loss, NN_Tensor:$correct, NN_Tensor:$control, Optional<NN_Tensor>:$square_norm);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{
+    $loss `,` $correct `,` $control (`norm` $square_norm^ `:` type($square_norm))? attr-dict
+    `:` type($loss) `,` type($control) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif

@@ -1,0 +1,42 @@
+// One optimizer update per parameter. Learning rate and bias corrections come from the control buffer;
+// an update is skipped (parameter and state unchanged) when metrics[Loss] is NaN or Inf.
+#ifndef DANAUS_NN_OPTIMIZER_TD
+#define DANAUS_NN_OPTIMIZER_TD
+
+include "dialects/nn/NNDialect.td"
+
+def NN_SquareNormOp : NN_Op<"square_norm"> {
+  let summary = "partial sums of squares over all gradients";
+  let description = [{
+    The sum of the result's elements is the squared L2 norm over all operands; how the terms are
+    spread over the elements is not fixed here.
+  }];
+  let arguments = (ins Variadic<NN_Tensor>:$gradients);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$gradients attr-dict `:` type($gradients) `->` type($result)";
+}
+
+class NN_UpdateOp<string mnemonic, dag stateArgs, dag attributes, dag stateResults> : NN_Op<mnemonic> {
+  let description = [{
+    (C1) parameter, gradient, state and results have equal shapes. (C2) max_norm is positive where given:
+    the gradient is scaled by min(1, max_norm / (metrics[GradNorm] + 1e-6)) first.
+  }];
+  let arguments = !con((ins NN_Tensor:$parameter, NN_Tensor:$gradient, NN_Tensor:$control, NN_Tensor:$metrics),
+                       stateArgs, attributes, (ins OptionalAttr<F64Attr>:$max_norm));
+  let results = !con((outs NN_Tensor:$new_parameter), stateResults);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def NN_SgdStepOp : NN_UpdateOp<"sgd_step", (ins Optional<NN_Tensor>:$velocity),
+    (ins F64Attr:$momentum, F64Attr:$weight_decay), (outs Optional<NN_Tensor>:$new_velocity)> {
+  let summary = "v = momentum v + g (v = g at the first update); p -= lr v";
+}
+
+def NN_AdamStepOp : NN_UpdateOp<"adam_step", (ins NN_Tensor:$m, NN_Tensor:$v),
+    (ins F64Attr:$beta1, F64Attr:$beta2, F64Attr:$epsilon, F64Attr:$weight_decay, UnitAttr:$decoupled),
+    (outs NN_Tensor:$new_m, NN_Tensor:$new_v)> {
+  let summary = "Adam (Kingma and Ba, 2015); `decoupled` decay makes it AdamW (Loshchilov and Hutter, 2019)";
+}
+
+#endif

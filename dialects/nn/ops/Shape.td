@@ -1,0 +1,54 @@
+// Operations that move elements and compute nothing.
+#ifndef DANAUS_NN_SHAPE_TD
+#define DANAUS_NN_SHAPE_TD
+
+include "dialects/nn/NNDialect.td"
+
+def NN_ReshapeOp : NN_Op<"reshape", [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "the same elements in row-major order under another shape";
+  let description = [{
+    (C1) input and result have equally many elements.
+  }];
+  let arguments = (ins NN_Tensor:$input);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def NN_TransposeOp : NN_Op<"transpose", [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "permutes dimensions";
+  let description = [{
+    Dimension i of the result is dimension permutation[i] of the input.
+    (C1) `permutation` is a permutation of [0, rank). (C2) the result's shape is the permuted shape.
+  }];
+  let arguments = (ins NN_Tensor:$input, DenseI64ArrayAttr:$permutation);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$input $permutation attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def NN_PadOp : NN_Op<"pad", [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "zeros appended at the end of each dimension";
+  let description = [{
+    (C1) ranks agree. (C2) no dimension of the result is smaller than the input's.
+  }];
+  let arguments = (ins NN_Tensor:$input);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def NN_SliceOp : NN_Op<"slice", [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "the first elements of each dimension";
+  let description = [{
+    (C1) ranks agree. (C2) no dimension of the result is larger than the input's.
+  }];
+  let arguments = (ins NN_Tensor:$input);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+#endif
