@@ -81,7 +81,8 @@ class Device {
 public:
   virtual ~Device() = default;
 
-  virtual std::string_view kind() const = 0; ///< "cpu", as in TargetPlan.target
+  virtual std::string_view kind() const = 0;   ///< "cpu", as a user types it
+  virtual std::string_view target() const = 0; ///< whose plans it runs, as in TargetPlan.target
   virtual std::string description() const = 0;
   virtual unsigned threads() const = 0;     ///< that parallelFor uses; at least 1
   virtual uint64_t memoryBytes() const = 0; ///< of the machine or card; the most an arena can have
@@ -145,8 +146,5 @@ DeviceRegistry builtinDevices();
 
 /// The rows of `danaus devices`.
 std::vector<DeviceRow> describeDevices();
-
-/// Human units: "1.5 GiB".
-std::string formatBytes(uint64_t bytes);
 
 } // namespace danaus

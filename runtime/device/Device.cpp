@@ -1,0 +1,39 @@
+// The registry of devices and the list of those that this build knows.
+#include "runtime/device/Device.h"
+
+#include "runtime/device/cpu/CpuDevice.h"
+#include "runtime/device/null/NullDevice.h"
+
+namespace danaus {
+
+Expected<std::unique_ptr<Device>> DeviceRegistry::create(const std::string &spec,
+                                                         const DeviceOptions &options) const {
+  size_t colon = spec.find(':');
+  std::string kind = spec.substr(0, colon);
+  std::string argument = colon == std::string::npos ? "" : spec.substr(colon + 1);
+  std::string known;
+  for (const Entry &entry : entries) {
+    if (entry.kind == kind)
+      return entry.create(argument, options);
+    known += (known.empty() ? "" : ", ") + entry.kind;
+  }
+  return Error(ExitCode::Usage, "no device is called '" + spec + "'; this build knows " + known);
+}
+
+std::vector<DeviceRow> DeviceRegistry::describe() const {
+  std::vector<DeviceRow> rows;
+  for (const Entry &entry : entries)
+    rows.push_back(entry.describe());
+  return rows;
+}
+
+DeviceRegistry builtinDevices() {
+  DeviceRegistry registry;
+  registry.add(cpuDeviceEntry());
+  registry.add(nullDeviceEntry());
+  return registry;
+}
+
+std::vector<DeviceRow> describeDevices() { return builtinDevices().describe(); }
+
+} // namespace danaus

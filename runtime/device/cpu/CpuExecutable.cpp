@@ -1,0 +1,120 @@
+// Binding a program to addresses and replaying it.
+#include "runtime/device/cpu/CpuExecutable.h"
+
+#include "runtime/device/Checks.h"
+#include "runtime/device/cpu/CpuCode.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace danaus {
+
+Status ScratchPool::reserve(uint64_t bytes) {
+  uint64_t wanted = (bytes + ArenaAlignment - 1) / ArenaAlignment * ArenaAlignment;
+  if (wanted <= size)
+    return Status::ok();
+  for (auto &block : blocks) {
+    block.reset(std::aligned_alloc(ArenaAlignment, wanted));
+    if (!block) {
+      size = 0;
+      return Error(ExitCode::DeviceUnavailable,
+                   format("no memory for the scratch of %zu threads, %s each; try fewer with "
+                          "--threads",
+                          blocks.size(), formatBytes(wanted).c_str()));
+    }
+  }
+  size = wanted;
+  return Status::ok();
+}
+
+Expected<std::unique_ptr<Executable>> CpuExecutable::load(std::byte *arena, const CpuCode &code,
+                                                          const ProgramSpec &program,
+                                                          const ScratchPool &scratch,
+                                                          unsigned threads) {
+  std::vector<KernelFunction> functions;
+  for (const KernelSpec &kernel : program.kernels) {
+    Expected<KernelFunction> function = code.find(kernel.symbol);
+    if (!function)
+      return function.takeError();
+    functions.push_back(*function);
+  }
+  std::unique_ptr<CpuExecutable> executable(new CpuExecutable(scratch, threads));
+  for (const std::vector<LaunchSpec> &stage : program.stages)
+    if (Status status = executable->bindStage(arena, functions, program, stage); !status)
+      return status.takeError();
+  return std::unique_ptr<Executable>(std::move(executable));
+}
+
+Status CpuExecutable::bindStage(std::byte *arena, const std::vector<KernelFunction> &functions,
+                                const ProgramSpec &program, const std::vector<LaunchSpec> &stage) {
+  BoundStage bound{uint32_t(launches.size()), 0};
+  for (const LaunchSpec &launch : stage) {
+    uint64_t end = 0;
+    // Room for one overrun of the tile counter per thread.
+    if (__builtin_add_overflow(bound.tiles, program.kernels[launch.kernel].tiles, &end) ||
+        end > UINT64_MAX / 2)
+      return Error(ExitCode::CheckpointInvalid, "a stage has more tiles than 63 bits can count");
+    launches.push_back({functions[launch.kernel], uint32_t(addresses.size()), bound.tiles, end});
+    for (uint64_t offset : launch.buffers)
+      addresses.push_back(arena + offset);
+    bound.tiles = end;
+  }
+  if (bound.tiles > 0)
+    stages.push_back(bound);
+  return Status::ok();
+}
+
+void CpuExecutable::setTiming(Timing wanted) {
+  timing = wanted;
+  if (timing == Timing::On)
+    for (std::vector<uint64_t> &sums : nanoseconds)
+      sums.assign(launches.size(), 0);
+}
+
+std::vector<uint64_t> CpuExecutable::launchNanoseconds() const {
+  std::vector<uint64_t> total(nanoseconds[0].size());
+  for (const std::vector<uint64_t> &sums : nanoseconds)
+    std::ranges::transform(total, sums, total.begin(), std::plus<>());
+  return total;
+}
+
+template <Timing timing>
+void CpuExecutable::runTile(const BoundLaunch &launch, uint64_t tile, unsigned thread) {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start;
+  if constexpr (timing == Timing::On)
+    start = Clock::now();
+  launch.function(addresses.data() + launch.firstBuffer, int64_t(tile - launch.firstTile),
+                  scratch->ofThread(thread));
+  if constexpr (timing == Timing::On)
+    nanoseconds[thread][size_t(&launch - launches.data())] +=
+        uint64_t(std::chrono::nanoseconds(Clock::now() - start).count());
+}
+
+template <Timing timing> void CpuExecutable::work(ThreadTeam &team, unsigned thread) {
+  for (const BoundStage &stage : stages) {
+    const BoundLaunch *launch = launches.data() + stage.firstLaunch;
+    for (;;) {
+      uint64_t tile = nextTile.fetch_add(1, std::memory_order_relaxed);
+      if (tile >= stage.tiles)
+        break;
+      while (tile >= launch->endTile)
+        ++launch;
+      runTile<timing>(*launch, tile, thread);
+    }
+    // After the last stage the end of the job is the barrier.
+    if (&stage != &stages.back())
+      team.barrier([&] { nextTile.store(0, std::memory_order_relaxed); });
+  }
+}
+
+void CpuExecutable::replay(ThreadTeam &team) {
+  nextTile.store(0, std::memory_order_relaxed);
+  if (timing == Timing::On)
+    team.run([&](unsigned thread) { work<Timing::On>(team, thread); });
+  else
+    team.run([&](unsigned thread) { work<Timing::Off>(team, thread); });
+  ++replays;
+}
+
+} // namespace danaus

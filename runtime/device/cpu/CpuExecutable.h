@@ -1,0 +1,78 @@
+// A program bound to addresses, and how a team of threads replays it. The tiles of a stage are
+// handed out one by one, so that a slow core does not hold up the others; tiles are independent,
+// so that the result does not depend on who ran which.
+#pragma once
+
+#include "runtime/device/Device.h"
+#include "runtime/device/cpu/ThreadTeam.h"
+#include "runtime/plan/KernelAbi.h"
+
+#include <cstdlib>
+
+namespace danaus {
+
+class CpuCode;
+
+/// 64-byte aligned memory for each thread of a team; grows to the largest kernel's need and is
+/// shared by all programs of a device, since one runs at a time.
+class ScratchPool {
+public:
+  explicit ScratchPool(unsigned threads) : blocks(threads) {}
+
+  /// DeviceUnavailable when memory is short. Not while a program runs.
+  Status reserve(uint64_t bytes);
+  void *ofThread(unsigned thread) const { return blocks[thread].get(); }
+
+private:
+  struct Free {
+    void operator()(void *block) const { std::free(block); }
+  };
+  std::vector<std::unique_ptr<void, Free>> blocks;
+  uint64_t size = 0;
+};
+
+class CpuExecutable final : public Executable {
+public:
+  /// `program` has passed checkProgram.
+  static Expected<std::unique_ptr<Executable>> load(std::byte *arena, const CpuCode &code,
+                                                    const ProgramSpec &program,
+                                                    const ScratchPool &scratch, unsigned threads);
+
+  void setTiming(Timing timing) override;
+  std::vector<uint64_t> launchNanoseconds() const override;
+  uint64_t launchCount() const override { return replays * launches.size(); }
+
+  /// Runs every stage once; returns when all is done.
+  void replay(ThreadTeam &team);
+
+private:
+  struct BoundLaunch {
+    KernelFunction function;
+    uint32_t firstBuffer; ///< index into `addresses`
+    uint64_t firstTile;   ///< counted within the stage, over all its launches
+    uint64_t endTile;
+  };
+  struct BoundStage {
+    uint32_t firstLaunch;
+    uint64_t tiles;
+  };
+
+  CpuExecutable(const ScratchPool &scratch, unsigned threads)
+      : scratch(&scratch), nanoseconds(threads) {}
+  Status bindStage(std::byte *arena, const std::vector<KernelFunction> &functions,
+                   const ProgramSpec &program, const std::vector<LaunchSpec> &stage);
+  template <Timing timing> void work(ThreadTeam &team, unsigned thread);
+  template <Timing timing> void runTile(const BoundLaunch &launch, uint64_t tile, unsigned thread);
+
+  const ScratchPool *scratch;
+  std::vector<void *> addresses;
+  std::vector<BoundLaunch> launches;
+  std::vector<BoundStage> stages;
+  uint64_t replays = 0;
+  Timing timing = Timing::Off;
+  std::vector<std::vector<uint64_t>> nanoseconds; ///< [thread][launch]; empty before setTiming(On)
+
+  alignas(64) std::atomic<uint64_t> nextTile = 0;
+};
+
+} // namespace danaus

@@ -1,0 +1,123 @@
+// The threads of the team, how they start, wait and end.
+#include "runtime/device/cpu/ThreadTeam.h"
+
+#include "runtime/device/cpu/CpuInfo.h"
+
+#include <csignal>
+#include <pthread.h>
+#include <sched.h>
+#include <system_error>
+
+namespace danaus {
+
+namespace {
+
+// About 50 to 100 microseconds: longer than the gap between two stages, or than filling a batch.
+constexpr unsigned BusySpins = 4000;
+
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+/// Signals are for the main thread: Ctrl-C must not land in a kernel of a worker.
+class BlockedSignals {
+public:
+  BlockedSignals() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+  }
+  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before, nullptr); }
+
+private:
+  sigset_t before;
+};
+
+void pin(std::thread &thread, int cpu) {
+  if (cpu >= CPU_SETSIZE)
+    return;
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  CPU_SET(cpu, &mask);
+  // A refusal costs speed only.
+  pthread_setaffinity_np(thread.native_handle(), sizeof(mask), &mask);
+}
+
+} // namespace
+
+void WaitableCounter::advance() {
+  value.fetch_add(1, std::memory_order_release);
+  value.notify_all();
+}
+
+void WaitableCounter::waitWhile(uint32_t old, unsigned spins) const {
+  for (unsigned i = 0; i < spins; ++i) {
+    if (load() != old)
+      return;
+    pause();
+  }
+  value.wait(old, std::memory_order_acquire);
+}
+
+ThreadTeam::ThreadTeam(unsigned threads)
+    // With more threads than cores, the one that is waited for may need this core.
+    : count(threads), spins(threads <= usableCores() ? BusySpins : 0) {}
+
+Expected<std::unique_ptr<ThreadTeam>> ThreadTeam::create(unsigned threads) {
+  if (threads == 0 || threads > MaxThreads)
+    return Error(ExitCode::Usage, format("%u threads: 1 to %u are possible", threads, MaxThreads));
+  std::unique_ptr<ThreadTeam> team(new ThreadTeam(threads));
+  if (Status status = team->start(); !status)
+    return status.takeError();
+  return team;
+}
+
+Status ThreadTeam::start() {
+  std::vector<int> cpus = affinityCpus();
+  BlockedSignals blocked;
+  try {
+    for (unsigned thread = 1; thread < count; ++thread) {
+      workers.emplace_back([this, thread] { workerLoop(thread); });
+      if (cpus.size() == count)
+        pin(workers.back(), cpus[thread]);
+    }
+  } catch (const std::system_error &error) {
+    return Error(
+        ExitCode::DeviceUnavailable,
+        format("cannot start %u threads: %s; try fewer with --threads", count, error.what()));
+  }
+  return Status::ok();
+}
+
+ThreadTeam::~ThreadTeam() {
+  jobFunction = nullptr;
+  jobRound.advance();
+  for (std::thread &worker : workers)
+    worker.join();
+}
+
+void ThreadTeam::workerLoop(unsigned thread) {
+  for (uint32_t round = 0;; ++round) {
+    jobRound.waitWhile(round, spins);
+    if (!jobFunction)
+      return;
+    jobFunction(jobContext, thread);
+    if (finished.fetch_add(1, std::memory_order_acq_rel) + 2 == count)
+      finishedRound.advance();
+  }
+}
+
+void ThreadTeam::runErased(ErasedJob function, void *context) {
+  jobFunction = function;
+  jobContext = context;
+  finished.store(0, std::memory_order_relaxed);
+  uint32_t before = finishedRound.load();
+  jobRound.advance();
+  function(context, 0);
+  if (count > 1)
+    finishedRound.waitWhile(before, spins);
+}
+
+} // namespace danaus

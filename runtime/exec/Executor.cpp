@@ -1,0 +1,197 @@
+// Choosing a plan, loading it, and finding things in its arena. Every offset has been checked when
+// the file was opened (runtime/plan/Validate.h).
+#include "runtime/exec/Executor.h"
+
+#include "runtime/plan/Validate.h"
+
+#include <algorithm>
+
+namespace danaus {
+
+namespace {
+
+ProgramSpec describeProgram(const fb::TargetPlan &plan, const fb::Program &program) {
+  ProgramSpec spec;
+  for (const fb::Kernel *kernel : *plan.kernels())
+    spec.kernels.push_back(
+        {kernel->symbol()->str(), kernel->tiles(), kernel->scratch_bytes(), kernel->arguments()});
+  for (const fb::Stage *stage : *program.stages()) {
+    std::vector<LaunchSpec> &launches = spec.stages.emplace_back();
+    for (const fb::Launch *launch : *stage->launches())
+      launches.push_back(
+          {launch->kernel(), {launch->buffers()->begin(), launch->buffers()->end()}});
+  }
+  return spec;
+}
+
+uint64_t elements(const flatbuffers::Vector<uint64_t> &shape) {
+  return *byteSize(shape, fb::DType::U8);
+}
+
+std::string joined(const std::vector<std::string> &words) {
+  std::string text;
+  for (const std::string &word : words)
+    text += (text.empty() ? "" : ", ") + word;
+  return text.empty() ? "nothing" : text;
+}
+
+} // namespace
+
+uint64_t elementCount(const fb::Parameter &parameter) { return elements(*parameter.shape()); }
+
+Executor::~Executor() = default;
+
+Expected<std::unique_ptr<Executor>> Executor::open(const ModelFile &file, Device &device,
+                                                   size_t phase) {
+  std::unique_ptr<Executor> executor(new Executor(file, device));
+  Status status = executor->choosePlan(phase);
+  if (status)
+    status = executor->allocate();
+  if (status)
+    status = executor->loadPrograms();
+  if (!status)
+    return status.takeError().during("loading " + file.path());
+  return executor;
+}
+
+Status Executor::choosePlan(size_t phase) {
+  const auto &phases = *model().phases();
+  if (phase >= phases.size())
+    return Error(ExitCode::Internal,
+                 format("phase %zu of a model with %u phases", phase, phases.size()));
+  currentPhase = phases.Get(unsigned(phase));
+  states = danaus::stateCount(*model().optimizer());
+  for (const std::string &isa : owner->isas())
+    for (const fb::TargetPlan *plan : *currentPhase->targets())
+      if (plan->target()->string_view() == owner->target() && plan->isa()->string_view() == isa) {
+        currentPlan = plan;
+        return Status::ok();
+      }
+  std::vector<std::string> compiled;
+  for (const fb::TargetPlan *plan : *currentPhase->targets())
+    compiled.push_back(plan->target()->str() + ":" + plan->isa()->str());
+  std::string target(owner->target());
+  return Error(ExitCode::DeviceUnavailable,
+               "it was compiled for " + joined(compiled) + ", but the device " +
+                   std::string(owner->kind()) + " here runs " + target + " code for " +
+                   joined(owner->isas()) + "; compile it with danausc --target " + target);
+}
+
+Status Executor::allocate() {
+  Expected<std::unique_ptr<Arena>> allocated = owner->allocateArena(plannedBytes());
+  if (!allocated)
+    return allocated.takeError();
+  arena = std::move(*allocated);
+  if (!arena->host())
+    return Error(ExitCode::Internal, "the device's memory cannot be seen by the host");
+  return Status::ok();
+}
+
+Status Executor::loadPrograms() {
+  Expected<std::unique_ptr<Code>> loaded = owner->loadCode(
+      file->section(currentPlan->code_section()), currentPlan->isa()->string_view());
+  if (!loaded)
+    return loaded.takeError();
+  code = std::move(*loaded);
+  for (const fb::Program *program : *currentPlan->programs()) {
+    Expected<std::unique_ptr<Executable>> executable =
+        owner->loadProgram(*arena, *code, describeProgram(*currentPlan, *program));
+    if (!executable)
+      return executable.takeError();
+    programs.push_back({program, std::move(*executable)});
+  }
+  return Status::ok();
+}
+
+std::span<float> Executor::floats(uint64_t offset, uint64_t count) {
+  return {reinterpret_cast<float *>(arena->host() + offset), size_t(count)};
+}
+
+std::span<float> Executor::parameter(size_t index) {
+  return floats(currentPlan->places()->Get(unsigned(index))->offset(),
+                elementCount(parameterInfo(index)));
+}
+
+std::span<float> Executor::gradient(size_t index) {
+  return floats(currentPlan->places()->Get(unsigned(index))->gradient_offset(),
+                elementCount(parameterInfo(index)));
+}
+
+std::span<float> Executor::state(size_t index, size_t slot) {
+  assert(slot < states && "the optimizer keeps fewer states");
+  return floats(currentPlan->places()->Get(unsigned(index))->state_offsets()->Get(unsigned(slot)),
+                elementCount(parameterInfo(index)));
+}
+
+std::optional<size_t> Executor::findParameter(std::string_view name) const {
+  for (size_t i = 0; i < parameterCount(); ++i)
+    if (parameterInfo(i).name()->string_view() == name)
+      return i;
+  return std::nullopt;
+}
+
+const fb::Buffer *Executor::findBuffer(fb::BufferRole role) const {
+  const auto &buffers = *currentPlan->buffers();
+  auto found = std::ranges::find_if(buffers.begin(), buffers.end(), [&](const fb::Buffer *buffer) {
+    return buffer->role() == role;
+  });
+  return found == buffers.end() ? nullptr : *found;
+}
+
+std::span<float> Executor::buffer(fb::BufferRole role) {
+  const fb::Buffer *found = findBuffer(role);
+  return found ? floats(found->offset(), elements(*found->shape())) : std::span<float>();
+}
+
+std::span<float> Executor::input() { return buffer(fb::BufferRole::Input); }
+std::span<float> Executor::control() { return buffer(fb::BufferRole::Control); }
+std::span<const float> Executor::metrics() { return buffer(fb::BufferRole::Metrics); }
+std::span<const float> Executor::logits() { return buffer(fb::BufferRole::Logits); }
+
+std::span<int32_t> Executor::label() {
+  const fb::Buffer *found = findBuffer(fb::BufferRole::Label);
+  return {reinterpret_cast<int32_t *>(arena->host() + found->offset()),
+          size_t(elements(*found->shape()))};
+}
+
+const Executor::LoadedProgram *Executor::find(fb::ProgramKind kind) const {
+  auto found = std::ranges::find_if(
+      programs, [&](const LoadedProgram &program) { return program.table->kind() == kind; });
+  return found == programs.end() ? nullptr : &*found;
+}
+
+uint64_t Executor::batch(fb::ProgramKind kind) const {
+  const LoadedProgram *program = find(kind);
+  return program ? program->table->batch() : 0;
+}
+
+Status Executor::run(fb::ProgramKind kind) {
+  const LoadedProgram *program = find(kind);
+  if (!program)
+    return Error(ExitCode::CheckpointInvalid, file->path() + " has no program " +
+                                                  fb::EnumNameProgramKind(kind) +
+                                                  "; compile it again with danausc");
+  if (Status status = owner->submit(*program->executable); !status)
+    return status;
+  return owner->synchronize();
+}
+
+std::vector<const fb::Launch *> Executor::launches(fb::ProgramKind kind) const {
+  std::vector<const fb::Launch *> list;
+  if (const LoadedProgram *program = find(kind))
+    for (const fb::Stage *stage : *program->table->stages())
+      list.insert(list.end(), stage->launches()->begin(), stage->launches()->end());
+  return list;
+}
+
+void Executor::setTiming(fb::ProgramKind kind, Timing timing) {
+  if (const LoadedProgram *program = find(kind))
+    program->executable->setTiming(timing);
+}
+
+std::vector<uint64_t> Executor::launchNanoseconds(fb::ProgramKind kind) const {
+  const LoadedProgram *program = find(kind);
+  return program ? program->executable->launchNanoseconds() : std::vector<uint64_t>();
+}
+
+} // namespace danaus
