@@ -40,7 +40,7 @@ public:
     size_t batchSize = 0;
     uint64_t seed = 0;
     RowOrder order = RowOrder::File;
-    Normalization normalization;
+    Normalization normalization = {};
   };
 
   /// `dataset` must outlive the source; `rows` index into it.

@@ -34,6 +34,8 @@ struct Source {
   std::string path;
   bool compressed = false;
   uint64_t bytesOnDisk = 0;
+  /// The gzip stream stopped before its end mark.
+  bool endless = false;
   std::unique_ptr<gzFile_s, GzClose> stream;
 
   /// Reads up to `size` bytes; fewer only at the end. A damaged stream is an error.
@@ -49,6 +51,8 @@ struct Source {
       if (got < 0 && code != Z_BUF_ERROR)
         return broken(path,
                       format("is damaged: after %llu bytes zlib says \"%s\"", ull(done), text));
+      if (code == Z_BUF_ERROR)
+        endless = true;
       if (got <= 0)
         break;
       done += uint64_t(got);
@@ -95,7 +99,7 @@ Expected<Source> openSource(const std::string &path, bool namedGz) {
     return status.takeError();
   if (Status status = checkHead(path, head, namedGz); !status)
     return status.takeError();
-  Source source{path, namedGz, *size, {}};
+  Source source{path, namedGz, *size, false, {}};
   source.stream.reset(::gzdopen(file->get(), "rb"));
   if (!source.stream)
     return ioError("open", path, ENOMEM);
@@ -196,6 +200,9 @@ Expected<IdxFile> readIdx(const std::string &folder, const std::string &name, Id
   if (*trailing)
     return broken(path, format("goes on after the %llu bytes that its header announces",
                                ull(headerBytes + *bytes)));
+  if (source->endless)
+    return broken(path,
+                  "is cut short: its gzip stream has no end, so its checksum cannot be checked");
   return file;
 }
 
