@@ -9,6 +9,8 @@ namespace danaus {
 
 namespace {
 
+constexpr size_t prefetchDistance = 2;
+
 /// x / 255 for x in 0..255, correctly rounded, without a division: multiply by the reciprocal, then
 /// add the residual x - 255 q times the reciprocal. Both differences are exact (Sterbenz). The test
 /// holds all 256 values against the division.
@@ -32,39 +34,35 @@ namespace {
     into[index] = (scaled(pixels[index]) - mean) / deviation;
 }
 
-void scalePlain(const uint8_t *pixels, size_t count, float *into) {
-  scaleBody(pixels, count, into);
-}
-void normalizePlain(const uint8_t *pixels, size_t count, float mean, float deviation, float *into) {
-  normalizeBody(pixels, count, mean, deviation, into);
-}
+struct Kernels {
+  PixelConverter::Kernel scale;
+  PixelConverter::NormalizingKernel scaleAndNormalize;
+};
 
+/// The two loops, compiled for one instruction set; scaled() rounds right with and without FMA.
+#define DANAUS_PIXEL_KERNELS(NAME, ATTRIBUTE)                                                      \
+  ATTRIBUTE void scale##NAME(const uint8_t *pixels, size_t count, float *into) {                   \
+    scaleBody(pixels, count, into);                                                                \
+  }                                                                                                \
+  ATTRIBUTE void normalize##NAME(const uint8_t *pixels, size_t count, float mean, float deviation, \
+                                 float *into) {                                                    \
+    normalizeBody(pixels, count, mean, deviation, into);                                           \
+  }
+DANAUS_PIXEL_KERNELS(Plain, )
 #if defined(__x86_64__)
-// AVX2 without FMA: a contracted multiply-add would round differently from the plain form.
-[[gnu::target("avx2")]] void scaleAvx2(const uint8_t *pixels, size_t count, float *into) {
-  scaleBody(pixels, count, into);
-}
-[[gnu::target("avx2")]] void normalizeAvx2(const uint8_t *pixels, size_t count, float mean,
-                                           float deviation, float *into) {
-  normalizeBody(pixels, count, mean, deviation, into);
-}
-bool hasAvx2() { return __builtin_cpu_supports("avx2"); }
+DANAUS_PIXEL_KERNELS(Avx2, [[gnu::target("avx2")]])
+DANAUS_PIXEL_KERNELS(Avx512, [[gnu::target("avx512f,avx512bw")]])
 #endif
+#undef DANAUS_PIXEL_KERNELS
 
-PixelConverter::Kernel chooseScale() {
+Kernels chooseKernels() {
 #if defined(__x86_64__)
-  if (hasAvx2())
-    return scaleAvx2;
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"))
+    return {scaleAvx512, normalizeAvx512};
+  if (__builtin_cpu_supports("avx2"))
+    return {scaleAvx2, normalizeAvx2};
 #endif
-  return scalePlain;
-}
-
-PixelConverter::NormalizingKernel chooseNormalize() {
-#if defined(__x86_64__)
-  if (hasAvx2())
-    return normalizeAvx2;
-#endif
-  return normalizePlain;
+  return {scalePlain, normalizePlain};
 }
 
 } // namespace
@@ -87,8 +85,9 @@ Expected<PixelConverter> PixelConverter::create(const ImageShape &shape,
   PixelConverter converter;
   converter.shape = shape;
   converter.normalization = normalization;
-  converter.scale = chooseScale();
-  converter.scaleAndNormalize = chooseNormalize();
+  Kernels kernels = chooseKernels();
+  converter.scale = kernels.scale;
+  converter.scaleAndNormalize = kernels.scaleAndNormalize;
   return converter;
 }
 
@@ -153,10 +152,10 @@ void BatchSource::fillRows(size_t step, size_t begin, size_t end, float *input,
       labels[row] = -1;
       continue;
     }
-    // The rows of a shuffled epoch are far apart: ask for the next one early.
-    if (row + 1 < valid)
+    // The rows of a shuffled epoch are far apart in memory: ask for them early.
+    if (row + prefetchDistance < valid)
       for (size_t byte = 0; byte < pixels; byte += 64)
-        __builtin_prefetch(dataset->row(batch[row + 1]) + byte);
+        __builtin_prefetch(dataset->row(batch[row + prefetchDistance]) + byte);
     converter.convert(dataset->row(batch[row]), into);
     labels[row] = dataset->labels[batch[row]];
   }
