@@ -39,7 +39,10 @@ Status writeAll(int descriptor, std::string_view bytes, const std::string &path)
 Status readExactly(int descriptor, void *into, uint64_t size, uint64_t offset,
                    const std::string &path, ExitCode shortCode = ExitCode::IoError);
 
-/// The whole of a regular file; more than `limit` bytes is an error of `tooLargeCode`.
+/// Opens a file (not a folder).
+Expected<FileDescriptor> openForReading(const std::string &path);
+
+/// The whole of a file; more than `limit` bytes is an error of `tooLargeCode`.
 Expected<std::string> readFile(const std::string &path, uint64_t limit,
                                ExitCode tooLargeCode = ExitCode::IoError);
 

@@ -5,8 +5,6 @@
 #include "runtime/data/Dataset.h"
 #include "runtime/data/Permutation.h"
 
-#include <array>
-
 namespace danaus {
 
 /// (x / 255 - mean) / deviation, one pair a channel; empty: x / 255.
@@ -14,18 +12,26 @@ struct Normalization {
   std::vector<float> mean, deviation;
 };
 
-/// u8 -> float32 by a table per channel: exactly what float(x) / 255.0f gives (a true division).
-class PixelTable {
+/// u8 -> float32 with the same bits as float(x) / 255.0f and, when normalising, (that - mean) /
+/// deviation, both divisions correctly rounded.
+class PixelConverter {
 public:
   /// mean and deviation must be empty or have one finite entry a channel, deviation > 0.
-  static Expected<PixelTable> create(const ImageShape &shape, const Normalization &normalization);
+  static Expected<PixelConverter> create(const ImageShape &shape,
+                                         const Normalization &normalization);
   /// One image.
   void convert(const uint8_t *pixels, float *into) const;
 
+  using Kernel = void (*)(const uint8_t *pixels, size_t count, float *into);
+  using NormalizingKernel = void (*)(const uint8_t *pixels, size_t count, float mean,
+                                     float deviation, float *into);
+
 private:
   ImageShape shape;
-  /// Per channel: x / 255, then (x - mean) / deviation.
   Normalization normalization;
+  /// Chosen once by what this CPU can do.
+  Kernel scale = nullptr;
+  NormalizingKernel scaleAndNormalize = nullptr;
 };
 
 class BatchSource {
@@ -34,7 +40,7 @@ public:
     size_t batchSize = 0;
     uint64_t seed = 0;
     RowOrder order = RowOrder::File;
-    Normalization normalization;
+    Normalization normalization = {};
   };
 
   /// `dataset` must outlive the source; `rows` index into it.
@@ -61,12 +67,12 @@ public:
 
 private:
   BatchSource(const Dataset &dataset, std::vector<uint32_t> rows, Options options,
-              PixelTable table);
+              PixelConverter converter);
 
   const Dataset *dataset;
   std::vector<uint32_t> selected, order;
   Options options;
-  PixelTable table;
+  PixelConverter converter;
   uint64_t currentEpoch = 0;
 };
 
