@@ -2,6 +2,7 @@
 #include "runtime/train/RunRecord.h"
 
 #include "runtime/base/AtomicFile.h"
+#include "runtime/device/Checks.h"
 
 namespace danaus {
 

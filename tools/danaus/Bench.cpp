@@ -1,4 +1,5 @@
 // danaus bench: the time of a step, images per second and peak memory.
+#include "runtime/device/Checks.h"
 #include "runtime/train/Measure.h"
 #include "tools/danaus/OpenModel.h"
 #include "tools/danaus/Text.h"

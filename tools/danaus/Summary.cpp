@@ -1,4 +1,5 @@
 // danaus summary: layers, parameters, arithmetic and planned memory, from the model binary alone.
+#include "runtime/device/Checks.h"
 #include "tools/danaus/OpenModel.h"
 #include "tools/danaus/Text.h"
 
