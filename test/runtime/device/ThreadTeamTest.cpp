@@ -1,0 +1,54 @@
+// The team: every thread gets every job once, and nobody passes a barrier before all are there.
+#include "runtime/device/cpu/ThreadTeam.h"
+
+#include <gtest/gtest.h>
+
+using namespace danaus;
+
+namespace {
+
+class ThreadTeamTest : public testing::TestWithParam<unsigned> {
+protected:
+  void SetUp() override {
+    auto created = ThreadTeam::create(GetParam());
+    ASSERT_TRUE(created);
+    team = std::move(*created);
+  }
+  std::unique_ptr<ThreadTeam> team;
+};
+
+TEST_P(ThreadTeamTest, EveryThreadGetsEveryJobOnce) {
+  std::vector<int> calls(team->size());
+  for (int job = 1; job <= 200; ++job) {
+    team->run([&](unsigned thread) { ++calls[thread]; });
+    for (int count : calls)
+      ASSERT_EQ(count, job);
+  }
+}
+
+TEST_P(ThreadTeamTest, NobodyPassesABarrierBeforeAllAreThere) {
+  constexpr int Rounds = 200;
+  std::vector<int> position(team->size());
+  std::atomic<int> early = 0;
+  int lasts = 0;
+  team->run([&](unsigned thread) {
+    for (int round = 1; round <= Rounds; ++round) {
+      position[thread] = round;
+      team->barrier([&] { ++lasts; });
+      for (int other : position)
+        early += other < round;
+      team->barrier([] {});
+    }
+  });
+  EXPECT_EQ(early, 0);
+  EXPECT_EQ(lasts, Rounds);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, ThreadTeamTest, testing::Values(1u, 2u, 3u, 8u));
+
+TEST(ThreadTeam, RefusesImpossibleSizes) {
+  EXPECT_FALSE(ThreadTeam::create(0));
+  EXPECT_FALSE(ThreadTeam::create(ThreadTeam::MaxThreads + 1));
+}
+
+} // namespace

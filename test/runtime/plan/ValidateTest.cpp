@@ -1,0 +1,279 @@
+// Model tables that are well formed but say something impossible: each has its own message.
+#include "test/runtime/plan/TestModel.h"
+
+#include "runtime/plan/Validate.h"
+
+#include <functional>
+#include <gtest/gtest.h>
+#include <limits>
+
+using namespace danaus;
+using namespace danaus::test;
+
+namespace {
+
+constexpr double NotANumber = std::numeric_limits<double>::quiet_NaN();
+constexpr double Infinite = std::numeric_limits<double>::infinity();
+
+struct BrokenModel {
+  const char *name;
+  const char *message;
+  std::function<void(fb::ModelT &, fb::PhaseT &, fb::TargetPlanT &)> breakIt;
+};
+
+#define BREAK [](fb::ModelT & model, fb::PhaseT & phase, fb::TargetPlanT & plan)
+
+const BrokenModel BrokenModels[] = {
+    {"InputShapeZero", "input_shape has a 0", BREAK{model.input_shape = {3, 0};
+} // namespace
+}
+, {"InputShapeOverflow", "input_shape has a 0",
+   BREAK{model.input_shape = {uint64_t(1) << 33, uint64_t(1) << 33};
+}
+}
+, {"Momentum", "optimizer.momentum is not", BREAK{model.optimizer->momentum = NotANumber;
+}
+}
+, {"Beta1", "optimizer.beta1 is not", BREAK{model.optimizer->beta1 = Infinite;
+}
+}
+, {"Beta2", "optimizer.beta2 is not", BREAK{model.optimizer->beta2 = Infinite;
+}
+}
+, {"Epsilon", "optimizer.epsilon is not", BREAK{model.optimizer->epsilon = NotANumber;
+}
+}
+, {"Decay", "weight_decay is not", BREAK{model.optimizer->weight_decay = NotANumber;
+}
+}
+, {"Rate", "schedule.lr is not", BREAK{model.schedule->lr = NotANumber;
+}
+}
+, {"Gamma", "schedule.gamma is not", BREAK{model.schedule->gamma = Infinite;
+}
+}
+, {"Warmup", "warmup_epochs is not", BREAK{model.schedule->warmup_epochs = Infinite;
+}
+}
+, {"MinRate", "min_lr is not", BREAK{model.schedule->min_lr = Infinite;
+}
+}
+, {"Clip", "clip_grad_norm is not", BREAK{model.training->clip_grad_norm = Infinite;
+}
+}
+, {"Smoothing", "label_smoothing is not", BREAK{model.training->label_smoothing = NotANumber;
+}
+}
+, {"OptimizerKind", "unknown optimizer kind 77",
+   BREAK{model.optimizer->kind = fb::OptimizerKind(77);
+}
+}
+, {"ScheduleKind", "unknown schedule kind 77", BREAK{model.schedule->kind = fb::ScheduleKind(77);
+}
+}
+, {"StepSize", "step_size is 0", BREAK{model.schedule->kind = fb::ScheduleKind::Step;
+}
+}
+, {"BatchSize", "batch_size is 0", BREAK{model.training->batch_size = 0;
+}
+}
+, {"Classes", "classes is 0", BREAK{model.classes = 0;
+}
+}
+, {"Mean", "data.normalize, channel 0", BREAK{model.data->normalize_mean = {float(Infinite)};
+}
+}
+, {"Deviation", "data.normalize, channel 0", BREAK{model.data->normalize_std = {0};
+}
+}
+, {"Channels", "different channels", BREAK{model.data->normalize_std = {1, 1};
+}
+}
+, {"NoPhase", "no phase", BREAK{model.phases.clear();
+}
+}
+, {"NoTarget", "no target", BREAK{phase.targets.clear();
+}
+}
+, {"UnnamedParameter", "without a name", BREAK{phase.parameters[0]->name = "";
+}
+}
+, {"SameNames", "two parameters are called w", BREAK{phase.parameters[1]->name = "w";
+}
+}
+, {"ParameterShape", "parameter w: its shape", BREAK{phase.parameters[0]->shape = {0};
+}
+}
+, {"ParameterOverflow", "parameter w: its shape",
+   BREAK{phase.parameters[0]->shape = {uint64_t(1) << 62};
+}
+}
+, {"InitKind", "unknown init kind 9", BREAK{phase.parameters[0]->init->kind = fb::InitKind(9);
+}
+}
+, {"InitScale", "init.scale", BREAK{phase.parameters[0]->init->scale = -1;
+}
+}
+, {"CodeSection", "code section 3 is not", BREAK{plan.code_section = 3;
+}
+}
+, {"CodeSectionKind", "code section 0 is not", BREAK{plan.code_section = 0;
+}
+}
+, {"Places", "1 places for 2 parameters", BREAK{plan.places.pop_back();
+}
+}
+, {"PlaceOutside", "parameter w (24 bytes at offset 704) is outside",
+   BREAK{plan.places[0]->offset = 704;
+}
+}
+, {"PlaceWraps", "parameter w (24 bytes", BREAK{plan.places[0]->offset = ~uint64_t(63);
+}
+}
+, {"PlaceUnaligned", "not aligned to 64", BREAK{plan.places[0]->offset = 4;
+}
+}
+, {"GradientOutside", "the gradient of b", BREAK{plan.places[1]->gradient_offset = 1 << 20;
+}
+}
+, {"StateOutside", "state 0 of b", BREAK{plan.places[1]->state_offsets = {1 << 20};
+}
+}
+, {"StatesMissing", "parameter b has 0 optimizer states, the optimizer Sgd needs 1",
+   BREAK{plan.places[1]->state_offsets.clear();
+}
+}
+, {"StatesOfAdam", "the optimizer Adam needs 2",
+   BREAK{model.optimizer->kind = fb::OptimizerKind::Adam;
+}
+}
+, {"BufferRole", "unknown role 50", BREAK{plan.buffers[4]->role = fb::BufferRole(50);
+}
+}
+, {"BufferType", "unknown type 50", BREAK{plan.buffers[4]->dtype = fb::DType(50);
+}
+}
+, {"BufferShape", "buffer Logits: its shape", BREAK{plan.buffers[4]->shape = {4, 0};
+}
+}
+, {"BufferBytes", "buffer Logits has 31 bytes, its shape needs 32",
+   BREAK{plan.buffers[4]->bytes = 31;
+}
+}
+, {"BufferOutside", "buffer Logits (32 bytes", BREAK{plan.buffers[4]->offset = 704;
+}
+}
+, {"NoInput", "no buffer has the role Input", BREAK{plan.buffers.erase(plan.buffers.begin());
+}
+}
+, {"NoLabel", "no buffer has the role Label", BREAK{plan.buffers[1]->role = fb::BufferRole::Scratch;
+}
+}
+, {"NoControl", "no buffer has the role Control",
+   BREAK{plan.buffers[2]->role = fb::BufferRole::Scratch;
+}
+}
+, {"NoMetrics", "no buffer has the role Metrics",
+   BREAK{plan.buffers[3]->role = fb::BufferRole::Scratch;
+}
+}
+, {"TwoInputs", "two buffers have the role Input",
+   BREAK{plan.buffers[4]->role = fb::BufferRole::Input;
+}
+}
+, {"LabelType", "the Label buffer is F32 instead of I32",
+   BREAK{plan.buffers[1]->dtype = fb::DType::F32;
+}
+}
+, {"ShortInput", "the Input buffer has 9 elements, 12", BREAK{plan.buffers[0]->shape = {3, 3};
+}
+}
+, {"ShortControl", "the Control buffer has 15", BREAK{plan.buffers[2]->shape = {15};
+}
+}
+, {"ShortMetrics", "the Metrics buffer has 15", BREAK{plan.buffers[3]->shape = {15};
+}
+}
+, {"ShortLogits", "the Logits buffer has 6", BREAK{plan.buffers[4]->shape = {3, 2};
+}
+}
+, {"HugeBatch", "more than 64 bits", BREAK{plan.programs[0]->batch = uint64_t(1) << 63;
+}
+}
+, {"NoSymbol", "kernel without a symbol", BREAK{plan.kernels[0]->symbol = "";
+}
+}
+, {"NoTiles", "kernel descend has 0 tiles", BREAK{plan.kernels[0]->tiles = 0;
+}
+}
+, {"ManyTiles", "kernel descend has", BREAK{plan.kernels[0]->tiles = ~uint64_t(0);
+}
+}
+, {"Scratch", "of scratch", BREAK{plan.kernels[0]->scratch_bytes = uint64_t(1) << 40;
+}
+}
+, {"KernelIndex", "stage 0, launch \"w\": kernel 2 of 2",
+   BREAK{plan.programs[0]->stages[0]->launches[0]->kernel = 2;
+}
+}
+, {"Arguments", "2 buffers for the 3 arguments of kernel descend",
+   BREAK{plan.programs[0]->stages[0]->launches[0]->buffers = {0, 0};
+}
+}
+, {"LaunchOutside", "buffer 1 (1 bytes at offset 704) is outside",
+   BREAK{plan.programs[0]->stages[0]->launches[0]->buffers = {0, 704, 0};
+}
+}
+, {"LaunchUnaligned", "buffer 1 at offset 8 is not aligned",
+   BREAK{plan.programs[0]->stages[0]->launches[0]->buffers = {0, 8, 0};
+}
+}
+, {"Batch", "program EvalStep: its batch is 0", BREAK{plan.programs[1]->batch = 0;
+}
+}
+, {"ProgramKind", "unknown program kind 8", BREAK{plan.programs[1]->kind = fb::ProgramKind(8);
+}
+}
+, {"SamePrograms", "two programs are TrainStep",
+   BREAK{plan.programs[1]->kind = fb::ProgramKind::TrainStep;
+}
+}
+,
+}
+;
+#undef BREAK
+
+class ValidateTest : public testing::TestWithParam<BrokenModel> {};
+
+TEST_P(ValidateTest, IsRefused) {
+  fb::ModelT model = makeModel();
+  fb::PhaseT &phase = *model.phases[0];
+  fb::TargetPlanT &plan = *phase.targets[0];
+  GetParam().breakIt(model, phase, plan);
+  TemporaryFolder folder;
+  writeBytes(folder.file("broken.dnb"), makeContainer(model, Bytes(10)));
+  Expected<ModelFile> file = ModelFile::open(folder.file("broken.dnb"));
+  ASSERT_FALSE(file);
+  const std::string &message = file.error().message();
+  EXPECT_EQ(file.error().code(), ExitCode::CheckpointInvalid);
+  EXPECT_NE(message.find(GetParam().message), std::string::npos) << message;
+  EXPECT_NE(message.find("broken.dnb"), std::string::npos) << message;
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, ValidateTest, testing::ValuesIn(BrokenModels),
+                         [](const auto &info) { return std::string(info.param.name); });
+
+TEST(StateCount, FollowsTheOptimizer) {
+  fb::ModelT model = makeModel();
+  auto count = [&] {
+    Bytes table = pack(model);
+    return stateCount(*fb::GetModel(table.data())->optimizer());
+  };
+  EXPECT_EQ(count(), 1u);
+  model.optimizer->momentum = 0;
+  EXPECT_EQ(count(), 0u);
+  model.optimizer->kind = fb::OptimizerKind::AdamW;
+  EXPECT_EQ(count(), 2u);
+}
+
+} // namespace
