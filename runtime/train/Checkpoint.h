@@ -40,24 +40,33 @@ struct LoadedCheckpoint {
   std::string note;
 };
 
+/// How a finished folder takes the place of the one before. TwoRenames is for file systems that
+/// cannot exchange; it is found out, and can be asked for by tests.
+enum class FolderSwap { Exchange, TwoRenames };
+
 class CheckpointStore {
 public:
   /// `folder`: runs/NAME/checkpoints; created by the first save. `keep` > 1: that many of the
   /// latest `last` are kept, the older ones as step-<number>.
-  explicit CheckpointStore(std::string folder, uint64_t keep = 1)
-      : folder(std::move(folder)), keep(keep) {}
+  explicit CheckpointStore(std::string folder, uint64_t keep = 1,
+                           FolderSwap swap = FolderSwap::Exchange)
+      : folder(std::move(folder)), keep(keep), swap(swap) {}
 
-  /// `slot`: "last" or "best".
+  /// `slot`: "last" or "best". On an error the checkpoint of before is still there.
   Status save(const std::string &slot, const CheckpointContent &content) const;
-  /// Finds and verifies (sizes, checksums, headers) the checkpoint of a slot.
+  /// Finds and verifies (sizes, checksums, headers) the checkpoint of a slot: `slot`, or, when that
+  /// is missing or damaged, the newest complete one of `slot`.new and `slot`.old.
   Expected<LoadedCheckpoint> load(const std::string &slot) const;
+  /// Is there anything that load() could try?
   bool exists(const std::string &slot) const;
 
 private:
-  Status keepOlder(const std::string &older) const;
+  Status putInPlace(const std::string &slot) const;
+  Status retire(const std::string &slot, const std::string &older) const;
 
   std::string folder;
   uint64_t keep;
+  FolderSwap swap;
 };
 
 /// Verifies and opens one checkpoint folder (of any run).

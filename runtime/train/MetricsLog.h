@@ -31,13 +31,16 @@ struct EpochRow {
 
 class MetricsLog {
 public:
-  /// Opens the three files of the run. Mode Fresh expects none; Resume cuts them to `counters`.
+  /// Opens the three files of the run and cuts them to `counters`: those of the checkpoint when
+  /// resuming, zeros (the default) in a new folder.
   static Expected<MetricsLog> open(const RunFolder &run, const MetricsCounters &counters = {});
   MetricsLog(MetricsLog &&) noexcept;
   ~MetricsLog();
 
   Status step(const StepRow &row);
   Status epoch(const EpochRow &row);
+  /// Everything written so far can be read by others; an epoch does this by itself.
+  Status flush();
   /// Everything written so far is on disk; call before a checkpoint that carries counters().
   Status sync();
   MetricsCounters counters() const;

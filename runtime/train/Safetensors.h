@@ -8,23 +8,26 @@
 #include "runtime/base/File.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace danaus {
 
+/// In the order by which the reference writer sorts, widest last.
 enum class TensorType : uint8_t {
+  Bool,
   F4,
   F6E2M3,
   F6E3M2,
-  Bool,
   U8,
   I8,
   F8E5M2,
   F8E4M3,
-  F8E8M0, // clang-format does not own this order:
+  F8E8M0,
   I16,
   U16,
   F16,
@@ -35,15 +38,18 @@ enum class TensorType : uint8_t {
   C64,
   F64,
   I64,
-  U64, // it is the reference writer's sort key
+  U64,
 };
 
 /// As in the header: "F32".
 const char *tensorTypeName(TensorType type);
 unsigned tensorTypeBits(TensorType type);
+std::optional<TensorType> tensorTypeFromName(std::string_view name);
 
 /// "[128, 16]".
 std::string shapeText(const std::vector<uint64_t> &shape);
+
+using SafetensorsMetadata = std::map<std::string, std::string>;
 
 /// A tensor of a file; `offset` counts from the start of the file.
 struct TensorInfo {
@@ -63,7 +69,7 @@ public:
   const std::string &path() const { return filePath; }
   /// Ordered by offset.
   const std::vector<TensorInfo> &tensors() const { return entries; }
-  const std::map<std::string, std::string> &metadata() const { return meta; }
+  const SafetensorsMetadata &metadata() const { return meta; }
   const TensorInfo *find(const std::string &name) const;
 
   /// Reads F32, F64, F16 or BF16 as float32; `count` must be the tensor's number of elements.
@@ -73,11 +79,12 @@ public:
 
 private:
   Expected<const TensorInfo *> require(const std::string &name, uint64_t count) const;
+  friend class SafetensorsHeader;
 
   std::string filePath;
   FileDescriptor descriptor;
   std::vector<TensorInfo> entries;
-  std::map<std::string, std::string> meta;
+  SafetensorsMetadata meta;
 };
 
 /// A tensor in memory, to be written or compared; the bytes belong to the caller.
@@ -90,7 +97,11 @@ struct TensorRef {
 
 /// Writes atomically; the same tensors in any order give the same bytes.
 Status writeSafetensors(const std::string &path, std::span<const TensorRef> tensors,
-                        const std::map<std::string, std::string> &metadata = {});
+                        const SafetensorsMetadata &metadata = {});
+/// The same bytes, piece by piece, to any sink; `path` is for messages.
+Status writeSafetensors(const std::function<Status(std::string_view)> &sink,
+                        const std::string &path, std::span<const TensorRef> tensors,
+                        const SafetensorsMetadata &metadata = {});
 
 /// What a model expects of a file: names and shapes.
 struct TensorDifference {

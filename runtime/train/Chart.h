@@ -1,0 +1,25 @@
+// A line chart as inline SVG, coloured by the page's CSS classes s0, s1, ...
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace danaus {
+
+struct ChartSeries {
+  std::string name;
+  /// x ascending; points that are not finite are left out and break the line.
+  std::vector<std::pair<double, double>> points;
+};
+
+enum class ChartScale { Linear, Logarithmic };
+
+/// Empty text when there is nothing to draw.
+std::string svgChart(const std::string &title, const std::vector<ChartSeries> &series,
+                     ChartScale scale = ChartScale::Linear);
+
+/// & < > " ' as entities.
+std::string escapeHtml(const std::string &text);
+
+} // namespace danaus
