@@ -12,7 +12,10 @@ Status writeRunStart(const RunFolder &run, const ModelFile &file) {
   Expected<std::string> binary = readFile(file.path(), file.fileBytes());
   if (!binary)
     return binary.takeError();
-  return writeFileAtomically(run.file(runModelFile), *binary);
+  if (Status status = writeFileAtomically(run.file(runModelFile), *binary); !status)
+    return status;
+  // Marks the folder as a run that can be resumed, even before its first checkpoint.
+  return makeFolders(run.checkpoints());
 }
 
 RunSummary describeRun(Executor &executor) {

@@ -10,7 +10,7 @@ namespace danaus {
 /// The model binary of a run, in its folder.
 inline constexpr const char *runModelFile = "model.dnb";
 
-/// config.yaml and model.dnb.
+/// config.yaml, model.dnb and the empty folder of checkpoints.
 Status writeRunStart(const RunFolder &run, const ModelFile &file);
 
 /// A summary with what the model and the device say; the results are the caller's.

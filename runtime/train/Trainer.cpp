@@ -270,11 +270,13 @@ Error Trainer::stopped() {
 }
 
 Error Trainer::diverged(uint64_t step, const std::string &what) const {
+  std::string kept = store.exists("last")
+                         ? "the last good checkpoint is " + run.checkpoints() + "/last"
+                         : "there was no checkpoint yet";
   return Error(ExitCode::Diverged,
-               format("diverged at step %llu (epoch %llu): %s. Nothing was overwritten: the last "
-                      "good checkpoint is in %s. Try a smaller optimizer.lr (now %g), "
-                      "train.clip_grad_norm=1.0, or another seed",
-                      ull(step), ull(at.epoch + 1), what.c_str(), run.checkpoints().c_str(),
+               format("diverged at step %llu (epoch %llu): %s. Nothing was overwritten: %s. Try a "
+                      "smaller optimizer.lr (now %g), train.clip_grad_norm=1.0, or another seed",
+                      ull(step), ull(at.epoch + 1), what.c_str(), kept.c_str(),
                       file.model().schedule()->lr()));
 }
 

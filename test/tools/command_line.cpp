@@ -61,7 +61,8 @@ TEST(CommandLine, EveryErrorSaysWhereHelpIs) {
                                                        {"m", "--threads", "-1"},
                                                        {"m", "--split", "tset"},
                                                        {"m", "--wrong"}})
-    EXPECT_NE(usageError(words).find("danaus train --help"), std::string::npos);
+    EXPECT_NE(usageError(words).find("danaus train --help"), std::string::npos)
+        << usageError(words);
 }
 
 TEST(CommandLine, HelpShowsArgumentsAndExamples) {

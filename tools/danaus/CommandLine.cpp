@@ -35,7 +35,7 @@ void CommandLine::option(std::string &into, const std::string &name, const std::
 }
 
 void CommandLine::option(uint64_t &into, const std::string &name, const std::string &help) {
-  app->add_option(name, into, help)->type_name("N");
+  app->add_option(name, into, help)->type_name("N")->check(CLI::NonNegativeNumber);
 }
 
 void CommandLine::choice(std::string &into, const std::string &name,

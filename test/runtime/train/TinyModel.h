@@ -1,5 +1,5 @@
 // A whole trainable model without the compiler: one linear layer on 28 x 28 images, batch 8, with
-// the kernels of tiny_kernels.c. For the tests of the trainer and of the program.
+// the kernels of tiny_kernels.cpp. For the tests of the trainer and of the program.
 #pragma once
 
 #include "runtime/data/Dataset.h"
@@ -10,7 +10,7 @@ namespace danaus::test {
 struct TinyOptions {
   uint64_t seed = 1, epochs = 3, validation = 16, maxSteps = 0, everyNSteps = 0;
   double lr = 0.002;
-  std::string init;
+  std::string init = "";
   std::string spec = "name: tiny\n";
 };
 

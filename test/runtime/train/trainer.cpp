@@ -175,8 +175,13 @@ TEST_F(TrainerTest, ResumeRefusesAnotherSpec) {
 }
 
 TEST_F(TrainerTest, ResumeWithoutACheckpointStartsAgain) {
-  (void)makeFolders(folder / "run");
-  writeText(folder / "run/config.yaml", "name: tiny\n");
+  pid_t child = ::fork();
+  if (child == 0) {
+    watcher.dieAt = 4;
+    (void)train({}, "run");
+    ::_exit(1);
+  }
+  ::waitpid(child, nullptr, 0);
   ASSERT_TRUE(succeeds(train({}, "run", RunMode::Resume)));
   EXPECT_NE(watcher.notes.find("no checkpoint yet"), std::string::npos);
   EXPECT_EQ(watcher.steps, 30u);
@@ -193,6 +198,7 @@ TEST_F(TrainerTest, DivergenceOverwritesNothing) {
   auto result = train({.lr = 1e30}, "run");
   EXPECT_TRUE(failsWith(result, ExitCode::Diverged, "optimizer.lr"));
   EXPECT_TRUE(failsWith(result, ExitCode::Diverged, "at step 2 "));
+  EXPECT_TRUE(failsWith(result, ExitCode::Diverged, "there was no checkpoint yet"));
   EXPECT_FALSE(pathExists(folder / "run/checkpoints/last"));
   EXPECT_FALSE(pathExists(folder / "run/summary.json"));
 }
@@ -230,8 +236,8 @@ TEST_F(TrainerTest, WrongInitNamesTheTensorsAndLeavesNothing) {
   EXPECT_TRUE(failsWith(result, ExitCode::CheckpointInvalid, "output.weight"));
   EXPECT_TRUE(failsWith(result, ExitCode::CheckpointInvalid, "outptu.bias"));
   EXPECT_FALSE(pathExists(folder / "run/config.yaml"));
-  EXPECT_TRUE(failsWith(train({.init = folder / "absent.safetensors"}, "run"), ExitCode::IoError,
-                        "absent.safetensors"));
+  EXPECT_TRUE(failsWith(train({.init = folder / "absent.safetensors"}, "run"),
+                        ExitCode::CheckpointInvalid, "absent.safetensors"));
 }
 
 TEST_F(TrainerTest, MoreValidationThanImages) {
