@@ -1,0 +1,24 @@
+// The host's side of one step: filling a batch into an executor, and running all batches of a
+// source through the EvalStep program.
+#pragma once
+
+#include "runtime/data/Batch.h"
+#include "runtime/exec/Executor.h"
+
+namespace danaus {
+
+/// Fills the executor's input and labels with step `step` of the source, on the device's host
+/// threads. Returns the number of real rows.
+uint64_t fillBatch(Executor &executor, const BatchSource &source, size_t step);
+
+struct Evaluation {
+  uint64_t images = 0, correct = 0;
+  double loss = 0; ///< mean over the images
+  double accuracy() const { return images ? double(correct) / double(images) : 0; }
+};
+
+/// Loss and accuracy of all rows of `source`, whose batch size must be that of the EvalStep
+/// program. A loss that is not finite is returned as it is. Writes the control buffer.
+Expected<Evaluation> evaluate(Executor &executor, const BatchSource &source);
+
+} // namespace danaus

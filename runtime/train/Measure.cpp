@@ -1,0 +1,97 @@
+// See Measure.h.
+#include "runtime/train/Measure.h"
+
+#include "runtime/base/Philox.h"
+#include "runtime/exec/Initialize.h"
+#include "runtime/plan/Control.h"
+#include "runtime/train/Schedule.h"
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+
+namespace danaus {
+
+using Clock = std::chrono::steady_clock;
+
+static double millisecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+Status prepareMeasurement(Executor &executor, fb::ProgramKind kind) {
+  uint64_t batch = executor.batch(kind);
+  if (!batch)
+    return Error(ExitCode::CheckpointInvalid,
+                 "the model binary lacks the program to measure: compile it again");
+  const fb::Model &model = executor.model();
+  if (Status status = initializeParameters(executor, model.seed()); !status)
+    return status;
+  std::span<float> input = executor.input();
+  for (size_t i = 0; i < input.size(); ++i)
+    input[i] = unitFloat(philox4x32({uint32_t(i), 0, 0, 0}, {1, 2})[0]);
+  std::span<int32_t> labels = executor.label();
+  for (size_t i = 0; i < labels.size(); ++i)
+    labels[i] = i < batch ? int32_t(i % std::max<uint64_t>(model.classes(), 1)) : -1;
+  Schedule(*model.schedule(), *model.optimizer(), 1, 1).fillControl(0, batch, executor.control());
+  executor.control()[control::LearningRate] = 0;
+  return Status::ok();
+}
+
+/// Calls `each` with the time of every step after the warm-up.
+template <typename Each>
+static Status repeatSteps(Executor &executor, fb::ProgramKind kind, const MeasureOptions &options,
+                          Each each) {
+  constexpr uint64_t fewest = 20;
+  for (uint64_t i = 0; i < options.warmups; ++i)
+    if (Status status = executor.run(kind); !status)
+      return status;
+  Clock::time_point begin = Clock::now();
+  auto enough = [&](uint64_t done) {
+    return options.repeats ? done >= options.repeats
+                           : done >= fewest && millisecondsSince(begin) >= 1e3 * options.seconds;
+  };
+  for (uint64_t done = 0; !enough(done); ++done) {
+    Clock::time_point start = Clock::now();
+    if (Status status = executor.run(kind); !status)
+      return status;
+    each(millisecondsSince(start));
+  }
+  return Status::ok();
+}
+
+Expected<StepTimes> measureSteps(Executor &executor, fb::ProgramKind kind,
+                                 const MeasureOptions &options) {
+  std::vector<double> times;
+  Status status = repeatSteps(executor, kind, options, [&](double time) { times.push_back(time); });
+  if (!status)
+    return status.takeError();
+  std::ranges::sort(times);
+  return StepTimes{times.size(), times[times.size() / 2], times.front()};
+}
+
+Expected<std::vector<LaunchTime>> measureLaunches(Executor &executor, fb::ProgramKind kind,
+                                                  const MeasureOptions &options) {
+  uint64_t steps = options.warmups;
+  executor.setTiming(kind, Timing::On);
+  Status status = repeatSteps(executor, kind, options, [&](double) { ++steps; });
+  executor.setTiming(kind, Timing::Off);
+  if (!status)
+    return status.takeError();
+  std::vector<uint64_t> nanoseconds = executor.launchNanoseconds(kind);
+  std::vector<const fb::Launch *> launches = executor.launches(kind);
+  std::vector<LaunchTime> times;
+  for (size_t i = 0; i < launches.size() && i < nanoseconds.size(); ++i)
+    times.push_back({launches[i], double(nanoseconds[i]) * 1e-6 / double(steps)});
+  return times;
+}
+
+/// Not getrusage: its maximum survives exec and may be that of the process that started us.
+uint64_t peakResidentBytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;)
+    if (uint64_t kibibytes = 0; word == "VmHWM:" && status >> kibibytes)
+      return kibibytes * 1024;
+  return 0;
+}
+
+} // namespace danaus

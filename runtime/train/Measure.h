@@ -1,0 +1,40 @@
+// Timing of compiled steps on made-up data: what `danaus bench` reports. Needs no dataset; the work
+// of a step does not depend on the values.
+#pragma once
+
+#include "runtime/exec/Executor.h"
+
+namespace danaus {
+
+struct MeasureOptions {
+  uint64_t warmups = 20;
+  uint64_t repeats = 0; ///< 0: as many as `seconds` take, at least 20
+  double seconds = 3;
+};
+
+struct StepTimes {
+  uint64_t repeats = 0;
+  double median = 0, best = 0; ///< milliseconds
+};
+
+/// Seeded parameters and a full batch of reproducible numbers; the learning rate is 0, so that many
+/// repeats of one batch stay finite.
+Status prepareMeasurement(Executor &executor, fb::ProgramKind kind);
+
+/// Runs the program again and again; prepareMeasurement comes first.
+Expected<StepTimes> measureSteps(Executor &executor, fb::ProgramKind kind,
+                                 const MeasureOptions &options);
+
+/// One launch of a program: milliseconds per step of all its tiles on all threads together.
+struct LaunchTime {
+  const fb::Launch *launch = nullptr;
+  double milliseconds = 0;
+};
+
+Expected<std::vector<LaunchTime>> measureLaunches(Executor &executor, fb::ProgramKind kind,
+                                                  const MeasureOptions &options);
+
+/// The largest resident size of this process so far, in bytes; 0 where /proc does not say.
+uint64_t peakResidentBytes();
+
+} // namespace danaus

@@ -1,0 +1,28 @@
+// The data that a model table asks for: found, checked against the model's input and head, split,
+// and cut into batches. Everything that does not fit is ExitCode::DataInvalid and names both sides.
+#pragma once
+
+#include "runtime/data/Batch.h"
+#include "runtime/plan/model_generated.h"
+
+namespace danaus {
+
+/// Which images: both Train and Validation come from the dataset's training portion.
+enum class SplitName { Train, Validation, Test };
+
+/// Whether the model can take these images: as many input elements as pixels, and at least as many
+/// outputs of the head as classes.
+Status checkDataFits(const fb::Model &model, const Dataset &dataset);
+
+/// Loads one portion of the dataset that the model names, and checks it.
+Expected<Dataset>
+loadModelData(const fb::Model &model, Portion portion,
+              const DataEnvironment &environment = DataEnvironment::fromProcess());
+
+/// Batches of a split. `dataset` is the portion that holds it and must outlive the source. Train is
+/// in the order that the spec asks for, the others in the order of the file. A split without images
+/// is an error except for Validation, which gives an empty source.
+Expected<BatchSource> makeBatchSource(const fb::Model &model, const Dataset &dataset,
+                                      SplitName split, uint64_t batch);
+
+} // namespace danaus

@@ -1,0 +1,92 @@
+// The training loop: from initial weights to the accuracy on the test set, with everything that a
+// run leaves in its folder. Prints nothing and parses nothing: a TrainObserver is told what
+// happens. Bit for bit the same whether a run is interrupted and resumed or not.
+#pragma once
+
+#include "runtime/data/Batch.h"
+#include "runtime/exec/Executor.h"
+#include "runtime/train/Checkpoint.h"
+#include "runtime/train/MetricsLog.h"
+#include "runtime/train/RunFolder.h"
+#include "runtime/train/Schedule.h"
+
+#include <chrono>
+#include <functional>
+
+namespace danaus {
+
+/// Where a run stands after a step; all numbers count from 1.
+struct StepProgress {
+  uint64_t epoch = 0, epochs = 0;
+  uint64_t step = 0, stepsPerEpoch = 0; ///< of this epoch
+  uint64_t stepsLeft = 0;               ///< of the run
+  uint64_t images = 0;                  ///< of this step
+  float loss = 0;
+};
+
+/// Called on the training thread; must be quick.
+class TrainObserver {
+public:
+  virtual ~TrainObserver() = default;
+  virtual void onStep(const StepProgress &progress) {}
+  /// After an epoch is logged; `bestEpoch` is the best one so far.
+  virtual void onEpoch(const EpochRow &row, uint64_t bestEpoch) {}
+  /// A sentence that the user should see.
+  virtual void onNote(const std::string &sentence) {}
+};
+
+struct TrainerOptions {
+  uint64_t logEvery = 0; ///< every so many steps a row in metrics.jsonl; 0: none
+  std::function<bool()> stopRequested = [] { return false; };
+};
+
+class Trainer {
+public:
+  /// Everything given must outlive the trainer. `data` is the training portion of the dataset,
+  /// `test` the test portion; both fit the model (ModelData.h).
+  Trainer(const ModelFile &file, Executor &executor, const Dataset &data, const Dataset &test,
+          const RunFolder &run, TrainerOptions options, TrainObserver &observer);
+
+  /// Runs to the end, from the beginning or, if the folder was opened with RunMode::Resume, from
+  /// its last checkpoint. Errors: Stopped (after a checkpoint), Diverged (loss or weights not
+  /// finite; nothing was overwritten), CheckpointInvalid, DataInvalid, IoError.
+  Expected<RunSummary> train();
+
+private:
+  using Clock = std::chrono::steady_clock;
+
+  Status begin();
+  Status makeSources();
+  Status initialize();
+  Status resume();
+  bool limitReached() const;
+  bool finished() const;
+  Status trainEpoch();
+  Status trainStep();
+  Status endEpoch();
+  Status save(const std::string &slot);
+  Error stopped();
+  Error diverged(uint64_t step, const std::string &what) const;
+  Expected<RunSummary> finish();
+
+  const ModelFile &file;
+  Executor &executor;
+  const fb::Training &training;
+  const Dataset &data, &testData;
+  const RunFolder &run;
+  TrainerOptions options;
+  TrainObserver &observer;
+  CheckpointStore store;
+
+  std::optional<BatchSource> source, validation, test;
+  std::optional<Schedule> schedule;
+  std::optional<MetricsLog> log;
+
+  /// Where the run stands; `sums` is filled only when it is saved.
+  CheckpointManifest at;
+  double lossSum = 0, rowCount = 0;             ///< of this epoch so far
+  double epochSeconds = 0, finishedSeconds = 0; ///< of this epoch before `since`; of earlier ones
+  Clock::time_point since;
+};
+
+} // namespace danaus

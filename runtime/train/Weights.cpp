@@ -1,0 +1,71 @@
+// See Weights.h.
+#include "runtime/train/Weights.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace danaus {
+
+static std::vector<uint64_t> shapeOf(const fb::Parameter &parameter) {
+  return {parameter.shape()->begin(), parameter.shape()->end()};
+}
+
+static std::string stateName(const Executor &executor, size_t index, size_t slot) {
+  std::string name = executor.parameterInfo(index).name()->str();
+  if (executor.model().optimizer()->kind() == fb::OptimizerKind::Sgd)
+    return name + ".momentum_buffer";
+  return name + (slot == 0 ? ".exp_avg" : ".exp_avg_sq");
+}
+
+std::vector<TensorRef> parameterTensors(Executor &executor) {
+  std::vector<TensorRef> tensors;
+  for (size_t i = 0; i < executor.parameterCount(); ++i) {
+    const fb::Parameter &info = executor.parameterInfo(i);
+    tensors.push_back({info.name()->str(), shapeOf(info), executor.parameter(i).data()});
+  }
+  return tensors;
+}
+
+std::vector<TensorRef> stateTensors(Executor &executor) {
+  std::vector<TensorRef> tensors;
+  for (size_t i = 0; i < executor.parameterCount(); ++i)
+    for (size_t slot = 0; slot < executor.stateCount(); ++slot)
+      tensors.push_back({stateName(executor, i, slot), shapeOf(executor.parameterInfo(i)),
+                         executor.state(i, slot).data()});
+  return tensors;
+}
+
+Status readParameters(Executor &executor, const SafetensorsFile &file) {
+  if (Status status = requireTensors(file, parameterTensors(executor)); !status)
+    return status;
+  for (size_t i = 0; i < executor.parameterCount(); ++i) {
+    std::span<float> values = executor.parameter(i);
+    std::string name = executor.parameterInfo(i).name()->str();
+    if (Status status = file.readFloats(name, values.data(), values.size()); !status)
+      return status;
+  }
+  return Status::ok();
+}
+
+Status readState(Executor &executor, const SafetensorsFile &file) {
+  if (Status status = requireTensors(file, stateTensors(executor)); !status)
+    return status;
+  for (size_t i = 0; i < executor.parameterCount(); ++i)
+    for (size_t slot = 0; slot < executor.stateCount(); ++slot) {
+      std::span<float> values = executor.state(i, slot);
+      if (Status status =
+              file.readFloats(stateName(executor, i, slot), values.data(), values.size());
+          !status)
+        return status;
+    }
+  return Status::ok();
+}
+
+std::optional<std::string> findNonFinite(Executor &executor) {
+  for (size_t i = 0; i < executor.parameterCount(); ++i)
+    if (!std::ranges::all_of(executor.parameter(i), [](float x) { return std::isfinite(x); }))
+      return executor.parameterInfo(i).name()->str();
+  return std::nullopt;
+}
+
+} // namespace danaus

@@ -1,0 +1,81 @@
+// See CommandLine.h.
+#include "tools/danaus/CommandLine.h"
+
+#include "runtime/base/Nearest.h"
+
+#include <CLI/CLI.hpp>
+
+namespace danaus::tool {
+
+CommandLine::CommandLine(const std::string &verb, const std::string &description,
+                         const std::vector<std::string> &examples)
+    : verb(verb), app(std::make_unique<CLI::App>(description, "danaus " + verb)) {
+  std::string footer = "Examples:";
+  for (const std::string &example : examples)
+    footer += "\n  " + example;
+  app->footer(footer);
+  app->get_formatter()->column_width(28);
+  app->allow_extras();
+}
+
+CommandLine::~CommandLine() = default;
+
+void CommandLine::positional(std::string &into, const std::string &name, const std::string &help) {
+  app->add_option(name, into, help)->required()->type_name("");
+}
+
+void CommandLine::rest(std::vector<std::string> &into, const std::string &name,
+                       const std::string &help) {
+  app->add_option(name, into, help)->type_name("");
+}
+
+void CommandLine::option(std::string &into, const std::string &name, const std::string &value,
+                         const std::string &help) {
+  app->add_option(name, into, help)->type_name(value);
+}
+
+void CommandLine::option(uint64_t &into, const std::string &name, const std::string &help) {
+  app->add_option(name, into, help)->type_name("N")->check(CLI::NonNegativeNumber);
+}
+
+void CommandLine::choice(std::string &into, const std::string &name,
+                         const std::vector<std::string> &values, const std::string &help) {
+  app->add_option(name, into, help)->type_name("")->check(CLI::IsMember(values));
+}
+
+void CommandLine::flag(bool &into, const std::string &name, const std::string &help) {
+  app->add_flag(name, into, help);
+}
+
+Error CommandLine::usage(const std::string &what) const {
+  return Error(ExitCode::Usage, what + " (danaus " + verb + " --help explains the arguments)");
+}
+
+Error CommandLine::unknown(const std::string &argument) const {
+  if (argument.empty() || argument[0] != '-')
+    return usage("unexpected argument '" + argument + "'");
+  std::vector<std::string> names;
+  for (const CLI::Option *option : app->get_options())
+    for (const std::string &name : option->get_lnames())
+      names.push_back("--" + name);
+  std::optional<std::string> nearest = nearestName(argument.substr(0, argument.find('=')), names);
+  return usage("there is no option '" + argument + "'" +
+               (nearest ? ": did you mean '" + *nearest + "'?" : ""));
+}
+
+Expected<CommandLine::Outcome> CommandLine::parse(const Arguments &arguments) {
+  try {
+    // CLI11 takes a vector from its end.
+    app->parse(Arguments(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::CallForHelp &) {
+    std::fputs(app->help().c_str(), stdout);
+    return Outcome::HelpShown;
+  } catch (const CLI::ParseError &error) {
+    return usage(error.what());
+  }
+  if (std::vector<std::string> extra = app->remaining(); !extra.empty())
+    return unknown(extra.front());
+  return Outcome::Run;
+}
+
+} // namespace danaus::tool

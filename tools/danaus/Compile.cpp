@@ -1,0 +1,175 @@
+// See Compile.h.
+#include "tools/danaus/Compile.h"
+
+#include "runtime/base/File.h"
+#include "runtime/device/Device.h"
+#include "tools/danaus/Verb.h"
+
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+namespace danaus::tool {
+
+static std::string environment(const char *name) {
+  const char *value = std::getenv(name);
+  return value ? value : "";
+}
+
+std::string cacheFolder() {
+  if (std::string cache = environment("XDG_CACHE_HOME"); !cache.empty())
+    return joinPath(cache, "danaus");
+  std::string home = environment("HOME");
+  return home.empty() ? "" : joinPath(home, ".cache/danaus");
+}
+
+Expected<std::unique_ptr<TemporaryFolder>> TemporaryFolder::create() {
+  std::string base = environment("TMPDIR");
+  std::string path = joinPath(base.empty() ? "/tmp" : base, "danaus-XXXXXX");
+  if (!::mkdtemp(path.data()))
+    return ioError("create the folder", path, errno);
+  return std::make_unique<TemporaryFolder>(path);
+}
+
+TemporaryFolder::~TemporaryFolder() { (void)removeTree(path); }
+
+/// danausc lies in the folder of this very program, whatever the working folder is.
+static std::string compilerPath() {
+  char self[4096];
+  ssize_t length = ::readlink("/proc/self/exe", self, sizeof(self) - 1);
+  std::string path(self, length > 0 ? size_t(length) : 0);
+  return joinPath(parentFolder(path), "danausc");
+}
+
+namespace {
+/// FNV-1a with 128 bits: names cache entries, guards against nobody.
+class Hash {
+public:
+  void add(const std::string &text) {
+    mix(std::to_string(text.size()) + ":");
+    mix(text);
+  }
+  std::string hex() const {
+    return format("%016llx%016llx", (unsigned long long)(state >> 64), (unsigned long long)state);
+  }
+
+private:
+  void mix(const std::string &text) {
+    for (unsigned char byte : text)
+      state = (state ^ byte) * prime;
+  }
+  using Word = unsigned __int128;
+  static constexpr Word prime = (Word(1) << 88) + 0x13b;
+  Word state = (Word(0x6c62272e07bb0142) << 64) + 0x62b821756295c58d;
+};
+} // namespace
+
+Expected<std::string> cacheKey(const CompileRequest &request, const std::string &compiler) {
+  constexpr uint64_t specLimit = 64 << 20;
+  Expected<std::string> spec = readFile(request.spec, specLimit, ExitCode::SpecInvalid);
+  if (!spec)
+    return Error(ExitCode::SpecInvalid, spec.error().message());
+  struct stat info = {};
+  if (::stat(compiler.c_str(), &info) != 0)
+    return Error(ExitCode::IoError, "compiling a spec needs danausc, which is not at '" + compiler +
+                                        "': build it, or give a compiled model (.dnb) instead");
+  auto cpu = builtinDevices().create("cpu", {.threads = 1});
+  if (!cpu)
+    return cpu.takeError();
+
+  Hash hash;
+  hash.add(*spec);
+  hash.add(request.spec);
+  for (const std::string &entry : request.overrides)
+    hash.add(entry);
+  hash.add(request.target);
+  hash.add(format("%s %lld %lld.%09ld %llu", compiler.c_str(), (long long)info.st_size,
+                  (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec,
+                  (unsigned long long)info.st_ino));
+  hash.add(cpu->get()->isas().front());
+  return hash.hex();
+}
+
+/// Waits for the compiler; stdin, stdout and stderr are ours.
+static Status runCompiler(const std::string &compiler, const CompileRequest &request,
+                          const std::string &output) {
+  std::vector<std::string> words = {compiler, request.spec};
+  words.insert(words.end(), request.overrides.begin(), request.overrides.end());
+  words.insert(words.end(), {"--target", request.target, "-o", output});
+  std::vector<char *> argv;
+  for (std::string &word : words)
+    argv.push_back(word.data());
+  argv.push_back(nullptr);
+
+  pid_t child = 0;
+  if (int error = ::posix_spawn(&child, compiler.c_str(), nullptr, nullptr, argv.data(), environ))
+    return ioError("start", compiler, error);
+  int state = 0;
+  while (::waitpid(child, &state, 0) < 0)
+    if (errno != EINTR)
+      return ioError("wait for", compiler, errno);
+  if (WIFSIGNALED(state))
+    return Error(ExitCode::Internal,
+                 format("%s was ended by signal %d", compiler.c_str(), WTERMSIG(state)));
+  if (WEXITSTATUS(state) != 0)
+    return alreadyReported(ExitCode(WEXITSTATUS(state)));
+  return Status::ok();
+}
+
+/// Compiles under a name of this process' own, then renames: readers see whole files only.
+static Status compileInto(const std::string &compiler, const CompileRequest &request,
+                          const std::string &output) {
+  std::string unfinished = output + format(".%d.tmp", int(::getpid()));
+  Status status = runCompiler(compiler, request, unfinished);
+  if (status && ::rename(unfinished.c_str(), output.c_str()) != 0)
+    status = ioError("rename to", output, errno);
+  if (!status)
+    (void)removeTree(unfinished);
+  return status;
+}
+
+/// The cache folder where it can be written, else a temporary one (`temporary` then owns it).
+static Expected<std::string> outputFolder(std::unique_ptr<TemporaryFolder> &temporary) {
+  std::string folder = cacheFolder();
+  if (!folder.empty() && makeFolders(folder) && ::access(folder.c_str(), W_OK) == 0)
+    return folder;
+  auto created = TemporaryFolder::create();
+  if (!created)
+    return created.takeError();
+  temporary = std::move(*created);
+  return temporary->path;
+}
+
+Expected<CompiledModel> compileModel(const CompileRequest &request) {
+  std::string compiler = compilerPath();
+  Expected<std::string> key = cacheKey(request, compiler);
+  if (!key)
+    return key.takeError();
+  std::string name = *key + ".dnb";
+  if (std::string folder = cacheFolder(); !folder.empty())
+    if (std::string path = joinPath(folder, name); pathExists(path))
+      if (Expected<ModelFile> cached = ModelFile::open(path)) // a damaged one is made again
+        return CompiledModel{std::move(*cached), 0, nullptr};
+
+  auto start = std::chrono::steady_clock::now();
+  std::unique_ptr<TemporaryFolder> temporary;
+  Expected<std::string> folder = outputFolder(temporary);
+  if (!folder)
+    return folder.takeError();
+  std::string path = joinPath(*folder, name);
+  if (Status status = compileInto(compiler, request, path); !status)
+    return status.takeError();
+  std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+  Expected<ModelFile> file = ModelFile::open(path);
+  if (!file)
+    return file.takeError();
+  return CompiledModel{std::move(*file), took.count(), std::move(temporary)};
+}
+
+} // namespace danaus::tool

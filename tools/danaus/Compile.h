@@ -1,0 +1,48 @@
+// From a spec to a model binary by the danausc beside this program, through a cache of binaries
+// that any number of processes may share. Knows how danausc is called, nothing of what it does.
+#pragma once
+
+#include "runtime/base/Status.h"
+#include "runtime/plan/ModelFile.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace danaus::tool {
+
+/// A folder that is removed with all in it when the object goes.
+class TemporaryFolder {
+public:
+  static Expected<std::unique_ptr<TemporaryFolder>> create();
+  explicit TemporaryFolder(std::string path) : path(std::move(path)) {}
+  TemporaryFolder(const TemporaryFolder &) = delete;
+  ~TemporaryFolder();
+  const std::string path;
+};
+
+struct CompiledModel {
+  ModelFile file;
+  double milliseconds = 0; ///< what the compiler took; 0 when the binary was in the cache
+  /// Holds the binary where no cache folder can be written.
+  std::unique_ptr<TemporaryFolder> temporary;
+};
+
+struct CompileRequest {
+  std::string spec;                   ///< path as the user wrote it
+  std::vector<std::string> overrides; ///< key=value
+  std::string target = "cpu";
+};
+
+/// The binary of this spec, from the cache or compiled into it. The compiler's diagnostics pass
+/// through to stderr and its exit code is the error's (with an empty message).
+Expected<CompiledModel> compileModel(const CompileRequest &request);
+
+/// What makes two requests different: the spec's bytes and folder (paths in it are relative to
+/// that), the overrides, the target, the compiler's identity and the machine's instruction set.
+Expected<std::string> cacheKey(const CompileRequest &request, const std::string &compiler);
+
+/// ${XDG_CACHE_HOME:-~/.cache}/danaus; empty when neither variable says where.
+std::string cacheFolder();
+
+} // namespace danaus::tool

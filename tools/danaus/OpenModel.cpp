@@ -1,0 +1,56 @@
+// See OpenModel.h.
+#include "tools/danaus/OpenModel.h"
+
+#include "runtime/base/File.h"
+#include "runtime/train/RunRecord.h"
+
+namespace danaus::tool {
+
+void ModelArguments::declareModel(CommandLine &line) {
+  line.positional(model, "MODEL", "a spec (.yaml), a compiled model (.dnb) or a run's folder");
+  line.rest(overrides, "key=value", "values of the spec to set: train.epochs=3 optimizer.lr=5e-4");
+}
+
+void ModelArguments::declareDevice(CommandLine &line) {
+  line.option(device, "--device", "NAME", "where to run; `danaus devices` lists them [cpu]");
+  line.option(threads, "--threads", "threads of the cpu device [all cores of this process]");
+}
+
+static Status checkOverrides(const ModelArguments &arguments) {
+  for (const std::string &entry : arguments.overrides)
+    if (size_t equals = entry.find('='); equals == std::string::npos || equals == 0)
+      return Error(ExitCode::Usage,
+                   "'" + entry + "' is not key=value, as in train.epochs=3 (one MODEL at a time)");
+  return Status::ok();
+}
+
+Expected<CompiledModel> openModel(const ModelArguments &arguments) {
+  if (Status status = checkOverrides(arguments); !status)
+    return status.takeError();
+  bool isRun = isFolder(arguments.model);
+  if (!isRun && !arguments.model.ends_with(".dnb"))
+    return compileModel({arguments.model, arguments.overrides});
+
+  if (!arguments.overrides.empty())
+    return Error(ExitCode::Usage, "'" + arguments.model + "' is compiled already: " +
+                                      arguments.overrides.front() + " needs the spec (.yaml)");
+  std::string path = isRun ? joinPath(arguments.model, runModelFile) : arguments.model;
+  if (isRun && !pathExists(path))
+    return Error(ExitCode::Usage, "'" + arguments.model + "' is a folder, but not of a run: it " +
+                                      "holds no " + runModelFile);
+  Expected<ModelFile> file = ModelFile::open(path);
+  if (!file)
+    return file.takeError();
+  return CompiledModel{std::move(*file), 0, nullptr};
+}
+
+Expected<std::unique_ptr<Device>> openDevice(const ModelArguments &arguments) {
+  constexpr uint64_t mostThreads = 4096;
+  if (arguments.threads > mostThreads)
+    return Error(ExitCode::Usage,
+                 format("--threads %llu: the most is %llu", (unsigned long long)arguments.threads,
+                        (unsigned long long)mostThreads));
+  return builtinDevices().create(arguments.device, {.threads = unsigned(arguments.threads)});
+}
+
+} // namespace danaus::tool

@@ -1,0 +1,26 @@
+// The MODEL argument that most verbs take: a spec, a compiled model or the folder of a run.
+#pragma once
+
+#include "runtime/exec/Executor.h"
+#include "tools/danaus/CommandLine.h"
+#include "tools/danaus/Compile.h"
+
+namespace danaus::tool {
+
+struct ModelArguments {
+  std::string model;
+  std::vector<std::string> overrides;
+  std::string device = "cpu";
+  uint64_t threads = 0;
+
+  void declareModel(CommandLine &line);
+  void declareDevice(CommandLine &line);
+};
+
+/// Opens (compiling where needed) what the user named. Overrides on anything but a spec are Usage.
+Expected<CompiledModel> openModel(const ModelArguments &arguments);
+
+/// Creates the device that the user named.
+Expected<std::unique_ptr<Device>> openDevice(const ModelArguments &arguments);
+
+} // namespace danaus::tool

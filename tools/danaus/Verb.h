@@ -1,0 +1,29 @@
+// The verbs of the program: one file each, all listed in main.cpp. A verb parses its own arguments,
+// calls the runtime and prints results on stdout, the rest on stderr.
+#pragma once
+
+#include "runtime/base/Status.h"
+
+#include <string>
+#include <vector>
+
+namespace danaus::tool {
+
+using Arguments = std::vector<std::string>;
+
+struct Verb {
+  const char *name;
+  const char *summary; ///< one line of `danaus --help`
+  Status (*run)(const Arguments &arguments);
+};
+
+Status runTrain(const Arguments &arguments);
+Status runEval(const Arguments &arguments);
+Status runSummary(const Arguments &arguments);
+Status runBench(const Arguments &arguments);
+Status runDevices(const Arguments &arguments);
+
+/// An error with an empty message: it has been printed already (by the compiler).
+inline Error alreadyReported(ExitCode code) { return Error(code, ""); }
+
+} // namespace danaus::tool
