@@ -18,7 +18,7 @@ LogicalResult MonarchLinearOp::verify() {
     return emitOpError() << "input " << shapeText(x) << " and result " << shapeText(y)
                          << " must be matrices of equally many rows";
   // monarch_linear_c2
-  if (w1.size() != 3 || w1[2] != int64_t(llvm::divideCeil(x[1], w1[0])))
+  if (w1.size() != 3 || w1[0] < 1 || w1[2] != int64_t(llvm::divideCeil(x[1], w1[0])))
     return emitOpError() << "blkdiag1 " << shapeText(w1)
                          << " must be (N, q, ceil(in / N)) with in = " << x[1];
   // monarch_linear_c3
