@@ -11,9 +11,13 @@
 
 namespace danaus::spec {
 
-/// A place in the spec file, counted from 1; line 0 means "not written" (a default).
+/// A place in the spec file, counted from 1; line 0 means "not written" (a default). On the command
+/// line `line` counts the overrides. ReadSpec.h's locationOf() makes an mlir::Location of it.
 struct Mark {
   unsigned line = 0, column = 0;
+  bool onCommandLine = false;
+
+  bool written() const { return line != 0; }
 };
 
 /// A value and the place where it was written.
@@ -79,7 +83,9 @@ struct Data {
 enum class OptimizerKind { Sgd, Adam, AdamW };
 struct Optimizer {
   OptimizerKind kind = OptimizerKind::Adam;
-  double lr = 1e-3, momentum = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0;
+  At<double> lr{1e-3}, momentum{0};
+  At<std::vector<double>> betas{{0.9, 0.999}}; ///< always two
+  At<double> epsilon{1e-8}, weightDecay{0};
 };
 
 enum class ScheduleKind { Constant, Step, Cosine };
