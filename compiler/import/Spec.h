@@ -23,7 +23,7 @@ struct Mark {
 /// A value and the place where it was written.
 template <typename T> struct At {
   T value{};
-  Mark mark;
+  Mark mark = {};
   operator const T &() const { return value; }
 };
 
@@ -74,9 +74,10 @@ struct Structure {
 struct Data {
   Mark mark;
   At<std::string> name;
-  At<std::string> dir;
+  At<std::string> dir; ///< an absolute path; empty: where the data set's package puts it
   bool shuffle = true;
   At<int64_t> validation;
+  Mark normalize;
   std::vector<double> mean, deviation; ///< per channel; empty: none
 };
 
@@ -88,20 +89,26 @@ struct Optimizer {
   At<double> epsilon{1e-8}, weightDecay{0};
 };
 
+/// What parameters, activations and gradients are kept in.
+enum class DataType { F32 };
+
 enum class ScheduleKind { Constant, Step, Cosine };
 struct Schedule {
   ScheduleKind kind = ScheduleKind::Constant;
   int64_t stepSize = 1;
-  double gamma = 0.1, warmupEpochs = 0, minLr = 0;
+  double gamma = 0.1, warmupEpochs = 0;
+  At<double> minLr;
 };
 
 struct Train {
   Mark mark;
-  At<int64_t> epochs, batchSize, maxSteps;
+  At<int64_t> epochs{10}, batchSize{128};
+  At<int64_t> maxSteps; ///< 0: no limit
   Mark loss;
   double labelSmoothing = 0;
   double clipGradNorm = 0; ///< 0: off
-  At<std::string> init;
+  At<std::string> init;    ///< an absolute path; empty: from the seed
+  DataType dtype = DataType::F32;
 };
 
 struct Spec {

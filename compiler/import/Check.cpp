@@ -1,0 +1,78 @@
+// See Check.h.
+#include "compiler/import/Check.h"
+
+#include <map>
+
+using llvm::Twine;
+
+namespace danaus::spec {
+
+static constexpr int64_t mostElements = int64_t(1) << 31;
+static constexpr int64_t mostLayers = 100'000;
+
+/// Whether the product of the sizes, none above 2^24, is at most 2^31.
+static bool fits(const std::vector<int64_t> &shape) {
+  int64_t elements = 1;
+  for (int64_t size : shape)
+    if ((elements *= size) > mostElements)
+      return false;
+  return true;
+}
+
+void checkInput(const Node &node, const Spec &spec, Reader &reader) {
+  if (!fits(spec.inputShape.value))
+    reader.error(spec.inputShape.mark, "a sample of this shape has more than 2^31 elements");
+}
+
+static int64_t countLayers(const std::vector<Layer> &layers) {
+  int64_t count = 0;
+  for (const Layer &layer : layers) {
+    int64_t inside = countLayers(layer.layers);
+    count += 1 + (layer.kind == LayerKind::Repeat ? inside * layer.times : inside);
+    if (count > mostLayers)
+      return mostLayers + 1; // keeps the products of nested repeats small
+  }
+  return count;
+}
+
+void checkModel(const Node &node, const Spec &spec, Reader &reader) {
+  if (countLayers(spec.layers) > mostLayers)
+    reader.error(node.mark, "with its repeats written out the model has more than " +
+                                Twine(mostLayers) + " layers");
+}
+
+void checkOps(const Node &node, const Layer &layer, Reader &reader) {
+  std::map<std::string, Mark> names;
+  for (const At<std::string> &input : layer.ops.inputs)
+    names.insert({input.value, input.mark});
+  for (const OpsBlock::Parameter &parameter : layer.ops.parameters) {
+    auto [entry, isNew] = names.insert({parameter.name, parameter.shape.mark});
+    if (!isNew)
+      reader.error(parameter.shape.mark, "parameter '" + parameter.name + "' is also an input",
+                   entry->second, "the input is named here");
+    if (!fits(parameter.shape.value))
+      reader.error(parameter.shape.mark,
+                   "parameter '" + parameter.name + "' has more than 2^31 elements");
+  }
+}
+
+void checkNormalize(const Node &node, const Data &data, Reader &reader) {
+  if (data.mean.size() != data.deviation.size())
+    reader.error(node.mark, "mean has " + Twine(data.mean.size()) + " numbers and std has " +
+                                Twine(data.deviation.size()) + "; each has one a channel");
+}
+
+void checkSpec(const Node &node, const Spec &spec, Reader &reader) {
+  // Both data sets known so far are grey.
+  if (spec.data.mean.size() > 1)
+    reader.error(spec.data.normalize, "data.normalize: " + Twine(spec.data.mean.size()) +
+                                          " channels are given, but the images of " +
+                                          spec.data.name.value + " have 1");
+  if (spec.schedule.kind == ScheduleKind::Cosine && spec.schedule.minLr > spec.optimizer.lr.value)
+    reader.error(spec.schedule.minLr.mark,
+                 "scheduler.min_lr: the learning rate falls to min_lr, "
+                 "so it must not be above optimizer.lr",
+                 spec.optimizer.lr.mark, "optimizer.lr is written here");
+}
+
+} // namespace danaus::spec

@@ -1,0 +1,20 @@
+// Checks that look at several keys of a spec together; the schema calls them once each key alone is
+// right. Single keys are checked by their types.
+#pragma once
+
+#include "compiler/import/Types.h"
+
+namespace danaus::spec {
+
+/// The elements of one sample fit in 2^31.
+void checkInput(const Node &node, const Spec &spec, Reader &reader);
+/// The layers, with repeats written out, are at most 100,000.
+void checkModel(const Node &node, const Spec &spec, Reader &reader);
+/// No two values have the same name; the elements of a parameter fit in 2^31.
+void checkOps(const Node &node, const Layer &layer, Reader &reader);
+/// As many means as deviations.
+void checkNormalize(const Node &node, const Data &data, Reader &reader);
+/// Data set and normalization have the same channels; min_lr is not above lr.
+void checkSpec(const Node &node, const Spec &spec, Reader &reader);
+
+} // namespace danaus::spec

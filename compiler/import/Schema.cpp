@@ -1,0 +1,277 @@
+// The table of keys. Defaults are the initializers in Spec.h. A new key is one entry here and a
+// member there; a new layer is one layerKind() and its members in Layer; then write docs/Spec.md
+// anew (danaus_spec_test says how).
+#include "compiler/import/Schema.h"
+#include "compiler/import/Check.h"
+
+namespace danaus::spec {
+namespace {
+
+constexpr int64_t largestSize = 1 << 24; // of one dimension
+
+template <typename T> using Words = std::vector<std::pair<std::string, T>>;
+
+const Words<Activation> activations = {{"none", Activation::None},
+                                       {"relu", Activation::Relu},
+                                       {"gelu", Activation::Gelu},
+                                       {"gelu_tanh", Activation::GeluTanh}};
+} // namespace
+
+Schema::Schema() {
+  top = make<Record<Spec>>();
+  layer = make<LayerType>();
+  layerList = make<ListType<Layer>>(layer, "layers", 1);
+  layerName = make<TextType>(TextForm::LayerName);
+  shape = make<ListType<int64_t>>(make<IntegerType>(1, largestSize), "sizes", 1, 8);
+  defineLayers();
+
+  top->key<&Spec::name>("name", make<TextType>(TextForm::FileName),
+                        "What the model is called in reports and folders of runs.")
+      .required();
+  top->key<&Spec::seed>("seed", make<IntegerType>(0),
+                        "Decides the initial weights, the order of the data and the split for "
+                        "validation.");
+  top->self("model", model(), "The layers.").markedAs(detail::markOf<&Spec::model>).required();
+  top->key<&Spec::structure>("structure", structure(),
+                             "How linears are built. The first rule whose `match` fits the name of "
+                             "a linear decides; the others are dense.")
+      .hiddenUnset();
+  top->key<&Spec::data>("data", data(), "What the model is trained on.").required();
+  top->key<&Spec::train>("train", train(), "How long and on what loss.");
+  top->key<&Spec::optimizer>("optimizer", optimizer(), "How gradients change the weights.");
+  top->key<&Spec::schedule>("scheduler", scheduler(), "How the learning rate changes.");
+  top->self("checkpoint", checkpoint(), "When the state of a run is written.");
+  top->self("log", log(), "How often a run reports.");
+  top->notYet({"dist", "profile"});
+  top->checkedBy(checkSpec);
+}
+
+Record<Layer> *Schema::layerKind(const char *name, LayerKind kind, const char *doc,
+                                 const Type *inside, Activation activation) {
+  auto *map = make<Record<Layer>>();
+  if (!inside) {
+    auto *onlyName = make<Record<Layer>>();
+    onlyName->key<&Layer::name>("name", layerName, "The layer's name.").hiddenUnset();
+    inside = onlyName;
+  }
+  map->self(name, inside, doc).required();
+  layer->add({name, doc, kind, activation, map});
+  return map;
+}
+
+void Schema::defineLayers() {
+  layerKind("flatten", LayerKind::Flatten, "Makes one dimension of all of a sample's.");
+
+  auto *linear = make<Record<Layer>>();
+  linear->key<&Layer::name>("name", layerName, "The layer's name.").hiddenUnset();
+  linear->key<&Layer::out>("out", make<IntegerType>(1, largestSize), "Output features.").required();
+  linear->key<&Layer::bias>("bias", make<BoolType>(), "Whether a bias is added.");
+  linear->key<&Layer::activation>("activation", make<WordType<Activation>>(activations),
+                                  "What is applied to the result.");
+  layerKind("linear", LayerKind::Linear, "y = x W^T + b, W of shape (out, in).", linear);
+
+  layerKind("relu", LayerKind::Activation, "max(x, 0).", nullptr, Activation::Relu);
+  layerKind("gelu", LayerKind::Activation, "x Phi(x), exact (erf).", nullptr, Activation::Gelu);
+  layerKind("gelu_tanh", LayerKind::Activation, "The tanh approximation of gelu.", nullptr,
+            Activation::GeluTanh);
+
+  auto *repeat = make<Record<Layer>>();
+  repeat
+      ->key<&Layer::times>("repeat", make<IntegerType>(1, 10'000),
+                           "How often; every copy has its own weights.")
+      .required();
+  repeat->key<&Layer::name>("name", layerName, "Copy i is called `name.i`.").hiddenUnset();
+  repeat->key<&Layer::layers>("layers", layerList, "What is repeated.").required();
+  layer->add({"repeat", "The same layers several times, one after the other.", LayerKind::Repeat,
+              Activation::None, repeat});
+
+  auto *residual = make<Record<Layer>>();
+  residual->key<&Layer::layers>("residual", layerList, "x + layers(x).").required();
+  layer->add({"residual", "Adds the input to what the layers make of it.", LayerKind::Residual,
+              Activation::None, residual});
+
+  layerKind("ops", LayerKind::Ops,
+            "A layer written out from primitives; structured linears in it are recognised.",
+            opsBlock());
+  layer->notYet({"patch_embed", "class_token", "position_embedding", "attention", "mlp",
+                 "layer_norm", "select_token", "mean_tokens"});
+}
+
+const Record<Layer> *Schema::opsBlock() {
+  auto *identifier = make<TextType>(TextForm::Identifier);
+  auto *ops = make<Record<Layer>>();
+  ops->key<&Layer::name>("name", layerName, "The layer's name.").hiddenUnset();
+  ops->key<&Layer::ops, &OpsBlock::inputs>(
+         "inputs", make<ListType<At<std::string>>>(identifier, "names", 1, 1),
+         "What the layer's input is called in the steps.")
+      .required();
+  ops->key<&Layer::ops, &OpsBlock::parameters>("parameters", make<ParametersType>(shape),
+                                               "The weights and their shapes.");
+  ops->key<&Layer::ops, &OpsBlock::steps>(
+         "steps", make<ListType<At<std::string>>>(make<TextType>(TextForm::Any), "steps", 1, 1000),
+         "Each a text `name = expression`, in order.")
+      .required();
+  ops->key<&Layer::ops, &OpsBlock::output>("output", identifier, "Which value the layer gives.")
+      .required();
+  ops->checkedBy(checkOps);
+  return ops;
+}
+
+const Record<Spec> *Schema::model() {
+  auto *input = make<Record<Spec>>();
+  input
+      ->key<&Spec::inputShape>("shape", shape,
+                               "The shape of one sample; the compiler adds the batch.")
+      .required();
+  input->checkedBy(checkInput);
+  auto *model = make<Record<Spec>>();
+  model->self("input", input, "What goes into the first layer.").required();
+  model->key<&Spec::layers>("layers", layerList, "The layers in order.").required();
+  model->checkedBy(checkModel);
+  return model;
+}
+
+const Type *Schema::structure() {
+  auto *rule = make<Record<Structure>>();
+  rule->key<&Structure::match>("match", make<TextType>(TextForm::Any),
+                               "A glob on the names of layers: `hidden.*`.")
+      .required();
+  rule->key<&Structure::kind>(
+          "kind",
+          make<WordType<StructureKind>>(Words<StructureKind>{{"dense", StructureKind::Dense},
+                                                             {"low_rank", StructureKind::LowRank},
+                                                             {"monarch", StructureKind::Monarch}}),
+          "How the weight is built.")
+      .required();
+  rule->self("rank", make<RankType>(), "The rank of the two factors.")
+      .required()
+      .onlyWith("kind", {"low_rank"});
+  rule->key<&Structure::nblocks>("nblocks", make<IntegerType>(1, 65'536),
+                                 "Blocks in each of the two block-diagonal factors.")
+      .required()
+      .onlyWith("kind", {"monarch"});
+  rule->markedBy<&Structure::mark>();
+  return make<ListType<Structure>>(rule, "rules", 0, 10'000);
+}
+
+const Record<Data> *Schema::data() {
+  auto *channels = make<ListType<double>>(make<NumberType>(Range::any()), "numbers", 1, 64);
+  auto *deviations = make<ListType<double>>(make<NumberType>(Range::above(0)), "numbers", 1, 64);
+  auto *numbers = make<Record<Data>>();
+  numbers->key<&Data::mean>("mean", channels, "Subtracted, per channel.").required();
+  numbers->key<&Data::deviation>("std", deviations, "Divided by, per channel.").required();
+  numbers->checkedBy(checkNormalize);
+
+  auto *names = make<WordType<std::string>>(
+      Words<std::string>{{"mnist", "mnist"}, {"fashion_mnist", "fashion_mnist"}});
+  names->notYet({"cifar10", "cifar100", "imagenet_folder"});
+  auto *data = make<Record<Data>>();
+  data->key<&Data::name>("name", names, "Which data set.").required();
+  data->key<&Data::dir>("dir", make<TextType>(TextForm::Path),
+                        "Where its files are, from the spec's folder; not written: where the "
+                        "package of the data set puts them.")
+      .hiddenUnset();
+  data->key<&Data::shuffle>("shuffle", make<BoolType>(), "A new order in each epoch.");
+  data->key<&Data::validation>("validation", make<IntegerType>(0, 1'000'000'000),
+                               "So many training samples are kept aside: the last of a seeded "
+                               "permutation, or of the file where `shuffle` is false.");
+  data->self("normalize", make<NormalizeType>(numbers),
+             "Pixels are scaled to [0, 1], then a mean is subtracted and the result divided by a "
+             "deviation.")
+      .markedAs(detail::markOf<&Data::normalize>);
+  data->notYet({"augment", "resize", "pad", "channels"});
+  return data;
+}
+
+const Record<Train> *Schema::train() {
+  auto *entropy = make<Record<Train>>();
+  entropy->key<&Train::labelSmoothing>("label_smoothing", make<NumberType>(Range::upTo(0, 1)),
+                                       "The share of each label spread over all classes.");
+  auto *types = make<WordType<DataType>>(Words<DataType>{{"f32", DataType::F32}});
+  types->notYet({"bf16", "fp16", "f16"});
+
+  auto *train = make<Record<Train>>();
+  train->key<&Train::epochs>("epochs", make<IntegerType>(1, 1'000'000),
+                             "Passes over the training set.");
+  train->key<&Train::maxSteps>("max_steps", make<IntegerType>(0, int64_t(1) << 40),
+                               "Ends the run after so many steps; 0: no limit.");
+  train->key<&Train::batchSize>("batch_size", make<IntegerType>(1, 1 << 20),
+                                "Samples in a step, over all processes.");
+  train->self("loss", make<LossType>(entropy), "The mean over the batch is minimised.")
+      .markedAs(detail::markOf<&Train::loss>);
+  train->key<&Train::clipGradNorm>("clip_grad_norm", make<NumberType>(Range::atLeast(0)),
+                                   "Largest norm of all gradients together; 0: no limit.");
+  train
+      ->key<&Train::init>("init", make<TextType>(TextForm::Path),
+                          "Initial weights (safetensors), from the spec's folder; not written: "
+                          "random, from `seed`.")
+      .hiddenUnset();
+  train->key<&Train::dtype>("dtype", types, "What weights and activations are kept in.");
+  train->notYet({"phases", "accumulate", "recompute", "ema", "lr_scale"});
+  return train;
+}
+
+const Record<Optimizer> *Schema::optimizer() {
+  auto *fraction = make<NumberType>(Range::upTo(0, 1));
+  auto *optimizer = make<Record<Optimizer>>();
+  optimizer->key<&Optimizer::kind>(
+      "type",
+      make<WordType<OptimizerKind>>(Words<OptimizerKind>{{"sgd", OptimizerKind::Sgd},
+                                                         {"adam", OptimizerKind::Adam},
+                                                         {"adamw", OptimizerKind::AdamW}}),
+      "As PyTorch's of the same name.");
+  optimizer->key<&Optimizer::lr>("lr", make<NumberType>(Range::above(0)), "The learning rate.");
+  optimizer->key<&Optimizer::momentum>("momentum", fraction, "Of sgd.").onlyWith("type", {"sgd"});
+  optimizer
+      ->key<&Optimizer::betas>("betas", make<ListType<double>>(fraction, "numbers", 2, 2),
+                               "Decay of the mean of the gradients and of their squares.")
+      .onlyWith("type", {"adam", "adamw"});
+  optimizer
+      ->key<&Optimizer::epsilon>("eps", make<NumberType>(Range::above(0)),
+                                 "Added to the denominator.")
+      .onlyWith("type", {"adam", "adamw"});
+  optimizer->key<&Optimizer::weightDecay>("weight_decay", make<NumberType>(Range::atLeast(0)),
+                                          "Pulls weights, but no biases, to 0; apart from the "
+                                          "gradient in adamw.");
+  return optimizer;
+}
+
+const Record<Schedule> *Schema::scheduler() {
+  auto *scheduler = make<Record<Schedule>>();
+  scheduler->key<&Schedule::kind>(
+      "type",
+      make<WordType<ScheduleKind>>(Words<ScheduleKind>{{"constant", ScheduleKind::Constant},
+                                                       {"step", ScheduleKind::Step},
+                                                       {"cosine", ScheduleKind::Cosine}}),
+      "constant; step: times gamma every step_size epochs; cosine: per step, from 0 up to lr over "
+      "the warm-up, then down to min_lr.");
+  scheduler->key<&Schedule::stepSize>("step_size", make<IntegerType>(1, 1'000'000), "In epochs.")
+      .onlyWith("type", {"step"});
+  scheduler->key<&Schedule::gamma>("gamma", make<NumberType>(Range::above(0)), "The factor.")
+      .onlyWith("type", {"step"});
+  scheduler
+      ->key<&Schedule::warmupEpochs>("warmup_epochs", make<NumberType>(Range::atLeast(0)),
+                                     "In epochs; may be a fraction.")
+      .onlyWith("type", {"cosine"});
+  scheduler->key<&Schedule::minLr>("min_lr", make<NumberType>(Range::atLeast(0)), "At the end.")
+      .onlyWith("type", {"cosine"});
+  return scheduler;
+}
+
+const Record<Spec> *Schema::checkpoint() {
+  auto *checkpoint = make<Record<Spec>>();
+  checkpoint->key<&Spec::checkpointEveryNSteps>(
+      "every_n_steps", make<IntegerType>(0, int64_t(1) << 40), "0: after each epoch.");
+  checkpoint->key<&Spec::checkpointKeep>("keep", make<IntegerType>(1, 10'000),
+                                         "How many of the last ones are kept.");
+  return checkpoint;
+}
+
+const Record<Spec> *Schema::log() {
+  auto *log = make<Record<Spec>>();
+  log->key<&Spec::logEvery>("every", make<IntegerType>(0, int64_t(1) << 40),
+                            "Writes the loss every so many steps; 0: every few seconds.");
+  return log;
+}
+
+} // namespace danaus::spec

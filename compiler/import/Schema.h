@@ -1,0 +1,47 @@
+// The schema: every key of a spec, declared once. Reading, unknown keys, the resolved printing, the
+// JSON Schema and the reference page all walk this table.
+#pragma once
+
+#include "compiler/import/Layers.h"
+#include "compiler/import/SpecTypes.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace danaus::spec {
+
+class Schema {
+public:
+  Schema();
+
+  const Record<Spec> &root() const { return *top; }
+  const LayerType &layers() const { return *layer; }
+
+private:
+  template <typename T, typename... Args> T *make(Args &&...args) {
+    auto type = std::make_unique<T>(std::forward<Args>(args)...);
+    T *raw = type.get();
+    types.push_back(std::move(type));
+    return raw;
+  }
+  Record<Layer> *layerKind(const char *name, LayerKind kind, const char *doc,
+                           const Type *inside = nullptr, Activation activation = Activation::None);
+  void defineLayers();
+  const Record<Layer> *opsBlock();
+  const Record<Spec> *model();
+  const Type *structure();
+  const Record<Data> *data();
+  const Record<Train> *train();
+  const Record<Optimizer> *optimizer();
+  const Record<Schedule> *scheduler();
+  const Record<Spec> *checkpoint();
+  const Record<Spec> *log();
+
+  std::vector<std::unique_ptr<Type>> types;
+  Record<Spec> *top = nullptr;
+  LayerType *layer = nullptr;
+  const Type *layerList = nullptr, *shape = nullptr, *layerName = nullptr;
+};
+
+} // namespace danaus::spec

@@ -1,0 +1,66 @@
+// The values of a spec that have more than one form: `rank: 16` or `rank: 0.25`, `loss:
+// cross_entropy` or with options, `normalize: mnist` or numbers, and the parameters of an ops
+// block.
+#pragma once
+
+#include "compiler/import/Record.h"
+
+namespace danaus::spec {
+
+/// A number of rows, or a ratio of the smaller side.
+class RankType : public TypeFor<Structure> {
+public:
+  void read(const Node &node, Structure &rule, Reader &reader) const override;
+  Node print(const Structure &rule) const override;
+  std::string describe() const override;
+  llvm::json::Value jsonSchema() const override;
+
+private:
+  IntegerType rows{1, 1 << 24};
+  NumberType ratio{Range::between(0, 1)};
+};
+
+/// cross_entropy, or {cross_entropy: {options}}.
+class LossType : public TypeFor<Train> {
+public:
+  explicit LossType(const Record<Train> *options) : options(options) {}
+  void read(const Node &node, Train &train, Reader &reader) const override;
+  Node print(const Train &train) const override;
+  std::string describe() const override;
+  llvm::json::Value jsonSchema() const override;
+  void visit(const std::string &path, Visitor visitor) const override;
+
+private:
+  const Record<Train> *options;
+};
+
+/// The name of a known mean and deviation, or {mean: [...], std: [...]}.
+class NormalizeType : public TypeFor<Data> {
+public:
+  explicit NormalizeType(const Record<Data> *numbers) : numbers(numbers) {}
+  void read(const Node &node, Data &data, Reader &reader) const override;
+  Node print(const Data &data) const override;
+  std::string describe() const override;
+  llvm::json::Value jsonSchema() const override;
+  void visit(const std::string &path, Visitor visitor) const override;
+
+private:
+  const Record<Data> *numbers;
+};
+
+/// {V: [16, 128], b: [128]}: in the order written.
+class ParametersType : public TypeFor<std::vector<OpsBlock::Parameter>> {
+public:
+  explicit ParametersType(const Type *shape) : shape(shape) {}
+  void read(const Node &node, std::vector<OpsBlock::Parameter> &slot,
+            Reader &reader) const override;
+  Node print(const std::vector<OpsBlock::Parameter> &slot) const override;
+  std::string describe() const override;
+  llvm::json::Value jsonSchema() const override;
+
+private:
+  TextType name{TextForm::Identifier};
+  const Type *shape;
+};
+
+} // namespace danaus::spec
