@@ -1,10 +1,9 @@
-// Linear layers: which structure a layer gets, whether that fits its sizes, and its operation. A new
-// structured kind is one more case of createLinear().
+// Linear layers: which structure a layer gets, whether that fits its sizes, and its operation. A
+// new structured kind is one more case of createLinear().
 #include "compiler/import/ModelContext.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/ADT/edit_distance.h"
 
 using namespace mlir;
 using namespace danaus;
@@ -109,8 +108,8 @@ LogicalResult checkBlocks(ModelContext &model, const Layer &layer, const Structu
   if (filled < blocks) {
     InFlightDiagnostic diagnostic = error();
     diagnostic << "nblocks = " << blocks << " does not divide anything useful: the " << shape.in
-               << " inputs of layer " << shape.name << ", " << perBlock
-               << " to a block, fill only " << filled << " blocks; use nblocks: " << filled;
+               << " inputs of layer " << shape.name << ", " << perBlock << " to a block, fill only "
+               << filled << " blocks; use nblocks: " << filled;
     return note(diagnostic);
   }
   return success();
@@ -185,8 +184,8 @@ LogicalResult danaus::import::prepareRules(ModelContext &model) {
     auto glob = llvm::GlobPattern::create(structure.match.value);
     if (!glob)
       return model.error({structure.match.mark, structure.mark})
-             << "'" << structure.match.value << "' is not a glob of *, ? and [...]: "
-             << llvm::toString(glob.takeError());
+             << "'" << structure.match.value
+             << "' is not a glob of *, ? and [...]: " << llvm::toString(glob.takeError());
     model.rules.push_back({&structure, std::move(*glob)});
   }
   return success();
@@ -195,12 +194,12 @@ LogicalResult danaus::import::prepareRules(ModelContext &model) {
 namespace {
 /// Up to three of `names`, the most similar to the glob first.
 std::string nearestNames(StringRef glob, ArrayRef<std::string> names) {
-  std::vector<std::pair<unsigned, StringRef>> ranked;
-  for (StringRef name : names.take_front(1000))
-    ranked.push_back({name.edit_distance(glob), name});
-  llvm::stable_sort(ranked, llvm::less_first());
+  std::vector<std::pair<unsigned, size_t>> ranked; // distance, index
+  for (auto [i, name] : llvm::enumerate(names.take_front(1000)))
+    ranked.push_back({StringRef(name).edit_distance(glob), i});
+  llvm::sort(ranked);
   ranked.resize(std::min<size_t>(ranked.size(), 3));
-  return llvm::join(llvm::make_second_range(ranked), ", ");
+  return llvm::join(llvm::map_range(ranked, [&](auto entry) { return names[entry.second]; }), ", ");
 }
 } // namespace
 

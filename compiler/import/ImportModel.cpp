@@ -38,7 +38,8 @@ public:
   explicit LayerImporter(ModelContext &model) : model(model) {}
 
   /// The layers of one scope; `scope` is its full name.
-  FailureOr<Value> importScope(ArrayRef<Layer> layers, StringRef scope, ScopeKind kind, Value input);
+  FailureOr<Value> importScope(ArrayRef<Layer> layers, StringRef scope, ScopeKind kind,
+                               Value input);
 
 private:
   FailureOr<Value> importSequence(ArrayRef<Layer> layers, StringRef scope, const LocalNames &names,
@@ -52,7 +53,6 @@ private:
   LogicalResult enter(const Layer &layer, StringRef name);
 
   ModelContext &model;
-  int64_t layerCount = 0;
 };
 
 FailureOr<Value> LayerImporter::importScope(ArrayRef<Layer> layers, StringRef scope, ScopeKind kind,
@@ -72,10 +72,8 @@ FailureOr<Value> LayerImporter::importSequence(ArrayRef<Layer> layers, StringRef
   return value;
 }
 
-/// Counts the layer and takes its name.
+/// Takes the layer's name.
 LogicalResult LayerImporter::enter(const Layer &layer, StringRef name) {
-  if (++layerCount > maxLayers)
-    return model.error(layer.mark) << "the model has more than " << maxLayers << " layers";
   auto [taken, isNew] = model.layerMarks.try_emplace(name, layer.mark);
   if (isNew || layer.kind == LayerKind::Repeat)
     return success();
@@ -126,9 +124,9 @@ FailureOr<Value> LayerImporter::importResidual(const Layer &layer, StringRef sco
   if (failed(branch))
     return failure();
   if (branch->getType() != input.getType())
-    return model.error(layer.mark)
-           << "the branch turns " << nn::shapeText(nn::shapeOf(input)) << " into "
-           << nn::shapeText(nn::shapeOf(*branch)) << "; a residual adds the two, so they must be equal";
+    return model.error(layer.mark) << "the branch turns " << nn::shapeText(nn::shapeOf(input))
+                                   << " into " << nn::shapeText(nn::shapeOf(*branch))
+                                   << "; a residual adds the two, so they must be equal";
   return nn::AddOp::create(model.builder, model.locationOf(name, layer.mark), input, *branch)
       .getResult();
 }
@@ -147,17 +145,15 @@ FailureOr<Value> addDataArguments(ModelContext &model) {
   const spec::Spec &spec = model.spec;
   SmallVector<int64_t> shape{spec.train.batchSize};
   llvm::append_range(shape, spec.inputShape.value);
-  auto type = model.tensorOf(shape, {spec.train.batchSize.mark, spec.inputShape.mark},
-                             "a batch of inputs");
+  auto type =
+      model.tensorOf(shape, {spec.train.batchSize.mark, spec.inputShape.mark}, "a batch of inputs");
   if (failed(type))
     return failure();
   auto location = [&](StringRef name, spec::Mark mark) { return model.locationOf(name, mark); };
-  Value input =
-      model.addArgument("input", "input", *type, location("input", spec.inputShape.mark));
+  Value input = model.addArgument("input", "input", *type, location("input", spec.inputShape.mark));
   model.addArgument("labels", "label", RankedTensorType::get(shape[0], model.builder.getI32Type()),
                     location("labels", spec.data.mark));
-  model.addArgument("control", "control",
-                    nn::tensorOf(model.context, int64_t(control::Count)),
+  model.addArgument("control", "control", nn::tensorOf(model.context, int64_t(control::Count)),
                     location("control", spec.model));
   return input;
 }
@@ -176,11 +172,9 @@ LogicalResult addLoss(ModelContext &model, Value logits) {
   Location loc = model.locationOf("loss", spec.train.loss);
   auto rows = nn::tensorOf(model.context, shape[0]);
   auto loss = nn::CrossEntropyLossOp::create(model.builder, loc, rows, rows, logits,
-                                             model.body->getArgument(1),
-                                             model.body->getArgument(2),
+                                             model.body->getArgument(1), model.body->getArgument(2),
                                              llvm::APFloat(spec.train.labelSmoothing));
-  func::ReturnOp::create(model.builder, loc,
-                         ValueRange{loss.getLoss(), loss.getCorrect(), logits});
+  func::ReturnOp::create(model.builder, loc, ValueRange{loss.getLoss(), loss.getCorrect(), logits});
   return success();
 }
 
@@ -203,14 +197,13 @@ void setModuleAttributes(ModuleOp module, const spec::Spec &spec) {
     return builder.getNamedAttr(name, builder.getF64FloatAttr(value));
   };
   module->setAttr("nn.name", builder.getStringAttr(spec.name.value));
-  module->setAttr("nn.optimizer",
-                  builder.getDictionaryAttr(
-                      {builder.getNamedAttr("kind", builder.getStringAttr(nameOf(optimizer.kind))),
-                       number("momentum", optimizer.momentum),
-                       number("beta1", optimizer.betas.value[0]),
-                       number("beta2", optimizer.betas.value[1]),
-                       number("epsilon", optimizer.epsilon),
-                       number("weight_decay", optimizer.weightDecay)}));
+  module->setAttr(
+      "nn.optimizer",
+      builder.getDictionaryAttr(
+          {builder.getNamedAttr("kind", builder.getStringAttr(nameOf(optimizer.kind))),
+           number("momentum", optimizer.momentum), number("beta1", optimizer.betas.value[0]),
+           number("beta2", optimizer.betas.value[1]), number("epsilon", optimizer.epsilon),
+           number("weight_decay", optimizer.weightDecay)}));
   if (spec.train.clipGradNorm > 0)
     module->setAttr("nn.clip_grad_norm", builder.getF64FloatAttr(spec.train.clipGradNorm));
 }
@@ -222,8 +215,7 @@ LogicalResult buildForward(ModelContext &model) {
   FailureOr<Value> input = addDataArguments(model);
   if (failed(input))
     return failure();
-  auto logits =
-      LayerImporter(model).importScope(model.spec.layers, "", ScopeKind::Model, *input);
+  auto logits = LayerImporter(model).importScope(model.spec.layers, "", ScopeKind::Model, *input);
   if (failed(logits) || failed(checkRules(model)))
     return failure();
   return addLoss(model, *logits);
@@ -237,17 +229,15 @@ OwningOpRef<ModuleOp> danaus::importModel(const spec::Spec &spec, MLIRContext *c
   OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
   setModuleAttributes(*module, spec);
   builder.setInsertionPointToEnd(module->getBody());
-  auto function =
-      func::FuncOp::create(builder, loc, "forward", builder.getFunctionType({}, {}));
+  auto function = func::FuncOp::create(builder, loc, "forward", builder.getFunctionType({}, {}));
 
   ModelContext model(spec, function.addEntryBlock(), context);
   module.get()->setLoc(model.locationOf(spec.name.mark));
   function->setLoc(model.locationOf("forward", spec.model));
   if (failed(buildForward(model)))
     return {};
-  function.setType(
-      builder.getFunctionType(model.body->getArgumentTypes(),
-                              model.body->getTerminator()->getOperandTypes()));
+  function.setType(builder.getFunctionType(model.body->getArgumentTypes(),
+                                           model.body->getTerminator()->getOperandTypes()));
   function.setAllArgAttrs(model.argumentAttributes);
   if (failed(verify(*module)))
     return {};

@@ -17,8 +17,6 @@ namespace danaus::import {
 inline constexpr int64_t maxElements = int64_t(1) << 31;
 /// No model may have more parameters (4 TiB of them).
 inline constexpr int64_t maxParameters = int64_t(1) << 40;
-/// `repeat` may not make more layers.
-inline constexpr int64_t maxLayers = 100'000;
 
 /// How a parameter starts: uniform in [-scale, scale], or zeros where scale is 0.
 struct Init {
