@@ -4,11 +4,6 @@
 
 include "mlir/Pass/PassBase.td"
 
-def NNRecognise : Pass<"nn-recognise", "::mlir::func::FuncOp"> {
-  let summary = "turn chains of primitives into structured linears where they are provably the same function";
-  let dependentDialects = ["::danaus::nn::NNDialect"];
-}
-
 def NNExpandLinears : Pass<"nn-expand-linears", "::mlir::func::FuncOp"> {
   let summary = "write linears, structured or not, and matrix products as nn.contract and nn.add";
   let description = [{

@@ -1,0 +1,36 @@
+// What a model's layers are and cost: the rows of `danausc --emit=summary` and the layer table of
+// the model binary. Knows operations only by their interfaces.
+#pragma once
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace danaus {
+
+/// One linear layer. Counts are exact; MACs are those of one sample.
+struct LayerRow {
+  std::string name;      ///< "hidden.0"
+  std::string structure; ///< "monarch N=4"
+  int64_t in = 0, out = 0;
+  int64_t params = 0; ///< bias included
+  int64_t macs = 0;
+  int64_t denseParams = 0, denseMacs = 0; ///< of the dense linear in its place
+  unsigned line = 0;                      ///< in the spec; 0: unknown
+};
+
+/// Sums over the whole model. Parameters and products outside linear layers count as they are in
+/// the dense twin too.
+struct ModelTotals {
+  int64_t params = 0, macs = 0, denseParams = 0, denseMacs = 0;
+};
+
+/// One row per operation with StructuredLinearOpInterface, in the order of the function.
+std::vector<LayerRow> collectLayers(mlir::func::FuncOp forward);
+
+/// The totals of @forward, whose layers are `rows`.
+ModelTotals collectTotals(mlir::func::FuncOp forward, const std::vector<LayerRow> &rows);
+
+} // namespace danaus

@@ -1,0 +1,218 @@
+// Linear layers: which structure a layer gets, whether that fits its sizes, and its operation. A
+// new structured kind is one more case of createLinear().
+#include "compiler/import/ModelContext.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir;
+using namespace danaus;
+using namespace danaus::import;
+using spec::Layer;
+using spec::Structure;
+using spec::StructureKind;
+
+namespace {
+/// The sizes that the structure of one linear layer is checked against and built with.
+struct Shape {
+  StringRef name;
+  int64_t rows, in, out;
+  int64_t least() const { return std::min(in, out); }
+};
+
+/// "hidden.0 (784 -> 128)".
+std::string describe(const Shape &shape) {
+  return (shape.name + " (" + Twine(shape.in) + " -> " + Twine(shape.out) + ")").str();
+}
+
+/// The first rule that matches; null: dense. Every rule that matches counts as matched.
+const Structure *ruleFor(ModelContext &model, StringRef name) {
+  const Structure *first = nullptr;
+  for (Rule &rule : model.rules) {
+    if (!rule.glob.match(name))
+      continue;
+    rule.matched = true;
+    first = first ? first : rule.structure;
+  }
+  return first;
+}
+
+FailureOr<Value> createDense(ModelContext &model, const Layer &layer, const Shape &shape,
+                             Location loc, Value input, RankedTensorType type) {
+  auto weight = model.addParameter(shape.name + ".weight", {shape.out, shape.in},
+                                   Init::fanIn(shape.in), layer.mark);
+  if (failed(weight))
+    return failure();
+  FailureOr<Value> bias = Value();
+  if (layer.bias && failed(bias = model.addParameter(shape.name + ".bias", shape.out,
+                                                     Init::fanIn(shape.in), layer.mark)))
+    return failure();
+  return nn::LinearOp::create(model.builder, loc, type, input, *weight, *bias).getResult();
+}
+
+FailureOr<Value> createLowRank(ModelContext &model, const Layer &layer, const Structure &rule,
+                               const Shape &shape, Location loc, Value input,
+                               RankedTensorType type) {
+  int64_t rank = rule.rank;
+  spec::Mark mark = rule.rank.mark;
+  if (rule.rankRatio) {
+    rank = std::max<int64_t>(1, int64_t(rule.rankRatio->value * double(shape.least())));
+    mark = rule.rankRatio->mark;
+  }
+  if (rank < 1 || rank > shape.least()) {
+    InFlightDiagnostic error = model.error({mark, rule.mark});
+    if (rank < 1)
+      error << "rank " << rank << " must be at least 1";
+    else
+      error << "rank " << rank << " exceeds min(in, out) = " << shape.least() << " of layer "
+            << shape.name;
+    error.attachNote(model.locationOf(layer.mark)) << "the layer is " << describe(shape);
+    return failure();
+  }
+  auto down = model.addParameter(shape.name + ".down.weight", {rank, shape.in},
+                                 Init::fanIn(shape.in), layer.mark);
+  if (failed(down))
+    return failure();
+  auto up = model.addParameter(shape.name + ".up.weight", {shape.out, rank}, Init::fanIn(rank),
+                               layer.mark);
+  if (failed(up))
+    return failure();
+  FailureOr<Value> bias = Value();
+  if (layer.bias && failed(bias = model.addParameter(shape.name + ".bias", shape.out,
+                                                     Init::fanIn(rank), layer.mark)))
+    return failure();
+  return nn::LowRankLinearOp::create(model.builder, loc, type, input, *down, *up, *bias)
+      .getResult();
+}
+
+/// nblocks must not exceed the sizes, and every block must see an input.
+LogicalResult checkBlocks(ModelContext &model, const Layer &layer, const Structure &rule,
+                          const Shape &shape) {
+  int64_t blocks = rule.nblocks;
+  auto error = [&]() -> InFlightDiagnostic { return model.error({rule.nblocks.mark, rule.mark}); };
+  auto note = [&](InFlightDiagnostic &diagnostic) {
+    diagnostic.attachNote(model.locationOf(layer.mark)) << "the layer is " << describe(shape);
+    return failure();
+  };
+  if (blocks < 1 || blocks > shape.least()) {
+    InFlightDiagnostic diagnostic = error();
+    if (blocks < 1)
+      diagnostic << "nblocks = " << blocks << " must be at least 1";
+    else
+      diagnostic << "nblocks = " << blocks << " exceeds min(in, out) = " << shape.least()
+                 << " of layer " << shape.name;
+    return note(diagnostic);
+  }
+  int64_t perBlock = llvm::divideCeil(shape.in, blocks);
+  int64_t filled = llvm::divideCeil(shape.in, perBlock);
+  if (filled < blocks) {
+    InFlightDiagnostic diagnostic = error();
+    diagnostic << "nblocks = " << blocks << " does not divide anything useful: the " << shape.in
+               << " inputs of layer " << shape.name << ", " << perBlock << " to a block, fill only "
+               << filled << " blocks; use nblocks: " << filled;
+    return note(diagnostic);
+  }
+  return success();
+}
+
+FailureOr<Value> createMonarch(ModelContext &model, const Layer &layer, const Structure &rule,
+                               const Shape &shape, Location loc, Value input,
+                               RankedTensorType type) {
+  if (failed(checkBlocks(model, layer, rule, shape)))
+    return failure();
+  int64_t blocks = rule.nblocks;
+  int64_t p = llvm::divideCeil(shape.in, blocks), s = llvm::divideCeil(shape.out, blocks);
+  int64_t q = std::min(p, s);
+  auto first =
+      model.addParameter(shape.name + ".blkdiag1", {blocks, q, p}, Init::fanIn(p), layer.mark);
+  if (failed(first))
+    return failure();
+  auto second =
+      model.addParameter(shape.name + ".blkdiag2", {blocks, s, q}, Init::fanIn(q), layer.mark);
+  if (failed(second))
+    return failure();
+  FailureOr<Value> bias = Value();
+  if (layer.bias && failed(bias = model.addParameter(shape.name + ".bias", shape.out,
+                                                     Init::fanIn(shape.out), layer.mark)))
+    return failure();
+  return nn::MonarchLinearOp::create(model.builder, loc, type, input, *first, *second, *bias)
+      .getResult();
+}
+
+FailureOr<Value> createLinear(ModelContext &model, const Layer &layer, const Shape &shape,
+                              Location loc, Value input, RankedTensorType type) {
+  const Structure *rule = ruleFor(model, shape.name);
+  switch (rule ? rule->kind : StructureKind::Dense) {
+  case StructureKind::Dense:
+    return createDense(model, layer, shape, loc, input, type);
+  case StructureKind::LowRank:
+    return createLowRank(model, layer, *rule, shape, loc, input, type);
+  case StructureKind::Monarch:
+    return createMonarch(model, layer, *rule, shape, loc, input, type);
+  }
+  llvm_unreachable("a structure without a case");
+}
+} // namespace
+
+FailureOr<Value> danaus::import::importLinear(ModelContext &model, const Layer &layer,
+                                              StringRef name, Value input) {
+  model.linearNames.push_back(name.str());
+  SmallVector<int64_t> shape(nn::shapeOf(input));
+  if (shape.size() < 2)
+    return model.error(layer.mark) << "layer " << name << " needs at least one feature dimension "
+                                   << "beside the batch, its input is " << nn::shapeText(shape);
+  Location loc = model.locationOf(name, layer.mark);
+  Shape sizes{name, llvm::product_of(ArrayRef(shape).drop_back()), shape.back(), layer.out};
+  shape.back() = sizes.out;
+  auto type = model.tensorOf(shape, {layer.out.mark, layer.mark}, "the result of layer " + name);
+  if (failed(type))
+    return failure();
+  if (shape.size() > 2)
+    input = nn::ReshapeOp::create(model.builder, loc,
+                                  nn::tensorOf(model.context, {sizes.rows, sizes.in}), input);
+  auto result = createLinear(model, layer, sizes, loc, input,
+                             nn::tensorOf(model.context, {sizes.rows, sizes.out}));
+  if (failed(result))
+    return failure();
+  Value value = createActivation(model, loc, layer.activation, *result);
+  return shape.size() > 2 ? nn::ReshapeOp::create(model.builder, loc, *type, value).getResult()
+                          : value;
+}
+
+LogicalResult danaus::import::prepareRules(ModelContext &model) {
+  for (const Structure &structure : model.spec.structure) {
+    auto glob = llvm::GlobPattern::create(structure.match.value);
+    if (!glob)
+      return model.error({structure.match.mark, structure.mark})
+             << "'" << structure.match.value
+             << "' is not a glob of *, ? and [...]: " << llvm::toString(glob.takeError());
+    model.rules.push_back({&structure, std::move(*glob)});
+  }
+  return success();
+}
+
+namespace {
+/// Up to three of `names`, the most similar to the glob first.
+std::string nearestNames(StringRef glob, ArrayRef<std::string> names) {
+  std::vector<std::pair<unsigned, size_t>> ranked; // distance, index
+  for (auto [i, name] : llvm::enumerate(names.take_front(1000)))
+    ranked.push_back({StringRef(name).edit_distance(glob), i});
+  llvm::sort(ranked);
+  ranked.resize(std::min<size_t>(ranked.size(), 3));
+  return llvm::join(llvm::map_range(ranked, [&](auto entry) { return names[entry.second]; }), ", ");
+}
+} // namespace
+
+LogicalResult danaus::import::checkRules(const ModelContext &model) {
+  for (const Rule &rule : model.rules) {
+    if (rule.matched)
+      continue;
+    const spec::At<std::string> &match = rule.structure->match;
+    InFlightDiagnostic error = model.error({match.mark, rule.structure->mark});
+    error << "no linear layer matches '" << match.value << "'; ";
+    if (model.linearNames.empty())
+      return error << "the model has none";
+    return error << "the nearest are " << nearestNames(match.value, model.linearNames);
+  }
+  return success();
+}

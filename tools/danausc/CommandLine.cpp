@@ -1,0 +1,153 @@
+// Reading the command line with LLVM's parser, so that MLIR's own flags (--mlir-timing,
+// --mlir-print-ir-after-all, ...) work as everywhere.
+#include "tools/danausc/CommandLine.h"
+
+#include "runtime/base/Nearest.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/Timing.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Config/llvm-config.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/WithColor.h"
+
+using namespace danaus;
+namespace cl = llvm::cl;
+
+namespace {
+struct EmissionName {
+  llvm::StringLiteral name;
+  Emission emission;
+};
+constexpr EmissionName emissions[] = {
+    {"nn", Stage::Nn},
+    {"structure", Stage::Structure},
+    {"gradient", Stage::Gradient},
+    {"fused", Stage::Fused},
+    {"kernels", Stage::Kernels},
+    {"plan", Stage::Plan},
+    {"llvm", Stage::Llvm},
+    {"asm", Stage::Asm},
+    {"fusion", Table::Fusion},
+    {"summary", Table::Summary},
+};
+constexpr llvm::StringLiteral isas[] = {"avx512", "avx2", "baseline"};
+
+constexpr llvm::StringLiteral overview = R"(compiles a model spec to a model binary
+
+  danausc SPEC.yaml [key=value ...] [-o MODEL.dnb]
+
+Any value of the spec can be set as key=value: train.epochs=3. '-' reads the spec from standard input.
+Exit codes: 0 done, 1 internal error, 2 usage, 3 spec invalid, 9 input/output error.
+)";
+
+/// Everything that can be asked for, as LLVM's parser sees it; lives while the line is read.
+struct Flags {
+  cl::OptionCategory category{"danausc options"};
+  cl::list<std::string> words{cl::Positional, cl::desc("SPEC.yaml [key=value ...]"),
+                              cl::cat(category)};
+  cl::opt<std::string> output{"o", cl::value_desc("file"), cl::cat(category),
+                              cl::desc("Where to write: SPEC's name with .dnb, or standard output "
+                                       "with --emit, unless given")};
+  cl::list<std::string> targets{
+      "target", cl::value_desc("name,..."), cl::cat(category),
+      cl::desc("cpu (this machine's best, the default), cpu:avx512, cpu:avx2, cpu:baseline")};
+  cl::opt<std::string> emit{
+      "emit", cl::value_desc("stage"), cl::cat(category),
+      cl::desc("Print a stage (nn, structure, gradient, fused, kernels, plan, llvm, asm) or a "
+               "table (fusion, summary) in place of compiling")};
+  cl::opt<bool> printConfig{"print-config", cl::cat(category),
+                            cl::desc("Print the spec with every default written out")};
+  cl::opt<bool> printSchema{"print-schema", cl::cat(category),
+                            cl::desc("Print the JSON Schema of specs, for editors")};
+};
+
+std::optional<CommandLine> usageError(const llvm::Twine &text) {
+  llvm::WithColor::error(llvm::errs(), "danausc") << text << " (--help tells more)\n";
+  return std::nullopt;
+}
+
+/// "; did you mean 'x'?" or "; known: a, b".
+template <typename Range> std::string hint(llvm::StringRef written, const Range &known) {
+  if (auto nearest = nearestName(std::string_view(written), known))
+    return "; did you mean '" + *nearest + "'?";
+  return "; known: " + llvm::join(known, ", ");
+}
+
+/// SPEC and key=value, into `line`; an error is returned as text.
+std::optional<std::string> readWords(llvm::ArrayRef<std::string> words, CommandLine &line) {
+  if (words.empty())
+    return line.printSchema ? std::nullopt : std::optional<std::string>("no spec given");
+  line.spec = words[0];
+  for (const std::string &word : words.drop_front()) {
+    if (word.find('=') == std::string::npos)
+      return "'" + word + "' is not key=value; only one spec is compiled at a time";
+    line.overrides.push_back(word);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> readEmit(llvm::StringRef name, CommandLine &line) {
+  std::vector<std::string> names;
+  for (const EmissionName &known : emissions) {
+    if (known.name == name)
+      line.emit = known.emission;
+    names.push_back(known.name.str());
+  }
+  if (!line.emit)
+    return "there is no stage '" + name.str() + "'" + hint(name, names);
+  if (line.targets.size() > 1)
+    return "--emit prints one target, but " + std::to_string(line.targets.size()) + " are given";
+  return std::nullopt;
+}
+} // namespace
+
+std::optional<std::string> danaus::parseTargets(llvm::StringRef text,
+                                                std::vector<CpuTarget> &targets) {
+  for (llvm::StringRef name : llvm::split(text, ',')) {
+    auto [device, isa] = name.split(':');
+    std::vector<std::string> known = {"cpu"};
+    for (llvm::StringRef each : isas)
+      known.push_back(("cpu:" + each).str());
+    if (!llvm::is_contained(known, name))
+      return "there is no target '" + name.str() + "'" + hint(name, known);
+    if (llvm::any_of(targets, [isa = isa](const CpuTarget &t) { return t.isa == isa; }))
+      return "target '" + name.str() + "' is given twice";
+    targets.push_back({isa.str()});
+  }
+  return std::nullopt;
+}
+
+std::optional<CommandLine> danaus::parseCommandLine(int argc, char **argv) {
+  Flags flags;
+  mlir::registerAsmPrinterCLOptions();
+  mlir::registerMLIRContextCLOptions();
+  mlir::registerPassManagerCLOptions();
+  mlir::registerDefaultTimingManagerCLOptions();
+  cl::HideUnrelatedOptions(flags.category);
+  cl::SetVersionPrinter([](llvm::raw_ostream &os) {
+    os << "danausc " DANAUS_VERSION " (LLVM " LLVM_VERSION_STRING ")\n";
+  });
+  if (!cl::ParseCommandLineOptions(argc, argv, overview, &llvm::errs()))
+    return std::nullopt;
+
+  CommandLine line;
+  line.output = flags.output;
+  line.printConfig = flags.printConfig;
+  line.printSchema = flags.printSchema;
+  if (auto problem = readWords(flags.words, line))
+    return usageError(*problem);
+  for (const std::string &text : flags.targets)
+    if (auto problem = parseTargets(text, line.targets))
+      return usageError(*problem);
+  if (line.targets.empty())
+    line.targets.push_back({});
+  if (flags.emit.getNumOccurrences())
+    if (auto problem = readEmit(flags.emit, line))
+      return usageError(*problem);
+  if (line.printConfig + line.printSchema + line.emit.has_value() > 1)
+    return usageError("--emit, --print-config and --print-schema exclude each other");
+  return line;
+}

@@ -1,0 +1,35 @@
+// The command line of danausc, checked: what to compile, for what, and what to print.
+#pragma once
+
+#include "compiler/Compiler.h"
+
+#include "llvm/ADT/SmallVector.h"
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace danaus {
+
+/// What --emit names: a stage, or a table.
+enum class Table { Fusion, Summary };
+using Emission = std::variant<Stage, Table>;
+
+struct CommandLine {
+  std::string spec;                   ///< "-": standard input
+  std::vector<std::string> overrides; ///< "train.epochs=3"
+  std::string output;                 ///< empty: where the kind of output goes by default
+  std::vector<CpuTarget> targets;     ///< at least one
+  std::optional<Emission> emit;       ///< none: a model binary
+  bool printConfig = false, printSchema = false;
+};
+
+/// None after printing to stderr what is wrong: exit code 2. --help and --version end the program
+/// here (LLVM's parser does that).
+std::optional<CommandLine> parseCommandLine(int argc, char **argv);
+
+/// "cpu:avx512,cpu:baseline" to targets, appended; an error is returned as text.
+std::optional<std::string> parseTargets(llvm::StringRef text, std::vector<CpuTarget> &targets);
+
+} // namespace danaus

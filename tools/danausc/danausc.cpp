@@ -1,0 +1,109 @@
+// danausc: a model spec in; a model binary, a stage of the compiler or a table out.
+#include "compiler/Layers.h"
+#include "compiler/import/ImportModel.h"
+#include "compiler/import/ReadSpec.h"
+#include "runtime/base/Status.h"
+#include "tools/danausc/CommandLine.h"
+#include "tools/danausc/Summary.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/MLIRContext.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/WithColor.h"
+
+using namespace danaus;
+using mlir::failed;
+
+static ExitCode ioError(const llvm::Twine &what, std::error_code code) {
+  llvm::WithColor::error(llvm::errs(), "danausc") << what << ": " << code.message() << '\n';
+  return ExitCode::IoError;
+}
+
+/// Writes `text` to a file, or to standard output where `path` is empty or "-".
+static ExitCode writeText(llvm::StringRef path, llvm::StringRef text) {
+  std::error_code code;
+  llvm::raw_fd_ostream os(path.empty() ? "-" : path, code);
+  std::string name = path.empty() || path == "-" ? "standard output" : "'" + path.str() + "'";
+  if (code)
+    return ioError("cannot open " + name, code);
+  os << text;
+  os.flush();
+  code = os.error();
+  os.clear_error(); // else its destructor aborts
+  return code ? ioError("cannot write " + name, code) : ExitCode::Done;
+}
+
+/// The text of `emission`; the module is changed by the phases that lead there.
+static mlir::LogicalResult emit(mlir::ModuleOp module, Emission emission, const CpuTarget &target,
+                                llvm::raw_ostream &os) {
+  if (const Stage *stage = std::get_if<Stage>(&emission))
+    return mlir::success(succeeded(runPhases(module, *stage, target)) &&
+                         succeeded(printStage(module, *stage, target, os)));
+  if (std::get<Table>(emission) == Table::Fusion)
+    return mlir::success(succeeded(runPhases(module, Stage::Fused, target)) &&
+                         succeeded(printFusion(module, os)));
+  if (failed(runPhases(module, Stage::Structure, target)))
+    return mlir::failure();
+  auto forward = module.lookupSymbol<mlir::func::FuncOp>("forward");
+  std::vector<LayerRow> rows = collectLayers(forward);
+  printSummary(rows, collectTotals(forward, rows), os);
+  return mlir::success();
+}
+
+/// models/mlp.yaml is compiled to mlp.dnb in the working folder.
+static std::string defaultOutput(const spec::Spec &spec) {
+  llvm::StringRef stem = llvm::sys::path::stem(spec.file);
+  return (spec.file == "-" || spec.file == "<stdin>" ? llvm::StringRef(spec.name.value) : stem)
+             .str() +
+         ".dnb";
+}
+
+/// The folder is tried before the work, so that nobody waits for a compilation to be thrown away.
+static ExitCode compile(const spec::Spec &spec, const CommandLine &line) {
+  std::string path = line.output.empty() ? defaultOutput(spec) : line.output;
+  llvm::StringRef folder = llvm::sys::path::parent_path(path);
+  folder = folder.empty() ? "." : folder;
+  if (std::error_code code = llvm::sys::fs::access(folder, llvm::sys::fs::AccessMode::Write))
+    return ioError("cannot write to folder '" + folder + "'", code);
+  return failed(compileToFile(spec, line.targets, path)) ? ExitCode::Internal : ExitCode::Done;
+}
+
+static ExitCode run(const CommandLine &line) {
+  if (line.printSchema)
+    return writeText(line.output, spec::schemaAsJson() + "\n");
+
+  auto buffer = llvm::MemoryBuffer::getFileOrSTDIN(line.spec);
+  if (!buffer) {
+    ioError("cannot read the spec '" + line.spec + "'", buffer.getError());
+    return ExitCode::SpecInvalid;
+  }
+  llvm::SourceMgr sources;
+  sources.AddNewSourceBuffer(std::move(*buffer), {});
+  mlir::MLIRContext context;
+  context.printOpOnDiagnostic(false);
+  mlir::SourceMgrDiagnosticHandler diagnostics(sources, &context);
+
+  mlir::FailureOr<spec::Spec> spec = spec::readSpec(sources, line.overrides, &context);
+  if (failed(spec))
+    return ExitCode::SpecInvalid;
+  mlir::OwningOpRef<mlir::ModuleOp> module = importModel(*spec, &context);
+  if (!module)
+    return ExitCode::SpecInvalid;
+  if (line.printConfig)
+    return writeText(line.output, spec->resolved);
+  if (!line.emit)
+    return compile(*spec, line);
+
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  if (failed(emit(*module, *line.emit, line.targets.front(), os)))
+    return ExitCode::Internal;
+  return writeText(line.output, text);
+}
+
+int main(int argc, char **argv) {
+  std::optional<CommandLine> line = parseCommandLine(argc, argv);
+  return int(line ? run(*line) : ExitCode::Usage);
+}
