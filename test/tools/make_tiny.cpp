@@ -1,5 +1,6 @@
-// make_tiny FOLDER: writes FOLDER/tiny.dnb and a small dataset FOLDER/data/fashion_mnist, so that a
-// shell script can run the program without the compiler and without real data.
+// make_tiny FOLDER: writes FOLDER/tiny.dnb, FOLDER/long.dnb (which trains for hours) and a small
+// dataset FOLDER/data/fashion_mnist, so that a shell script can run the program without the
+// compiler and without real data.
 #include "runtime/base/File.h"
 #include "test/runtime/train/TinyModel.h"
 
@@ -27,7 +28,8 @@ int main(int argc, char **argv) {
   if (argc != 2)
     return 2;
   std::string folder = argv[1], data = joinPath(folder, "data/fashion_mnist");
-  if (!makeFolders(data) || !writeTinyModel(joinPath(folder, "tiny.dnb"), tinyModel()))
+  if (!makeFolders(data) || !writeTinyModel(joinPath(folder, "tiny.dnb"), tinyModel()) ||
+      !writeTinyModel(joinPath(folder, "long.dnb"), tinyModel({.epochs = 1000000})))
     return 1;
   writePortion(joinPath(data, "train"), tinyDataset(93, 0));
   writePortion(joinPath(data, "t10k"), tinyDataset(29, 1));

@@ -35,12 +35,18 @@ void CommandLine::option(std::string &into, const std::string &name, const std::
 }
 
 void CommandLine::option(uint64_t &into, const std::string &name, const std::string &help) {
-  app->add_option(name, into, help)->type_name("N")->check(CLI::NonNegativeNumber);
+  // Without the check "-1" would wrap around; without its name the help page is quieter.
+  app->add_option(name, into, help)
+      ->type_name("N")
+      ->check(CLI::Validator(CLI::NonNegativeNumber).description(""));
 }
 
 void CommandLine::choice(std::string &into, const std::string &name,
                          const std::vector<std::string> &values, const std::string &help) {
-  app->add_option(name, into, help)->type_name("")->check(CLI::IsMember(values));
+  std::string all;
+  for (const std::string &value : values)
+    all += (all.empty() ? "" : "|") + value;
+  app->add_option(name, into, help)->type_name(all)->check(CLI::IsMember(values).description(""));
 }
 
 void CommandLine::flag(bool &into, const std::string &name, const std::string &help) {

@@ -4,6 +4,8 @@
 #include "runtime/base/File.h"
 #include "runtime/train/RunRecord.h"
 
+#include <algorithm>
+
 namespace danaus::tool {
 
 void ModelArguments::declareModel(CommandLine &line) {
@@ -45,12 +47,9 @@ Expected<CompiledModel> openModel(const ModelArguments &arguments) {
 }
 
 Expected<std::unique_ptr<Device>> openDevice(const ModelArguments &arguments) {
-  constexpr uint64_t mostThreads = 4096;
-  if (arguments.threads > mostThreads)
-    return Error(ExitCode::Usage,
-                 format("--threads %llu: the most is %llu", (unsigned long long)arguments.threads,
-                        (unsigned long long)mostThreads));
-  return builtinDevices().create(arguments.device, {.threads = unsigned(arguments.threads)});
+  // The device says how many it can have.
+  unsigned threads = unsigned(std::min<uint64_t>(arguments.threads, UINT32_MAX));
+  return builtinDevices().create(arguments.device, {.threads = threads});
 }
 
 } // namespace danaus::tool
