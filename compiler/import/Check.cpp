@@ -37,8 +37,9 @@ static int64_t countLayers(const std::vector<Layer> &layers) {
 
 void checkModel(const Node &node, const Spec &spec, Reader &reader) {
   if (countLayers(spec.layers) > mostLayers)
-    reader.error(node.mark, "with its repeats written out the model has more than " +
-                                Twine(mostLayers) + " layers");
+    reader.error(node.keys[*node.find("layers")].mark,
+                 "with its repeats written out the model has more than " + Twine(mostLayers) +
+                     " layers");
 }
 
 void checkOps(const Node &node, const Layer &layer, Reader &reader) {
@@ -58,8 +59,9 @@ void checkOps(const Node &node, const Layer &layer, Reader &reader) {
 
 void checkNormalize(const Node &node, const Data &data, Reader &reader) {
   if (data.mean.size() != data.deviation.size())
-    reader.error(node.mark, "mean has " + Twine(data.mean.size()) + " numbers and std has " +
-                                Twine(data.deviation.size()) + "; each has one a channel");
+    reader.error(node.mark, "mean has length " + Twine(data.mean.size()) + " and std " +
+                                Twine(data.deviation.size()) +
+                                "; both have a number for each channel");
 }
 
 void checkSpec(const Node &node, const Spec &spec, Reader &reader) {

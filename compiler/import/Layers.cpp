@@ -59,12 +59,15 @@ void LayerType::read(const Node &node, Layer &layer, Reader &reader) const {
     return;
   }
   layer.mark = node.keys[*node.find(entry->name)].mark;
+  if (!entry->inside() || node.keys.size() == 1)
+    return entry->map->readAny(node, &layer, reader);
+  std::vector<std::string> inside = entry->inside()->names();
   for (const Node::Key &key : node.keys)
-    if (entry->inside() && key.name != entry->name &&
-        llvm::is_contained(entry->inside()->names(), key.name))
-      return reader.error(key.mark, "'" + key.name + "' belongs inside the layer: " + entry->name +
-                                        ": {" + key.name + ": ...}");
-  entry->map->readAny(node, &layer, reader);
+    if (llvm::is_contained(inside, key.name))
+      reader.error(key.mark, "'" + key.name + "' belongs inside the layer: " + entry->name + ": {" +
+                                 key.name + ": ...}");
+    else if (key.name != entry->name)
+      reader.unknown(key.mark, "key", key.name, inside, {});
 }
 
 Node LayerType::print(const Layer &layer) const {

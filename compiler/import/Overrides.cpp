@@ -21,7 +21,11 @@ Node *step(Node &node, StringRef name, Mark mark, StringRef path, Problems &prob
                            ")");
     return nullptr;
   }
-  if (!node.isMap()) { // "loss: cross_entropy" gives way to the map with options
+  if (node.isScalar() && node.text != name) {
+    problems.add(mark, path.str() + " has no keys: it is '" + node.text + "'");
+    return nullptr;
+  }
+  if (!node.isMap()) { // nothing, or the short form: "loss: cross_entropy" becomes a map of it
     node = Node::map();
     node.mark = mark;
   }
@@ -47,6 +51,8 @@ void applyOverride(StringRef text, size_t index, Node &root, Problems &problems)
   size_t equals = text.find('=');
   if (equals == StringRef::npos || equals == 0)
     return problems.add(origin, "expected path.to.key=value, as in train.epochs=3");
+  if (text.drop_front(equals + 1).trim().empty())
+    return problems.add(at(equals + 1), "a value is missing after the '='");
   std::optional<Node> value = parseYaml(text.drop_front(equals + 1), at(equals + 1), problems);
   if (!value)
     return;

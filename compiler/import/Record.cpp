@@ -11,9 +11,9 @@ namespace json = llvm::json;
 
 namespace danaus::spec {
 
-std::string Key::condition() const {
-  return when.empty() ? "" : "only with " + when + ": " + llvm::join(whenValues, " or ");
-}
+std::string Key::condition() const { return when.empty() ? "" : "only with " + values(); }
+
+std::string Key::values() const { return when + ": " + llvm::join(whenValues, " or "); }
 
 const Key *RecordType::find(StringRef name) const {
   auto found = llvm::find_if(table, [&](const Key &key) { return key.name == name; });
@@ -81,8 +81,9 @@ void RecordType::checkKeys(const Node &node, void *object, Reader &reader,
     if (written && !fits)
       reader.error(node.keys[*written].mark, "'" + key.name + "' goes " + key.condition());
     if (!written && fits && key.isRequired)
-      reader.error(node.mark, "missing key '" + key.name + "': " + key.type->describe() +
-                                  (key.when.empty() ? "" : ", " + key.condition()));
+      reader.error(node.mark, "missing key '" + key.name + "'" +
+                                  (key.when.empty() ? "" : " (needed with " + key.values() + ")") +
+                                  ": " + key.type->describe());
   }
 }
 
@@ -101,7 +102,8 @@ Node RecordType::printAny(const void *object) const {
 }
 
 std::string RecordType::describe() const {
-  return "a map with the keys " + llvm::join(names(), ", ");
+  return std::string("a map with the ") + (table.size() == 1 ? "key " : "keys ") +
+         llvm::join(names(), ", ");
 }
 
 json::Value RecordType::jsonSchema() const {

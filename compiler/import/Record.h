@@ -27,6 +27,8 @@ struct Key {
   Key &markedAs(Mark *(*place)(void *)) { return mark = place, *this; }
   /// "only with kind: monarch", or nothing.
   std::string condition() const;
+  /// "kind: monarch"
+  std::string values() const;
 };
 
 namespace detail {

@@ -37,7 +37,9 @@ static std::string found(const Node &node) {
   case Node::Kind::List:
     return node.items.empty() ? "an empty list" : "a list";
   case Node::Kind::Map:
-    return "a map with the keys " +
+    if (node.keys.empty())
+      return "an empty map";
+    return std::string("a map with the ") + (node.keys.size() == 1 ? "key " : "keys ") +
            llvm::join(llvm::map_range(llvm::ArrayRef(node.keys).take_front(3),
                                       [](const Node::Key &key) { return key.name; }),
                       ", ") +
@@ -63,8 +65,7 @@ static std::string found(const Node &node) {
 }
 
 void Reader::mismatch(const Node &node, const Twine &wanted) {
-  std::string what = node.isMap() && node.keys.empty() ? "an empty map" : found(node);
-  error(node.mark, "expected " + wanted + ", found " + what);
+  error(node.mark, "expected " + wanted + ", found " + found(node));
 }
 
 void Reader::unknown(Mark mark, StringRef noun, StringRef name, llvm::ArrayRef<std::string> known,

@@ -202,7 +202,8 @@ public:
       return reader.mismatch(node, describe());
     if (node.items.size() < least || node.items.size() > most)
       return reader.error(node.mark, "expected " + describe() + ", found " +
-                                         llvm::Twine(node.items.size()) + " entries");
+                                         llvm::Twine(node.items.size()) +
+                                         (node.items.size() == 1 ? " entry" : " entries"));
     slot.clear();
     for (const Node &item : node.items) {
       Reader::Scope scope(reader, llvm::Twine(slot.size()));
@@ -225,10 +226,10 @@ public:
     return list;
   }
   std::string describe() const override {
-    if (least == most)
-      return "a list of " + std::to_string(least) + " " + noun;
-    return least > 0 ? "a list of at least " + std::to_string(least) + " of: " + noun
-                     : "a list of " + noun;
+    std::string one = noun.substr(0, noun.size() - 1); // every noun's plural has an 's'
+    if (least == 1)
+      return "a list of one " + (most == 1 ? one : "or more " + noun);
+    return "a list of " + (least == most ? std::to_string(least) + " " : "") + noun;
   }
   llvm::json::Value jsonSchema() const override {
     llvm::json::Object schema{{"type", "array"}, {"items", element->jsonSchema()}};

@@ -53,6 +53,17 @@ struct Refused {
   throw Refused{{mark, std::move(text), {}, {}}};
 }
 
+/// The place of the character at `offset` of a text that begins at `origin`.
+Mark markAt(StringRef text, size_t offset, Mark origin) {
+  StringRef before = text.take_front(offset);
+  size_t newline = before.rfind('\n');
+  Mark mark = origin;
+  mark.line += unsigned(before.count('\n'));
+  mark.column =
+      newline == StringRef::npos ? origin.column + unsigned(offset) : unsigned(offset - newline);
+  return mark;
+}
+
 /// Builds the tree from the parser's events.
 class Builder : public YAML::EventHandler {
 public:
@@ -83,6 +94,8 @@ public:
     Node node = Node::scalar(value, tag == "!");
     node.mark = toMark(mark);
     checkTag(tag, node.mark);
+    if (node.quoted)
+      checkClosed(mark);
     if (expectsKey())
       return addKey(std::move(node));
     place(std::move(node), anchor);
@@ -123,6 +136,7 @@ private:
       refuse(mark, "tags such as !!int have no meaning in a spec; remove this one");
   }
   Mark placeOfNothing(const YAML::Mark &mark) const;
+  void checkClosed(const YAML::Mark &mark) const;
   void addKey(Node key);
   void count(size_t nodes, size_t depth, Mark mark);
   void open(Node node, const YAML::Mark &mark, const std::string &tag, YAML::anchor_t anchor);
@@ -136,24 +150,42 @@ private:
   size_t total = 0, anchoredTotal = 0;
 };
 
+/// Whether a written null, not the lack of a value, stands at the front.
+bool startsWithNull(StringRef text) {
+  if (text.starts_with("~"))
+    return true;
+  StringRef word = text.take_while([](char c) { return !StringRef(" \t\r\n,]}:#").contains(c); });
+  return (word == "null" || word == "Null" || word == "NULL") &&
+         !text.drop_front(word.size()).starts_with(":");
+}
+
 /// yaml-cpp gives a missing value the place of whatever follows it; a reader looks for it behind
 /// the "key:" or "-" that it belongs to.
 Mark Builder::placeOfNothing(const YAML::Mark &mark) const {
-  if (!stack.empty() && stack.back().node.isMap() && !stack.back().node.keys.empty())
-    return expectsKey() ? stack.back().node.mark : stack.back().node.keys.back().mark;
   size_t at = std::min(size_t(std::max(mark.pos, 0)), text.size());
-  if (text.substr(at).starts_with("~") || text.substr(at).starts_with_insensitive("null"))
+  if (stack.empty() || expectsKey() || startsWithNull(text.drop_front(at)))
     return toMark(mark);
-  at = text.take_front(at).find_last_of("-,[");
-  if (stack.empty() || at == StringRef::npos)
-    return toMark(mark);
-  StringRef before = text.take_front(at);
-  Mark result = origin;
-  size_t newline = before.rfind('\n');
-  result.line += unsigned(before.count('\n'));
-  result.column =
-      newline == StringRef::npos ? origin.column + unsigned(at) : unsigned(at - newline);
-  return result;
+  if (stack.back().node.isMap())
+    return stack.back().node.keys.back().mark;
+  size_t opener = text.take_front(at).find_last_of("-,[");
+  return opener == StringRef::npos ? toMark(mark) : markAt(text, opener, origin);
+}
+
+/// yaml-cpp takes the end of the text for the end of a quote.
+void Builder::checkClosed(const YAML::Mark &mark) const {
+  StringRef rest = text.drop_front(std::min(size_t(std::max(mark.pos, 0)), text.size()));
+  if (rest.starts_with("&"))
+    rest = rest.drop_while([](char c) { return !llvm::isSpace(c); }).ltrim();
+  char quote = rest.empty() ? 0 : rest.front();
+  if (quote != '"' && quote != '\'')
+    return; // a block of text (| or >)
+  for (size_t i = 1; i < rest.size(); ++i) {
+    if (rest[i] == '\\' && quote == '"')
+      ++i;
+    else if (rest[i] == quote)
+      return;
+  }
+  refuse(toMark(mark), "this quote is never closed");
 }
 
 void Builder::addKey(Node key) {
@@ -236,10 +268,13 @@ void Builder::place(Node node, YAML::anchor_t anchor) {
 }
 
 /// yaml-cpp's text with what to do about it, for those that say little.
-std::string explain(const YAML::Exception &error) {
-  StringRef text = error.msg;
-  if (text == YAML::ErrorMsg::TAB_IN_INDENTATION)
-    return "a tab in the indentation; indent with spaces";
+std::string explain(const std::string &text) {
+  if (text == YAML::ErrorMsg::EOF_IN_SCALAR)
+    return "the text ends inside a quote that is never closed";
+  if (text == YAML::ErrorMsg::FLOW_END)
+    return "this closes nothing that is open: do '[' and ']', '{' and '}' match?";
+  if (text == YAML::ErrorMsg::MAP_VALUE)
+    return "no value can begin at this ':': check the indentation of this line and the one above";
   if (text == YAML::ErrorMsg::END_OF_MAP_FLOW)
     return "this is not the end of a map that was opened with '{': is a ',' or '}' missing?";
   if (text == YAML::ErrorMsg::END_OF_SEQ_FLOW)
@@ -248,7 +283,19 @@ std::string explain(const YAML::Exception &error) {
     return "this does not belong to the map above it: check the indentation and the ':'";
   if (text == YAML::ErrorMsg::END_OF_SEQ)
     return "this does not belong to the list above it: check the indentation and the '-'";
-  return "not valid YAML: " + error.msg;
+  return "not valid YAML: " + text;
+}
+
+Problem problemOf(const YAML::Exception &error, StringRef text, Mark origin, Mark mark) {
+  size_t offset = std::min(size_t(std::max(error.mark.pos, 0)), text.size());
+  size_t begin = text.take_front(offset).rfind('\n') + 1; // npos + 1 is the first line's
+  StringRef indentation =
+      text.drop_front(begin).take_while([](char c) { return c == ' ' || c == '\t'; });
+  size_t tab = indentation.find('\t');
+  if (tab != StringRef::npos)
+    return {
+        markAt(text, begin + tab, origin), "a tab in the indentation; indent with spaces", {}, {}};
+  return {mark, explain(error.msg), {}, {}};
 }
 
 } // namespace
@@ -267,11 +314,7 @@ bool checkCharacters(StringRef text, Mark origin, Problems &problems) {
     ++at;
   if (at == text.size())
     return true;
-  Mark mark = origin;
-  StringRef before = text.take_front(at);
-  size_t newline = before.rfind('\n');
-  mark.line += unsigned(before.count('\n'));
-  mark.column = newline == StringRef::npos ? origin.column + unsigned(at) : unsigned(at - newline);
+  Mark mark = markAt(text, at, origin);
   std::string byte = "0x" + llvm::utohexstr(static_cast<unsigned char>(text[at]), true, 2);
   problems.add(mark, at < end ? "control character " + byte + " in the text; remove it"
                               : "byte " + byte + " is not UTF-8; save the file as UTF-8");
@@ -286,6 +329,8 @@ std::optional<Node> parseYaml(StringRef text, Mark origin, Problems &problems) {
   }
   if (!checkCharacters(text, origin, problems))
     return std::nullopt;
+  if (text.consume_front("\xEF\xBB\xBF")) // a byte order mark
+    origin.column += 3;
   Builder builder(text, origin);
   try {
     std::istringstream stream(text.str());
@@ -294,11 +339,11 @@ std::optional<Node> parseYaml(StringRef text, Mark origin, Problems &problems) {
       ;
     if (builder.documents > 0)
       return std::move(builder.root);
-    problems.add(origin, "there is nothing here but comments and spaces");
+    problems.add(origin, "the spec is empty");
   } catch (const Refused &refused) {
     problems.add(refused.problem);
   } catch (const YAML::Exception &error) {
-    problems.add(builder.toMark(error.mark), explain(error));
+    problems.add(problemOf(error, text, origin, builder.toMark(error.mark)));
   } catch (const std::exception &error) {
     problems.add(origin, std::string("the YAML reader failed: ") + error.what());
   }

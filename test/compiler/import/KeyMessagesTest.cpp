@@ -1,0 +1,256 @@
+// Keys that are unknown, missing or not known yet, and every way to get the model wrong.
+// What is expected is all that a user sees: place, text, line and caret.
+#include "ReadText.h"
+
+#include <gtest/gtest.h>
+
+namespace danaus::spec {
+namespace {
+
+const MessageCase cases[] = {
+    {"UnknownKeyNear", 7, "train: {epoch: 3}",
+     R"~(bad.yaml:7:9: error: train: unknown key 'epoch'; did you mean 'epochs'?
+train: {epoch: 3}
+        ^
+)~"},
+    {"UnknownKeyFar", 7, "log: {wibble: 3}",
+     R"~(bad.yaml:7:7: error: log: unknown key 'wibble'; known here: every
+log: {wibble: 3}
+      ^
+)~"},
+    {"UnknownKeyCase", 7, "train: {Epochs: 3}",
+     R"~(bad.yaml:7:9: error: train: unknown key 'Epochs'; did you mean 'epochs'?
+train: {Epochs: 3}
+        ^
+)~"},
+    {"KeyOfALaterVersion", 7, "train: {phases: []}",
+     R"~(bad.yaml:7:9: error: train: key 'phases' is not supported by this version
+train: {phases: []}
+        ^
+)~"},
+    {"SectionOfALaterVersion", 7, "dist: {}",
+     R"~(bad.yaml:7:1: error: key 'dist' is not supported by this version
+dist: {}
+^
+)~"},
+    {"MissingKey", 1, "seed: 1",
+     R"~(bad.yaml:1:1: error: missing key 'name': a name of letters, digits, '_', '-' and '.' that begins with none of '-' and '.'
+seed: 1
+^
+)~"},
+    {"MissingKeyInside", 5, "    - linear: {name: a}",
+     R"~(bad.yaml:5:15: error: model.layers.0.linear: missing key 'out': an integer from 1 to 16777216
+    - linear: {name: a}
+              ^
+)~"},
+    {"MissingInput", 3, "",
+     R"~(bad.yaml:4:3: error: model: missing key 'input': a map with the key shape
+  layers:
+  ^
+)~"},
+    {"SectionIsEmpty", 7, "train:",
+     R"~(bad.yaml:7:1: error: train: expected a map with the keys epochs, max_steps, batch_size, loss, clip_grad_norm, init, dtype, found nothing
+train:
+^
+)~"},
+    {"SectionIsText", 7, "train: 3",
+     R"~(bad.yaml:7:8: error: train: expected a map with the keys epochs, max_steps, batch_size, loss, clip_grad_norm, init, dtype, found '3'
+train: 3
+       ^
+)~"},
+    {"DocumentIsAList", 0, "[1, 2]",
+     R"~(bad.yaml:1:1: error: expected a map with the keys name, seed, model, structure, data, train, optimizer, scheduler, checkpoint, log, found a list
+[1, 2]
+^
+)~"},
+    {"DocumentIsAText", 0, "hello",
+     R"~(bad.yaml:1:1: error: expected a map with the keys name, seed, model, structure, data, train, optimizer, scheduler, checkpoint, log, found 'hello'
+hello
+^
+)~"},
+    {"NameOfARun", 1, "name: a/b",
+     R"~(bad.yaml:1:7: error: name: expected a name of letters, digits, '_', '-' and '.' that begins with none of '-' and '.', found 'a/b'
+name: a/b
+      ^
+)~"},
+    {"NameHidden", 1, "name: .a",
+     R"~(bad.yaml:1:7: error: name: expected a name of letters, digits, '_', '-' and '.' that begins with none of '-' and '.', found '.a'
+name: .a
+      ^
+)~"},
+    {"SeedNegative", 7, "seed: -1",
+     R"~(bad.yaml:7:7: error: seed: -1 is out of range: expected an integer of at least 0
+seed: -1
+      ^
+)~"},
+    {"ShapeNegative", 3, "  input: {shape: [28, -28]}",
+     R"~(bad.yaml:3:23: error: model.input.shape.1: -28 is out of range: expected an integer from 1 to 16777216
+  input: {shape: [28, -28]}
+                      ^
+)~"},
+    {"ShapeZero", 3, "  input: {shape: [0]}",
+     R"~(bad.yaml:3:19: error: model.input.shape.0: 0 is out of range: expected an integer from 1 to 16777216
+  input: {shape: [0]}
+                  ^
+)~"},
+    {"ShapeEmpty", 3, "  input: {shape: []}",
+     R"~(bad.yaml:3:18: error: model.input.shape: expected a list of one or more sizes, found 0 entries
+  input: {shape: []}
+                 ^
+)~"},
+    {"ShapeTooBig", 3, "  input: {shape: [16777216, 129]}",
+     R"~(bad.yaml:3:18: error: model.input: a sample of this shape has more than 2^31 elements
+  input: {shape: [16777216, 129]}
+                 ^
+)~"},
+    {"ShapeOverflows", 3, "  input: {shape: [16777216, 16777216, 16777216, 16777216]}",
+     R"~(bad.yaml:3:18: error: model.input: a sample of this shape has more than 2^31 elements
+  input: {shape: [16777216, 16777216, 16777216, 16777216]}
+                 ^
+)~"},
+    {"LayersEmpty", 0, "name: m\nmodel: {input: {shape: [4]}, layers: []}\ndata: {name: mnist}\n",
+     R"~(bad.yaml:2:38: error: model.layers: expected a list of one or more layers, found 0 entries
+model: {input: {shape: [4]}, layers: []}
+                                     ^
+)~"},
+    {"LayerMisspelt", 5, "    - liner: {out: 2}",
+     R"~(bad.yaml:5:7: error: model.layers.0: unknown layer 'liner'; did you mean 'linear'?
+    - liner: {out: 2}
+      ^
+)~"},
+    {"LayerUnknown", 5, "    - convolution",
+     R"~(bad.yaml:5:7: error: model.layers.0: unknown layer 'convolution'; known here: flatten, linear, relu, gelu, gelu_tanh, repeat, residual, ops
+    - convolution
+      ^
+)~"},
+    {"LayerOfALaterVersion", 5, "    - patch_embed: {patch: 4, dim: 8}",
+     R"~(bad.yaml:5:7: error: model.layers.0: layer 'patch_embed' is not supported by this version
+    - patch_embed: {patch: 4, dim: 8}
+      ^
+)~"},
+    {"LayerOfTwoKinds", 5, "    - linear: {out: 2}\n      relu: {}",
+     R"~(bad.yaml:6:7: error: model.layers.0: a layer has one kind, but this one has 'linear' and 'relu'; begin the second with its own '-'
+      relu: {}
+      ^
+)~"},
+    {"LayerIsEmpty", 5, "    -",
+     R"~(bad.yaml:5:5: error: model.layers.0: expected a layer (flatten, linear, relu, gelu, gelu_tanh, repeat, residual, ops), found nothing
+    -
+    ^
+)~"},
+    {"LayerIsAnEmptyMap", 5, "    - {}",
+     R"~(bad.yaml:5:7: error: model.layers.0: expected a layer (flatten, linear, relu, gelu, gelu_tanh, repeat, residual, ops), found an empty map
+    - {}
+      ^
+)~"},
+    {"LayerIsAList", 5, "    - [flatten]",
+     R"~(bad.yaml:5:7: error: model.layers.0: expected a layer (flatten, linear, relu, gelu, gelu_tanh, repeat, residual, ops), found a list
+    - [flatten]
+      ^
+)~"},
+    {"LayerNeedsKeys", 5, "    - linear",
+     R"~(bad.yaml:5:7: error: model.layers.0: layer 'linear' does not stand alone: it takes a map with the keys name, out, bias, activation
+    - linear
+      ^
+)~"},
+    {"LayerNamedBeside", 5, "    - linear: {out: 2}\n      name: a",
+     R"~(bad.yaml:6:7: error: model.layers.0: 'name' belongs inside the layer: linear: {name: ...}
+      name: a
+      ^
+)~"},
+    {"LayerKeyUnknownBeside", 5, "    - linear: {out: 2}\n      times: 3",
+     R"~(bad.yaml:6:7: error: model.layers.0: unknown key 'times'; known here: name, out, bias, activation
+      times: 3
+      ^
+)~"},
+    {"LayerValueMissing", 5, "    - linear:\n      relu",
+     R"~(bad.yaml:7:5: error: no value can begin at this ':': check the indentation of this line and the one above
+data: {name: mnist}
+    ^
+)~"},
+    {"LayerName", 5, "    - linear: {name: a.b, out: 2}",
+     R"~(bad.yaml:5:22: error: model.layers.0.linear.name: expected a name of letters, digits, '_' and '-' that begins with a letter or '_', found 'a.b'
+    - linear: {name: a.b, out: 2}
+                     ^
+)~"},
+    {"ActivationMisspelt", 5, "    - linear: {out: 2, activation: rleu}",
+     R"~(bad.yaml:5:36: error: model.layers.0.linear.activation: unknown value 'rleu'; did you mean 'relu'?
+    - linear: {out: 2, activation: rleu}
+                                   ^
+)~"},
+    {"OutZero", 5, "    - linear: {out: 0}",
+     R"~(bad.yaml:5:21: error: model.layers.0.linear.out: 0 is out of range: expected an integer from 1 to 16777216
+    - linear: {out: 0}
+                    ^
+)~"},
+    {"RepeatZero", 5, "    - {repeat: 0, layers: [relu]}",
+     R"~(bad.yaml:5:16: error: model.layers.0.repeat: 0 is out of range: expected an integer from 1 to 10000
+    - {repeat: 0, layers: [relu]}
+               ^
+)~"},
+    {"RepeatWithoutLayers", 5, "    - repeat: 3",
+     R"~(bad.yaml:5:7: error: model.layers.0: missing key 'layers': a list of one or more layers
+    - repeat: 3
+      ^
+)~"},
+    {"RepeatTooOften", 5, "    - {repeat: 10000, layers: [{repeat: 11, layers: [relu]}]}",
+     R"~(bad.yaml:4:3: error: model: with its repeats written out the model has more than 100000 layers
+  layers:
+  ^
+)~"},
+    {"ResidualEmpty", 5, "    - residual: []",
+     R"~(bad.yaml:5:17: error: model.layers.0.residual: expected a list of one or more layers, found 0 entries
+    - residual: []
+                ^
+)~"},
+    {"ResidualNamed", 5, "    - {residual: [relu], name: a}",
+     R"~(bad.yaml:5:26: error: model.layers.0: unknown key 'name'; known here: residual
+    - {residual: [relu], name: a}
+                         ^
+)~"},
+    {"OpsInputIsAParameter", 5,
+     "    - ops: {inputs: [x], parameters: {x: [2]}, steps: [\"y = x\"], output: y}",
+     R"~(bad.yaml:5:39: error: model.layers.0.ops: parameter 'x' is also an input
+    - ops: {inputs: [x], parameters: {x: [2]}, steps: ["y = x"], output: y}
+                                      ^
+bad.yaml:5:22: note: the input is named here
+    - ops: {inputs: [x], parameters: {x: [2]}, steps: ["y = x"], output: y}
+                     ^
+)~"},
+    {"OpsParameterName", 5,
+     "    - ops: {inputs: [x], parameters: {1x: [2]}, steps: [\"y = x\"], output: y}",
+     R"~(bad.yaml:5:39: error: model.layers.0.ops.parameters: expected a name of letters, digits and '_' that does not begin with a digit, found '1x'
+    - ops: {inputs: [x], parameters: {1x: [2]}, steps: ["y = x"], output: y}
+                                      ^
+)~"},
+    {"OpsParameterTooBig", 5,
+     "    - ops: {inputs: [x], parameters: {V: [16777216, 129]}, steps: [\"y = x\"], output: y}",
+     R"~(bad.yaml:5:39: error: model.layers.0.ops: parameter 'V' has more than 2^31 elements
+    - ops: {inputs: [x], parameters: {V: [16777216, 129]}, steps: ["y = x"], output: y}
+                                      ^
+)~"},
+    {"OpsStepsEmpty", 5, "    - ops: {inputs: [x], steps: [], output: y}",
+     R"~(bad.yaml:5:33: error: model.layers.0.ops.steps: expected a list of one or more steps, found 0 entries
+    - ops: {inputs: [x], steps: [], output: y}
+                                ^
+)~"},
+    {"OpsTwoInputs", 5, "    - ops: {inputs: [x, z], steps: [\"y = x\"], output: y}",
+     R"~(bad.yaml:5:21: error: model.layers.0.ops.inputs: expected a list of one name, found 2 entries
+    - ops: {inputs: [x, z], steps: ["y = x"], output: y}
+                    ^
+)~"},
+};
+
+class KeyMessages : public testing::TestWithParam<MessageCase> {};
+
+TEST_P(KeyMessages, AreExact) {
+  ReadResult result = readText(GetParam().spec());
+  EXPECT_TRUE(mlir::failed(result.spec));
+  EXPECT_EQ(result.messages, GetParam().expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Specs, KeyMessages, testing::ValuesIn(cases),
+                         [](const auto &info) { return info.param.name; });
+
+} // namespace
+} // namespace danaus::spec

@@ -1,0 +1,242 @@
+// Every way to get the structure, data and training sections wrong.
+// What is expected is all that a user sees: place, text, line and caret.
+#include "ReadText.h"
+
+#include <gtest/gtest.h>
+
+namespace danaus::spec {
+namespace {
+
+const MessageCase cases[] = {
+    {"RankForMonarch", 7, "structure:\n  - {match: \"*\", kind: monarch, nblocks: 4, rank: 4}",
+     R"~(bad.yaml:8:45: error: structure.0: 'rank' goes only with kind: low_rank
+  - {match: "*", kind: monarch, nblocks: 4, rank: 4}
+                                            ^
+)~"},
+    {"BlocksForLowRank", 7, "structure:\n  - {match: \"*\", kind: low_rank, rank: 4, nblocks: 4}",
+     R"~(bad.yaml:8:43: error: structure.0: 'nblocks' goes only with kind: monarch
+  - {match: "*", kind: low_rank, rank: 4, nblocks: 4}
+                                          ^
+)~"},
+    {"RankMissing", 7, "structure:\n  - {match: \"*\", kind: low_rank}",
+     R"~(bad.yaml:8:5: error: structure.0: missing key 'rank' (needed with kind: low_rank): an integer from 1 to 16777216 (rows), or a number above 0.0 and below 1.0 (times the smaller side)
+  - {match: "*", kind: low_rank}
+    ^
+)~"},
+    {"BlocksMissing", 7, "structure:\n  - {match: \"*\", kind: monarch}",
+     R"~(bad.yaml:8:5: error: structure.0: missing key 'nblocks' (needed with kind: monarch): an integer from 1 to 65536
+  - {match: "*", kind: monarch}
+    ^
+)~"},
+    {"RankForDense", 7, "structure:\n  - {match: \"*\", kind: dense, rank: 1}",
+     R"~(bad.yaml:8:31: error: structure.0: 'rank' goes only with kind: low_rank
+  - {match: "*", kind: dense, rank: 1}
+                              ^
+)~"},
+    {"RankRatioAboveOne", 7, "structure:\n  - {match: \"*\", kind: low_rank, rank: 1.5}",
+     R"~(bad.yaml:8:40: error: structure.0.rank: 1.5 is out of range: expected a number above 0.0 and below 1.0
+  - {match: "*", kind: low_rank, rank: 1.5}
+                                       ^
+)~"},
+    {"RankZero", 7, "structure:\n  - {match: \"*\", kind: low_rank, rank: 0}",
+     R"~(bad.yaml:8:40: error: structure.0.rank: 0 is out of range: expected an integer from 1 to 16777216
+  - {match: "*", kind: low_rank, rank: 0}
+                                       ^
+)~"},
+    {"RankIsText", 7, "structure:\n  - {match: \"*\", kind: low_rank, rank: full}",
+     R"~(bad.yaml:8:40: error: structure.0.rank: expected an integer from 1 to 16777216 (rows), or a number above 0.0 and below 1.0 (times the smaller side), found 'full'
+  - {match: "*", kind: low_rank, rank: full}
+                                       ^
+)~"},
+    {"KindMisspelt", 7, "structure:\n  - {match: \"*\", kind: monarc, nblocks: 4}",
+     R"~(bad.yaml:8:24: error: structure.0.kind: unknown value 'monarc'; did you mean 'monarch'?
+  - {match: "*", kind: monarc, nblocks: 4}
+                       ^
+)~"},
+    {"MatchEmpty", 7, "structure:\n  - {match: \"\", kind: dense}",
+     R"~(bad.yaml:8:13: error: structure.0.match: expected a text that is not empty, found the text ""
+  - {match: "", kind: dense}
+            ^
+)~"},
+    {"StructureIsAMap", 7, "structure: {match: \"*\", kind: dense}",
+     R"~(bad.yaml:7:12: error: structure: expected a list of rules, found a map with the keys match, kind
+structure: {match: "*", kind: dense}
+           ^
+)~"},
+    {"DataOfALaterVersion", 6, "data: {name: cifar10}",
+     R"~(bad.yaml:6:14: error: data.name: value 'cifar10' is not supported by this version
+data: {name: cifar10}
+             ^
+)~"},
+    {"DataMisspelt", 6, "data: {name: fashion_mnits}",
+     R"~(bad.yaml:6:14: error: data.name: unknown value 'fashion_mnits'; did you mean 'fashion_mnist'?
+data: {name: fashion_mnits}
+             ^
+)~"},
+    {"ValidationNegative", 6, "data: {name: mnist, validation: -1}",
+     R"~(bad.yaml:6:33: error: data.validation: -1 is out of range: expected an integer from 0 to 1000000000
+data: {name: mnist, validation: -1}
+                                ^
+)~"},
+    {"NormalizeUnknown", 6, "data: {name: mnist, normalize: minst}",
+     R"~(bad.yaml:6:32: error: data.normalize: unknown value 'minst'; did you mean 'mnist'?
+data: {name: mnist, normalize: minst}
+                               ^
+)~"},
+    {"NormalizeIsANumber", 6, "data: {name: mnist, normalize: [0.5]}",
+     R"~(bad.yaml:6:32: error: data.normalize: expected one of none, mnist, fashion_mnist, or {mean: [...], std: [...]}, found a list
+data: {name: mnist, normalize: [0.5]}
+                               ^
+)~"},
+    {"NormalizeLengths", 6, "data: {name: mnist, normalize: {mean: [0.5], std: [1.0, 1.0]}}",
+     R"~(bad.yaml:6:32: error: data.normalize: mean has length 1 and std 2; both have a number for each channel
+data: {name: mnist, normalize: {mean: [0.5], std: [1.0, 1.0]}}
+                               ^
+)~"},
+    {"NormalizeChannels", 6, "data: {name: mnist, normalize: {mean: [0.5, 0.5], std: [1.0, 1.0]}}",
+     R"~(bad.yaml:6:32: error: data.normalize: 2 channels are given, but the images of mnist have 1
+data: {name: mnist, normalize: {mean: [0.5, 0.5], std: [1.0, 1.0]}}
+                               ^
+)~"},
+    {"NormalizeByZero", 6, "data: {name: mnist, normalize: {mean: [0.5], std: [0.0]}}",
+     R"~(bad.yaml:6:52: error: data.normalize.std.0: 0.0 is out of range: expected a number above 0.0
+data: {name: mnist, normalize: {mean: [0.5], std: [0.0]}}
+                                                   ^
+)~"},
+    {"EpochsZero", 7, "train: {epochs: 0}",
+     R"~(bad.yaml:7:17: error: train.epochs: 0 is out of range: expected an integer from 1 to 1000000
+train: {epochs: 0}
+                ^
+)~"},
+    {"BatchNegative", 7, "train: {batch_size: -128}",
+     R"~(bad.yaml:7:21: error: train.batch_size: -128 is out of range: expected an integer from 1 to 1048576
+train: {batch_size: -128}
+                    ^
+)~"},
+    {"LossUnknown", 7, "train: {loss: mse}",
+     R"~(bad.yaml:7:15: error: train.loss: unknown loss 'mse'; known here: cross_entropy
+train: {loss: mse}
+              ^
+)~"},
+    {"LossOptionUnknown", 7, "train: {loss: {cross_entropy: {smoothing: 0.1}}}",
+     R"~(bad.yaml:7:32: error: train.loss.cross_entropy: unknown key 'smoothing'; known here: label_smoothing
+train: {loss: {cross_entropy: {smoothing: 0.1}}}
+                               ^
+)~"},
+    {"LossOfTwoKinds", 7, "train: {loss: {cross_entropy: {}, mse: {}}}",
+     R"~(bad.yaml:7:15: error: train.loss: expected cross_entropy, or {cross_entropy: {label_smoothing}}, found a map with the keys cross_entropy, mse
+train: {loss: {cross_entropy: {}, mse: {}}}
+              ^
+)~"},
+    {"LossIsAList", 7, "train: {loss: [cross_entropy]}",
+     R"~(bad.yaml:7:15: error: train.loss: expected cross_entropy, or {cross_entropy: {label_smoothing}}, found a list
+train: {loss: [cross_entropy]}
+              ^
+)~"},
+    {"SmoothingOne", 7, "train: {loss: {cross_entropy: {label_smoothing: 1.0}}}",
+     R"~(bad.yaml:7:49: error: train.loss.cross_entropy.label_smoothing: 1.0 is out of range: expected a number of at least 0.0 and below 1.0
+train: {loss: {cross_entropy: {label_smoothing: 1.0}}}
+                                                ^
+)~"},
+    {"TypeOfALaterVersion", 7, "train: {dtype: bf16}",
+     R"~(bad.yaml:7:16: error: train.dtype: value 'bf16' is not supported by this version
+train: {dtype: bf16}
+               ^
+)~"},
+    {"InitEmpty", 7, "train: {init: \"\"}",
+     R"~(bad.yaml:7:15: error: train.init: expected a path, found the text ""
+train: {init: ""}
+              ^
+)~"},
+    {"ClipNegative", 7, "train: {clip_grad_norm: -1.0}",
+     R"~(bad.yaml:7:25: error: train.clip_grad_norm: -1.0 is out of range: expected a number of at least 0.0
+train: {clip_grad_norm: -1.0}
+                        ^
+)~"},
+    {"RateZero", 7, "optimizer: {lr: 0}",
+     R"~(bad.yaml:7:17: error: optimizer.lr: 0 is out of range: expected a number above 0.0
+optimizer: {lr: 0}
+                ^
+)~"},
+    {"OptimizerUnknown", 7, "optimizer: {type: lion}",
+     R"~(bad.yaml:7:19: error: optimizer.type: unknown value 'lion'; known here: sgd, adam, adamw
+optimizer: {type: lion}
+                  ^
+)~"},
+    {"MomentumWithAdam", 7, "optimizer: {type: adam, momentum: 0.9}",
+     R"~(bad.yaml:7:25: error: optimizer: 'momentum' goes only with type: sgd
+optimizer: {type: adam, momentum: 0.9}
+                        ^
+)~"},
+    {"BetasWithSgd", 7, "optimizer: {type: sgd, betas: [0.9, 0.99]}",
+     R"~(bad.yaml:7:24: error: optimizer: 'betas' goes only with type: adam or adamw
+optimizer: {type: sgd, betas: [0.9, 0.99]}
+                       ^
+)~"},
+    {"BetasOne", 7, "optimizer: {betas: [0.9]}",
+     R"~(bad.yaml:7:20: error: optimizer.betas: expected a list of 2 numbers, found 1 entry
+optimizer: {betas: [0.9]}
+                   ^
+)~"},
+    {"BetasRange", 7, "optimizer: {betas: [0.9, 1.0]}",
+     R"~(bad.yaml:7:26: error: optimizer.betas.1: 1.0 is out of range: expected a number of at least 0.0 and below 1.0
+optimizer: {betas: [0.9, 1.0]}
+                         ^
+)~"},
+    {"StepSizeWithoutStep", 7, "scheduler: {step_size: 3}",
+     R"~(bad.yaml:7:13: error: scheduler: 'step_size' goes only with type: step
+scheduler: {step_size: 3}
+            ^
+)~"},
+    {"WarmupWithStep", 7, "scheduler: {type: step, warmup_epochs: 3}",
+     R"~(bad.yaml:7:25: error: scheduler: 'warmup_epochs' goes only with type: cosine
+scheduler: {type: step, warmup_epochs: 3}
+                        ^
+)~"},
+    {"MinRateAboveRate", 7, "optimizer: {lr: 0.01}\nscheduler: {type: cosine, min_lr: 0.1}",
+     R"~(bad.yaml:8:35: error: scheduler.min_lr: the learning rate falls to min_lr, so it must not be above optimizer.lr
+scheduler: {type: cosine, min_lr: 0.1}
+                                  ^
+bad.yaml:7:17: note: optimizer.lr is written here
+optimizer: {lr: 0.01}
+                ^
+)~"},
+    {"KeepZero", 7, "checkpoint: {keep: 0}",
+     R"~(bad.yaml:7:20: error: checkpoint.keep: 0 is out of range: expected an integer from 1 to 10000
+checkpoint: {keep: 0}
+                   ^
+)~"},
+    {"LogNegative", 7, "log: {every: -1}",
+     R"~(bad.yaml:7:14: error: log.every: -1 is out of range: expected an integer from 0 to 1099511627776
+log: {every: -1}
+             ^
+)~"},
+    {"SeveralAtOnce", 7, "seed: x\ntrain: {epoch: 3, batch_size: 0}\nlog: 3",
+     R"~(bad.yaml:7:7: error: seed: expected an integer of at least 0, found 'x'
+seed: x
+      ^
+bad.yaml:8:9: error: train: unknown key 'epoch'; did you mean 'epochs'?
+train: {epoch: 3, batch_size: 0}
+        ^
+bad.yaml:8:31: error: train.batch_size: 0 is out of range: expected an integer from 1 to 1048576
+train: {epoch: 3, batch_size: 0}
+                              ^
+bad.yaml:9:6: error: log: expected a map with the key every, found '3'
+log: 3
+     ^
+)~"},
+};
+
+class SectionMessages : public testing::TestWithParam<MessageCase> {};
+
+TEST_P(SectionMessages, AreExact) {
+  ReadResult result = readText(GetParam().spec());
+  EXPECT_TRUE(mlir::failed(result.spec));
+  EXPECT_EQ(result.messages, GetParam().expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Specs, SectionMessages, testing::ValuesIn(cases),
+                         [](const auto &info) { return info.param.name; });
+
+} // namespace
+} // namespace danaus::spec
