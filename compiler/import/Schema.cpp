@@ -151,7 +151,7 @@ const Type *Schema::structure() {
       .required()
       .onlyWith("kind", {"monarch"});
   rule->markedBy<&Structure::mark>();
-  return make<ListType<Structure>>(rule, "rules", 0, 10'000);
+  return make<ListType<Structure>>(rule, "rules", 0);
 }
 
 const Record<Data> *Schema::data() {

@@ -194,7 +194,9 @@ template <typename T> struct IsAt<At<T>> : std::true_type {};
 /// A list of E or At<E>; the element's type reads the E.
 template <typename E> class ListType : public TypeFor<std::vector<E>> {
 public:
-  ListType(const Type *element, std::string noun, size_t least, size_t most = 100'000)
+  /// A spec has no more values than this anyway.
+  static constexpr size_t unbounded = YamlLimits::nodes;
+  ListType(const Type *element, std::string noun, size_t least, size_t most = unbounded)
       : element(element), noun(std::move(noun)), least(least), most(most) {}
 
   void read(const Node &node, std::vector<E> &slot, Reader &reader) const override {
@@ -226,16 +228,21 @@ public:
     return list;
   }
   std::string describe() const override {
-    std::string one = noun.substr(0, noun.size() - 1); // every noun's plural has an 's'
-    if (least == 1)
-      return "a list of one " + (most == 1 ? one : "or more " + noun);
-    return "a list of " + (least == most ? std::to_string(least) + " " : "") + noun;
+    if (most == 1 && least == 1)
+      return "a list of one " + noun.substr(0, noun.size() - 1); // every noun's plural has an 's'
+    if (least == most)
+      return "a list of " + std::to_string(most) + " " + noun;
+    if (most == unbounded)
+      return (least ? "a list of one or more " : "a list of ") + noun;
+    return "a list of " + (least ? std::to_string(least) + " to " : "at most ") +
+           std::to_string(most) + " " + noun;
   }
   llvm::json::Value jsonSchema() const override {
     llvm::json::Object schema{{"type", "array"}, {"items", element->jsonSchema()}};
     if (least > 0)
       schema["minItems"] = int64_t(least);
-    schema["maxItems"] = int64_t(most);
+    if (most != unbounded)
+      schema["maxItems"] = int64_t(most);
     return schema;
   }
   void visit(const std::string &path, Type::Visitor visitor) const override {

@@ -180,7 +180,8 @@ void Builder::checkClosed(const YAML::Mark &mark) const {
   if (quote != '"' && quote != '\'')
     return; // a block of text (| or >)
   for (size_t i = 1; i < rest.size(); ++i) {
-    if (rest[i] == '\\' && quote == '"')
+    bool escapes = quote == '"' ? rest[i] == '\\' : rest.drop_front(i).starts_with("''");
+    if (escapes)
       ++i;
     else if (rest[i] == quote)
       return;

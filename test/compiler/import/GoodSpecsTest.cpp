@@ -142,10 +142,7 @@ TEST(GoodSpecs, DefaultsAreThoseOfThePage) {
   Spec spec = read("name: m\nmodel: {input: {shape: [4]}, layers: [relu]}\ndata: {name: mnist}\n");
   EXPECT_EQ(spec.resolved, R"(name: m
 seed: 0
-model:
-  input: {shape: [4]}
-  layers:
-    - relu
+model: {input: {shape: [4]}, layers: [relu]}
 data: {name: mnist, shuffle: true, validation: 0, normalize: none}
 train:
   epochs: 10

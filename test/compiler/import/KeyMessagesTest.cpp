@@ -94,8 +94,13 @@ seed: -1
                   ^
 )~"},
     {"ShapeEmpty", 3, "  input: {shape: []}",
-     R"~(bad.yaml:3:18: error: model.input.shape: expected a list of one or more sizes, found 0 entries
+     R"~(bad.yaml:3:18: error: model.input.shape: expected a list of 1 to 8 sizes, found 0 entries
   input: {shape: []}
+                 ^
+)~"},
+    {"ShapeLong", 3, "  input: {shape: [1, 1, 1, 1, 1, 1, 1, 1, 1]}",
+     R"~(bad.yaml:3:18: error: model.input.shape: expected a list of 1 to 8 sizes, found 9 entries
+  input: {shape: [1, 1, 1, 1, 1, 1, 1, 1, 1]}
                  ^
 )~"},
     {"ShapeTooBig", 3, "  input: {shape: [16777216, 129]}",
@@ -230,7 +235,7 @@ bad.yaml:5:22: note: the input is named here
                                       ^
 )~"},
     {"OpsStepsEmpty", 5, "    - ops: {inputs: [x], steps: [], output: y}",
-     R"~(bad.yaml:5:33: error: model.layers.0.ops.steps: expected a list of one or more steps, found 0 entries
+     R"~(bad.yaml:5:33: error: model.layers.0.ops.steps: expected a list of 1 to 1000 steps, found 0 entries
     - ops: {inputs: [x], steps: [], output: y}
                                 ^
 )~"},

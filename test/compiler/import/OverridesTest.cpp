@@ -88,9 +88,9 @@ train.epochs=many
 
 TEST(Overrides, KeyThatDoesNotGoWithTheFile) {
   EXPECT_EQ(messages({"structure.0.kind=dense"}),
-            R"(bad.yaml:8:32: error: structure.0: 'rank' goes only with kind: low_rank
+            R"(bad.yaml:8:34: error: structure.0: 'rank' goes only with kind: low_rank
   - {match: "*", kind: low_rank, rank: 2}
-                               ^
+                                 ^
 )");
 }
 

@@ -74,7 +74,7 @@ TEST(YamlLimits, AliasBomb) {
     bomb += name + ": &" + name + " [" + times(9, last + ", ") + last + "]\n";
   }
   EXPECT_NE(problemOf(bomb).find("values"), std::string::npos) << problemOf(bomb);
-  EXPECT_EQ(problemOf(bomb).substr(0, 2), "4:");
+  EXPECT_EQ(problemOf(bomb).substr(0, 2), "5:");
 }
 
 TEST(YamlLimits, AnchorsInsideAnchors) {
@@ -140,6 +140,18 @@ TEST(Yaml, WhatIsPrintedReadsBack) {
   ASSERT_TRUE(again) << text;
   EXPECT_EQ(printFlow(*again).size(), printFlow(top).size());
   EXPECT_EQ(printYaml(*again), text);
+}
+
+TEST(Messages, AtMostTwentyAreShown) {
+  std::string text = "[" + times(25, "{b: 1}, ") + "]";
+  std::string messages =
+      readText("name: m\nmodel: {input: {shape: [4]}, layers: " + text + "}\ndata: {name: mnist}\n")
+          .messages;
+  size_t errors = 0;
+  for (size_t at = 0; (at = messages.find(" error: ", at)) != std::string::npos; ++at)
+    ++errors;
+  EXPECT_EQ(errors, Problems::limit);
+  EXPECT_NE(messages.find("note: 5 more errors are not shown"), std::string::npos) << messages;
 }
 
 } // namespace
