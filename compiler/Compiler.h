@@ -3,6 +3,7 @@
 #pragma once
 
 #include "compiler/import/Spec.h"
+#include "runtime/base/Status.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Dialect.h"
@@ -30,8 +31,9 @@ mlir::LogicalResult printStage(mlir::ModuleOp module, Stage stage, const CpuTarg
 /// saves, and for neighbours that were not fused, why not.
 mlir::LogicalResult printFusion(mlir::ModuleOp module, llvm::raw_ostream &os);
 
-/// The whole way for every target; writes `path` atomically.
-mlir::LogicalResult compileToFile(const spec::Spec &spec, llvm::ArrayRef<CpuTarget> targets,
-                                  llvm::StringRef path);
+/// The whole way for every target, from an imported module (which is changed); writes `path`
+/// atomically. Errors of the spec are emitted; the Status says how the program should end.
+Status compileToFile(const spec::Spec &spec, mlir::ModuleOp imported,
+                     llvm::ArrayRef<CpuTarget> targets, llvm::StringRef path);
 
 } // namespace danaus

@@ -61,13 +61,17 @@ static std::string defaultOutput(const spec::Spec &spec) {
 }
 
 /// The folder is tried before the work, so that nobody waits for a compilation to be thrown away.
-static ExitCode compile(const spec::Spec &spec, const CommandLine &line) {
+static ExitCode compile(const spec::Spec &spec, mlir::ModuleOp module, const CommandLine &line) {
   std::string path = line.output.empty() ? defaultOutput(spec) : line.output;
   llvm::StringRef folder = llvm::sys::path::parent_path(path);
   folder = folder.empty() ? "." : folder;
   if (std::error_code code = llvm::sys::fs::access(folder, llvm::sys::fs::AccessMode::Write))
     return ioError("cannot write to folder '" + folder + "'", code);
-  return failed(compileToFile(spec, line.targets, path)) ? ExitCode::Internal : ExitCode::Done;
+  Status status = compileToFile(spec, module, line.targets, path);
+  if (status)
+    return ExitCode::Done;
+  llvm::WithColor::error(llvm::errs(), "danausc") << status.error().message() << '\n';
+  return status.error().code();
 }
 
 static ExitCode run(const CommandLine &line) {
@@ -94,7 +98,7 @@ static ExitCode run(const CommandLine &line) {
   if (line.printConfig)
     return writeText(line.output, spec->resolved);
   if (!line.emit)
-    return compile(*spec, line);
+    return compile(*spec, *module, line);
 
   std::string text;
   llvm::raw_string_ostream os(text);

@@ -1,0 +1,114 @@
+// The compiler's face: runs the phases, prints stages, writes the binary.
+#include "compiler/Compiler.h"
+
+#include "compiler/Pipelines.h"
+#include "compiler/import/ImportModel.h"
+#include "compiler/target/ModelWriter.h"
+#include "compiler/target/cpu/EmitKernels.h"
+#include "compiler/target/cpu/ObjectCode.h"
+#include "dialects/kernel/Kernel.h"
+#include "dialects/plan/Plan.h"
+#include "runtime/plan/ModelFile.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace danaus;
+
+namespace {
+
+const cpu::Isa &isaOf(const CpuTarget &target) {
+  const cpu::Isa *isa = cpu::isaNamed(target.isa);
+  return isa ? *isa : cpu::hostIsa();
+}
+
+void loadDialects(MLIRContext *context) {
+  context->loadDialect<kernel::KernelDialect, plan::PlanDialect, memref::MemRefDialect, scf::SCFDialect,
+                       vector::VectorDialect>();
+}
+
+/// The optimised LLVM module of a planned module; null after diagnostics.
+std::unique_ptr<llvm::Module> codeOf(ModuleOp module, const cpu::Isa &isa, llvm::LLVMContext &context) {
+  loadDialects(module.getContext());
+  OwningOpRef<ModuleOp> kernels = cpu::emitKernels(module, isa);
+  return cpu::translateKernels(*kernels, isa, context);
+}
+
+Error internal(const std::string &what) { return Error(ExitCode::Internal, what); }
+
+/// The shared object of a planned module.
+Expected<std::string> sharedObjectOf(ModuleOp module, const cpu::Isa &isa) {
+  llvm::LLVMContext context;
+  auto code = codeOf(module, isa, context);
+  if (!code)
+    return internal("generating code for " + isa.name.str() + " failed");
+  auto object = cpu::generateCode(*code, isa, cpu::CodeForm::Object);
+  if (!object)
+    return object.takeError();
+  return cpu::linkSharedObject(*object);
+}
+
+std::span<const std::byte> bytesOf(const char *data, size_t size) {
+  return {reinterpret_cast<const std::byte *>(data), size};
+}
+
+} // namespace
+
+LogicalResult danaus::runPhases(ModuleOp module, Stage stage, const CpuTarget &target) {
+  loadDialects(module.getContext());
+  PassManager passes(module.getContext());
+  if (failed(applyPassManagerCLOptions(passes)))
+    return failure();
+  buildPhases(passes, std::min(stage, Stage::Plan), isaOf(target));
+  return passes.run(module);
+}
+
+LogicalResult danaus::printStage(ModuleOp module, Stage stage, const CpuTarget &target, llvm::raw_ostream &os) {
+  if (stage < Stage::Llvm) {
+    module.print(os, OpPrintingFlags().printNameLocAsPrefix());
+    os << '\n';
+    return success();
+  }
+  const cpu::Isa &isa = isaOf(target);
+  llvm::LLVMContext context;
+  auto code = codeOf(module, isa, context);
+  if (!code)
+    return failure();
+  if (stage == Stage::Llvm) {
+    code->print(os, nullptr);
+    return success();
+  }
+  auto text = cpu::generateCode(*code, isa, cpu::CodeForm::Assembly);
+  if (!text)
+    return module.emitError(text.error().message());
+  os << *text;
+  return success();
+}
+
+Status danaus::compileToFile(const spec::Spec &spec, ModuleOp imported, ArrayRef<CpuTarget> targets, StringRef path) {
+  if (failed(runPhases(imported, Stage::Structure, targets.front())))
+    return internal("recognising structure failed");
+  fb::ModelT model = describeModel(spec, imported.lookupSymbol<func::FuncOp>("forward"));
+  std::vector<std::string> codes;
+  for (const CpuTarget &target : targets) {
+    const cpu::Isa &isa = isaOf(target);
+    OwningOpRef<ModuleOp> module = imported.clone();
+    if (failed(runPhases(*module, Stage::Plan, target)))
+      return internal("compiling for " + isa.name.str() + " failed");
+    auto code = sharedObjectOf(*module, isa);
+    if (!code)
+      return code.takeError();
+    codes.push_back(std::move(*code));
+    fb::PhaseT &phase = *model.phases.front();
+    phase.targets.push_back(describePlan(*module, phase, "cpu", isa.name, codes.size()));
+  }
+  flatbuffers::FlatBufferBuilder builder;
+  fb::FinishModelBuffer(builder, fb::Model::Pack(builder, &model));
+  std::vector<Section> sections{
+      {0, SectionKind::ModelTable, bytesOf(reinterpret_cast<const char *>(builder.GetBufferPointer()), builder.GetSize())}};
+  for (auto [i, code] : llvm::enumerate(codes))
+    sections.push_back({uint32_t(i + 1), SectionKind::CpuSharedObject, bytesOf(code.data(), code.size())});
+  return writeModelFile(path.str(), sections);
+}

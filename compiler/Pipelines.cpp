@@ -1,0 +1,54 @@
+// THE page: the phases in order, and what holds after each.
+#include "compiler/Pipelines.h"
+
+#include "compiler/Passes.h"
+
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace danaus;
+
+/// Every linear that has a structure is a structured operation, however it was written.
+static void structurePhase(OpPassManager &passes) {
+  passes.addNestedPass<func::FuncOp>(createNNRecognise());
+  passes.addPass(createCanonicalizerPass());
+}
+
+/// @forward is gone; @train_step and @eval_step hold contractions, element-wise operations, losses and updates.
+static void gradientPhase(OpPassManager &passes) {
+  passes.addNestedPass<func::FuncOp>(createNNExpandLinears());
+  passes.addPass(createNNBuildSteps());
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+}
+
+/// Every operation is a kernel; element-wise code sits in epilogues, kernels over the same rows are chains.
+static void fusedPhase(OpPassManager &passes) {
+  passes.addNestedPass<func::FuncOp>(createNNFormKernels());
+  passes.addNestedPass<func::FuncOp>(createKernelFuseEpilogues());
+  passes.addNestedPass<func::FuncOp>(createKernelFormChains());
+  passes.addPass(createCSEPass());
+}
+
+/// Every kernel has tile sizes for the machine, and reads weights in the order in which it needs them.
+static void kernelsPhase(OpPassManager &passes, const cpu::Isa &isa) {
+  passes.addNestedPass<func::FuncOp>(createKernelChooseTiles({isa.width, isa.registers}));
+  passes.addNestedPass<func::FuncOp>(createKernelPackOperands({isa.width}));
+  passes.addPass(createCSEPass());
+}
+
+/// Every kernel is a function; every value has a place in the arena; programs are stages of launches.
+static void planPhase(OpPassManager &passes) { passes.addPass(createKernelPlan()); }
+
+void danaus::buildPhases(OpPassManager &passes, Stage stage, const cpu::Isa &isa) {
+  if (stage >= Stage::Structure)
+    structurePhase(passes);
+  if (stage >= Stage::Gradient)
+    gradientPhase(passes);
+  if (stage >= Stage::Fused)
+    fusedPhase(passes);
+  if (stage >= Stage::Kernels)
+    kernelsPhase(passes, isa);
+  if (stage >= Stage::Plan)
+    planPhase(passes);
+}

@@ -1,0 +1,209 @@
+// Filling the FlatBuffers objects of runtime/plan/model.fbs.
+#include "compiler/target/ModelWriter.h"
+
+#include "compiler/lower/Layout.h"
+#include "dialects/nn/NN.h"
+#include "dialects/plan/Plan.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace mlir;
+using namespace danaus;
+
+namespace {
+
+std::vector<uint64_t> shapeOf(Type type) {
+  auto shape = cast<RankedTensorType>(type).getShape();
+  return {shape.begin(), shape.end()};
+}
+
+std::unique_ptr<fb::InitT> describeInit(DictionaryAttr init) {
+  auto result = std::make_unique<fb::InitT>();
+  StringRef kind = init ? init.getAs<StringAttr>("kind").getValue() : "zeros";
+  result->kind = kind == "uniform"            ? fb::InitKind::Uniform
+                 : kind == "ones"             ? fb::InitKind::Ones
+                 : kind == "truncated_normal" ? fb::InitKind::TruncatedNormal
+                                              : fb::InitKind::Zeros;
+  if (auto scale = init ? init.getAs<FloatAttr>("scale") : FloatAttr())
+    result->scale = scale.getValueAsDouble();
+  return result;
+}
+
+void describeSettings(const spec::Spec &spec, fb::ModelT &model) {
+  auto data = std::make_unique<fb::DataT>();
+  data->name = spec.data.name.value;
+  data->dir = spec.data.dir.value;
+  data->shuffle = spec.data.shuffle;
+  data->validation = spec.data.validation.value;
+  data->normalize_mean.assign(spec.data.mean.begin(), spec.data.mean.end());
+  data->normalize_std.assign(spec.data.deviation.begin(), spec.data.deviation.end());
+  model.data = std::move(data);
+
+  auto training = std::make_unique<fb::TrainingT>();
+  training->epochs = spec.train.epochs.value;
+  training->batch_size = spec.train.batchSize.value;
+  training->max_steps = spec.train.maxSteps.value;
+  training->init = spec.train.init.value;
+  training->clip_grad_norm = spec.train.clipGradNorm;
+  training->label_smoothing = spec.train.labelSmoothing;
+  training->checkpoint_every_n_steps = spec.checkpointEveryNSteps;
+  training->checkpoint_keep = spec.checkpointKeep;
+  training->log_every = spec.logEvery;
+  model.training = std::move(training);
+
+  auto optimizer = std::make_unique<fb::OptimizerT>();
+  optimizer->kind = spec.optimizer.kind == spec::OptimizerKind::Sgd    ? fb::OptimizerKind::Sgd
+                    : spec.optimizer.kind == spec::OptimizerKind::Adam ? fb::OptimizerKind::Adam
+                                                                       : fb::OptimizerKind::AdamW;
+  optimizer->momentum = spec.optimizer.momentum.value;
+  optimizer->beta1 = spec.optimizer.betas.value[0];
+  optimizer->beta2 = spec.optimizer.betas.value[1];
+  optimizer->epsilon = spec.optimizer.epsilon.value;
+  optimizer->weight_decay = spec.optimizer.weightDecay.value;
+  model.optimizer = std::move(optimizer);
+
+  auto schedule = std::make_unique<fb::ScheduleT>();
+  schedule->kind = spec.schedule.kind == spec::ScheduleKind::Constant ? fb::ScheduleKind::Constant
+                   : spec.schedule.kind == spec::ScheduleKind::Step   ? fb::ScheduleKind::Step
+                                                                      : fb::ScheduleKind::Cosine;
+  schedule->lr = spec.optimizer.lr.value;
+  schedule->step_size = spec.schedule.stepSize;
+  schedule->gamma = spec.schedule.gamma;
+  schedule->warmup_epochs = spec.schedule.warmupEpochs;
+  schedule->min_lr = spec.schedule.minLr.value;
+  model.schedule = std::move(schedule);
+}
+
+fb::BufferRole roleOf(StringRef role) {
+  return role == "input"     ? fb::BufferRole::Input
+         : role == "label"   ? fb::BufferRole::Label
+         : role == "control" ? fb::BufferRole::Control
+         : role == "metrics" ? fb::BufferRole::Metrics
+                             : fb::BufferRole::Logits;
+}
+
+std::unique_ptr<fb::BufferT> describeBuffer(plan::BufferOp op) {
+  auto buffer = std::make_unique<fb::BufferT>();
+  buffer->name = op.getName().str();
+  buffer->role = roleOf(op.getRole());
+  buffer->dtype = cast<RankedTensorType>(op.getType()).getElementType().isInteger() ? fb::DType::I32 : fb::DType::F32;
+  buffer->shape = shapeOf(op.getType());
+  buffer->offset = op.getOffset();
+  buffer->bytes = bytesOf(op.getType());
+  return buffer;
+}
+
+std::unique_ptr<fb::ProgramT> describeProgram(plan::ProgramOp op, const llvm::StringMap<uint32_t> &kernels) {
+  auto program = std::make_unique<fb::ProgramT>();
+  program->kind = op.getSymName() == "train_step" ? fb::ProgramKind::TrainStep : fb::ProgramKind::EvalStep;
+  program->batch = op.getBatch();
+  for (auto stageOp : op.getBody().getOps<plan::StageOp>()) {
+    auto stage = std::make_unique<fb::StageT>();
+    for (auto launchOp : stageOp.getBody().getOps<plan::LaunchOp>()) {
+      auto launch = std::make_unique<fb::LaunchT>();
+      launch->kernel = kernels.lookup(launchOp.getKernel());
+      launch->buffers.assign(launchOp.getOffsets().begin(), launchOp.getOffsets().end());
+      launch->label = launchOp.getLabel().str();
+      launch->flops = launchOp.getFlops();
+      launch->bytes = launchOp.getBytes();
+      if (auto lines = launchOp->getAttrOfType<DenseI64ArrayAttr>("lines"))
+        launch->lines.assign(lines.asArrayRef().begin(), lines.asArrayRef().end());
+      stage->launches.push_back(std::move(launch));
+    }
+    program->stages.push_back(std::move(stage));
+  }
+  return program;
+}
+
+} // namespace
+
+fb::ModelT danaus::describeModel(const spec::Spec &spec, func::FuncOp forward) {
+  fb::ModelT model;
+  model.name = spec.name.value;
+  model.seed = spec.seed;
+  model.compiler = "danausc " DANAUS_VERSION;
+  model.input_shape.assign(spec.inputShape.value.begin(), spec.inputShape.value.end());
+  model.classes = shapeOf(forward.getResultTypes()[2])[1];
+  model.spec = spec.resolved;
+  describeSettings(spec, model);
+
+  auto phase = std::make_unique<fb::PhaseT>();
+  phase->epochs = spec.train.epochs.value;
+  for (BlockArgument argument : forward.getArguments()) {
+    unsigned i = argument.getArgNumber();
+    auto role = forward.getArgAttrOfType<StringAttr>(i, nn::RoleAttr);
+    if (!role || role.getValue() != "parameter")
+      continue;
+    auto parameter = std::make_unique<fb::ParameterT>();
+    parameter->name = forward.getArgAttrOfType<StringAttr>(i, nn::NameAttr).str();
+    parameter->shape = shapeOf(argument.getType());
+    parameter->init = describeInit(forward.getArgAttrOfType<DictionaryAttr>(i, nn::InitAttr));
+    parameter->decay = bool(forward.getArgAttr(i, nn::DecayAttr));
+    phase->parameters.push_back(std::move(parameter));
+  }
+  std::vector<LayerRow> rows = collectLayers(forward);
+  ModelTotals totals = collectTotals(forward, rows);
+  model.params = totals.params;
+  model.macs = totals.macs;
+  model.dense_params = totals.denseParams;
+  model.dense_macs = totals.denseMacs;
+  for (const LayerRow &row : rows) {
+    auto layer = std::make_unique<fb::LayerT>();
+    layer->name = row.name;
+    layer->structure = row.structure;
+    layer->in_features = row.in;
+    layer->out_features = row.out;
+    layer->params = row.params;
+    layer->macs = row.macs;
+    layer->dense_params = row.denseParams;
+    layer->dense_macs = row.denseMacs;
+    layer->line = row.line;
+    phase->layers.push_back(std::move(layer));
+  }
+  model.phases.push_back(std::move(phase));
+  return model;
+}
+
+std::unique_ptr<fb::TargetPlanT> danaus::describePlan(ModuleOp module, const fb::PhaseT &phase, StringRef target,
+                                                      StringRef isa, uint32_t codeSection) {
+  auto plan = std::make_unique<fb::TargetPlanT>();
+  plan->target = target.str();
+  plan->isa = isa.str();
+  plan->code_section = codeSection;
+  plan->arena_bytes = module->getAttrOfType<IntegerAttr>(plan::ArenaBytesAttr).getInt();
+  llvm::StringMap<int64_t> offsets;
+  SmallVector<std::pair<std::string, int64_t>> states; // in order: m before v
+  for (auto buffer : module.getOps<plan::BufferOp>()) {
+    StringRef role = buffer.getRole();
+    offsets[buffer.getName()] = buffer.getOffset();
+    if (role == "state")
+      states.push_back({buffer.getName().str(), buffer.getOffset()});
+    else if (role != "parameter" && role != "gradient")
+      plan->buffers.push_back(describeBuffer(buffer));
+  }
+  for (const auto &parameter : phase.parameters) {
+    auto place = std::make_unique<fb::ParameterPlaceT>();
+    place->offset = offsets.lookup(parameter->name);
+    place->gradient_offset = offsets.lookup(parameter->name + ".gradient");
+    for (const auto &[name, offset] : states)
+      if (StringRef(name).rsplit('.').first == parameter->name)
+        place->state_offsets.push_back(offset);
+    plan->places.push_back(std::move(place));
+  }
+  llvm::StringMap<uint32_t> kernels;
+  for (auto function : module.getOps<func::FuncOp>()) {
+    if (!function->hasAttr(plan::KindAttr))
+      continue;
+    auto kernel = std::make_unique<fb::KernelT>();
+    kernel->symbol = function.getName().str();
+    kernel->kind = function->getAttrOfType<StringAttr>(plan::KindAttr).str();
+    kernel->tiles = function->getAttrOfType<IntegerAttr>(plan::TilesAttr).getInt();
+    kernel->scratch_bytes = function->getAttrOfType<IntegerAttr>(plan::ScratchAttr).getInt();
+    kernel->arguments = function.getNumArguments() + function.getNumResults();
+    kernels[function.getName()] = plan->kernels.size();
+    plan->kernels.push_back(std::move(kernel));
+  }
+  for (auto program : module.getOps<plan::ProgramOp>())
+    plan->programs.push_back(describeProgram(program, kernels));
+  return plan;
+}

@@ -1,0 +1,19 @@
+// From planned modules to the tables of a model binary.
+#pragma once
+
+#include "compiler/Layers.h"
+#include "compiler/import/Spec.h"
+#include "runtime/plan/model_generated.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+namespace danaus {
+
+/// What the binary says of the model, before any target: spec, layers, costs, parameters (from @forward).
+fb::ModelT describeModel(const spec::Spec &spec, mlir::func::FuncOp forward);
+
+/// One target's plan (a module at stage plan, its kernels emitted); parameters in the order of `phase`.
+std::unique_ptr<fb::TargetPlanT> describePlan(mlir::ModuleOp module, const fb::PhaseT &phase, llvm::StringRef target,
+                                              llvm::StringRef isa, uint32_t codeSection);
+
+} // namespace danaus

@@ -1,0 +1,268 @@
+// Kernels over flat memory: copies, column sums, optimizer updates, norms and metrics.
+#include "compiler/target/cpu/Emitter.h"
+#include "runtime/plan/Control.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace danaus;
+using namespace danaus::cpu;
+
+namespace {
+
+/// Elements of a flat tensor that one call updates.
+constexpr int64_t ElementsPerCall = 4096;
+
+/// width x width elements transposed in registers: log2(width) rounds of interleaving row i with row i + width/2.
+void transpose(Emitter &e, SmallVector<Value> &rows) {
+  int64_t width = e.width();
+  SmallVector<int64_t> low, high;
+  for (int64_t i = 0; i < width; ++i) {
+    low.push_back(i / 2 + (i % 2) * width);
+    high.push_back(width / 2 + i / 2 + (i % 2) * width);
+  }
+  for (int64_t round = 1; round < width; round *= 2) {
+    SmallVector<Value> next;
+    for (int64_t i = 0; i < width / 2; ++i) {
+      next.push_back(vector::ShuffleOp::create(e.b, e.loc, rows[i], rows[i + width / 2], low));
+      next.push_back(vector::ShuffleOp::create(e.b, e.loc, rows[i], rows[i + width / 2], high));
+    }
+    rows = next;
+  }
+}
+
+class CopyEmitter {
+public:
+  CopyEmitter(Emitter &e, kernel::CopyOp op, ViewOf viewOf) : e(e) {
+    auto type = cast<RankedTensorType>(op.getResult().getType());
+    sizes.assign(type.getShape().begin(), type.getShape().end());
+    if (sizes.empty())
+      sizes.push_back(1);
+    lane = sizes.size() - 1;
+    unsigned none = ~0u;
+    input = operandOf(op.getInput(), op.getMap(), sizes, none, viewOf);
+    result = operandOf(op.getResult(), e.b.getMultiDimIdentityMap(type.getRank()), sizes, none, viewOf);
+    if (input.access.along(lane) != Access::Motion::Unit)
+      for (unsigned i = 0; i < lane; ++i)
+        if (input.access.along(i) == Access::Motion::Unit && sizes[i] > 1)
+          blocked = i;
+    // A block along the other dimension must not leave the input there: its loads are whole vectors.
+    for (const AccessGuard &guard : input.access.guards)
+      if (blocked && guard.sum.uses(*blocked))
+        blocked.reset();
+  }
+
+  /// All dimensions but the lanes' (and the blocked one in steps of a vector) make up the calls.
+  int64_t emit(Value call) {
+    SmallVector<Value> point(sizes.size(), e.index(0));
+    int64_t calls = 1;
+    for (unsigned i = 0; i < lane; ++i)
+      calls *= i == blocked ? int64_t(llvm::divideCeil(sizes[i], e.width())) : sizes[i];
+    int64_t perCall = std::max<int64_t>(1, 256 / sizes[lane]); // short rows: several per call
+    int64_t groups = llvm::divideCeil(calls, perCall);
+    auto one = [&](Value number) {
+      Value rest = number;
+      for (unsigned i = lane; i-- > 0;) {
+        int64_t count = i == blocked ? int64_t(llvm::divideCeil(sizes[i], e.width())) : sizes[i];
+        point[i] = e.mul(e.rem(rest, count), i == blocked ? e.width() : 1);
+        rest = e.div(rest, count);
+      }
+      emitLine(point);
+    };
+    if (perCall == 1) {
+      one(call);
+      return calls;
+    }
+    Value begin = e.mul(call, perCall);
+    Value end = arith::MinUIOp::create(e.b, e.loc, e.add(begin, e.index(perCall)), e.index(calls));
+    e.loop(begin, end, 1, one);
+    return groups;
+  }
+
+private:
+  void emitLine(SmallVector<Value> point) {
+    int64_t whole = sizes[lane] / e.width() * e.width();
+    if (whole)
+      e.loop(e.index(0), e.index(whole), e.width(), [&](Value column) {
+        point[lane] = column;
+        blocked ? emitBlock(point, e.width()) : emitVector(point, std::nullopt);
+      });
+    if (whole < sizes[lane]) {
+      point[lane] = e.index(whole);
+      blocked ? emitBlock(point, sizes[lane] - whole) : emitVector(point, sizes[lane]);
+    }
+  }
+
+  void emitVector(ArrayRef<Value> point, std::optional<int64_t> limit) {
+    Value value = e.loadVector(input, point, lane);
+    if (Value inside = e.mask(input, point, lane, std::nullopt))
+      value = arith::SelectOp::create(e.b, e.loc, inside, value, e.zero(input.element));
+    Operand none;
+    e.storeVector(result, point, lane, value, limit ? e.mask(none, point, lane, limit) : Value());
+  }
+
+  /// `lanes` columns, each read as a vector along the blocked dimension, turned and written.
+  void emitBlock(SmallVector<Value> point, int64_t lanes) {
+    SmallVector<Value> rows;
+    for (int64_t i = 0; i < e.width(); ++i) {
+      if (i >= lanes) {
+        rows.push_back(e.zero(input.element));
+        continue;
+      }
+      auto p = point;
+      p[lane] = e.add(point[lane], e.index(i));
+      Value value = e.loadVector(input, p, *blocked);
+      if (Value inside = e.mask(input, p, *blocked, std::nullopt))
+        value = arith::SelectOp::create(e.b, e.loc, inside, value, e.zero(input.element));
+      rows.push_back(value);
+    }
+    transpose(e, rows);
+    int64_t size = sizes[*blocked], rest = size % e.width();
+    Operand none;
+    Value storeMask = lanes < e.width() ? e.mask(none, point, lane, sizes[lane]) : Value();
+    auto store = [&](int64_t count) {
+      for (int64_t i = 0; i < count; ++i) {
+        auto p = point;
+        p[*blocked] = e.add(point[*blocked], e.index(i));
+        e.storeVector(result, p, lane, rows[i], storeMask);
+      }
+    };
+    if (rest == 0)
+      return store(e.width());
+    auto branch = scf::IfOp::create(e.b, e.loc, e.equal(point[*blocked], size - rest), /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(e.b);
+    e.b.setInsertionPoint(branch.thenBlock()->getTerminator());
+    store(rest);
+    e.b.setInsertionPoint(branch.elseBlock()->getTerminator());
+    store(e.width());
+  }
+
+  Emitter &e;
+  SmallVector<int64_t> sizes;
+  unsigned lane = 0;
+  std::optional<unsigned> blocked;
+  Operand input, result;
+};
+
+/// A flat operand of `count` elements.
+Operand flat(Emitter &e, Value tensor, int64_t count, ViewOf viewOf) {
+  View view = viewOf(tensor);
+  Access access;
+  access.offset.add({AccessTerm::Plain, 0, 1, 1});
+  return {view, access, ~0u, cast<RankedTensorType>(tensor.getType()).getElementType()};
+}
+
+int64_t elementsOf(Value tensor) { return cast<RankedTensorType>(tensor.getType()).getNumElements(); }
+
+/// f(vector, sum) over [begin, end) in steps of a vector, begin and end multiples of it; returns the sum's lanes added.
+Value sumOver(Emitter &e, Value begin, Value end, llvm::function_ref<Value(Value, Value)> step) {
+  auto loop = scf::ForOp::create(e.b, e.loc, begin, end, e.index(e.width()), e.zero(e.b.getF32Type()));
+  {
+    OpBuilder::InsertionGuard guard(e.b);
+    e.b.setInsertionPointToStart(loop.getBody());
+    scf::YieldOp::create(e.b, e.loc, step(loop.getInductionVar(), loop.getRegionIterArg(0)));
+  }
+  return vector::ReductionOp::create(e.b, e.loc, vector::CombiningKind::ADD, loop.getResult(0),
+                                     arith::FastMathFlags::reassoc);
+}
+
+/// The sum of all elements of a tensor.
+Value sumOf(Emitter &e, Value tensor, ViewOf viewOf) {
+  int64_t count = elementsOf(tensor), whole = count / e.width() * e.width();
+  Operand operand = flat(e, tensor, count, viewOf);
+  Value sum = sumOver(e, e.index(0), e.index(whole), [&](Value i, Value partial) -> Value {
+    return arith::AddFOp::create(e.b, e.loc, partial, e.loadVector(operand, i, 0));
+  });
+  for (int64_t i = whole; i < count; ++i)
+    sum = arith::AddFOp::create(e.b, e.loc, sum, e.loadScalar(operand, e.index(i)));
+  return sum;
+}
+
+} // namespace
+
+int64_t danaus::cpu::emitCopy(Emitter &e, kernel::CopyOp op, ViewOf viewOf, Value call) {
+  return CopyEmitter(e, op, viewOf).emit(call);
+}
+
+int64_t danaus::cpu::emitReduce(Emitter &e, kernel::ReduceOp op, ViewOf viewOf, Value call) {
+  constexpr int64_t vectorsPerCall = 4;
+  int64_t rows = op.getSizes()[0], columns = op.getSizes()[1], slab = vectorsPerCall * e.width();
+  Operand input = flat(e, op.getInput(), rows * columns, viewOf);
+  Operand result = flat(e, op.getResult(), columns, viewOf);
+  Value first = e.mul(call, slab);
+  SmallVector<Value> zeros(vectorsPerCall, e.zero(e.b.getF32Type()));
+  auto loop = scf::ForOp::create(e.b, e.loc, e.index(0), e.index(rows), e.index(1), zeros);
+  {
+    OpBuilder::InsertionGuard guard(e.b);
+    e.b.setInsertionPointToStart(loop.getBody());
+    SmallVector<Value> sums;
+    for (int64_t v = 0; v < vectorsPerCall; ++v) {
+      Value place = e.add(e.mul(loop.getInductionVar(), columns), e.add(first, e.index(v * e.width())));
+      sums.push_back(arith::AddFOp::create(e.b, e.loc, loop.getRegionIterArg(v), e.loadVector(input, place, 0)));
+    }
+    scf::YieldOp::create(e.b, e.loc, sums);
+  }
+  Operand none;
+  for (int64_t v = 0; v < vectorsPerCall; ++v) {
+    Value place = e.add(first, e.index(v * e.width()));
+    e.storeVector(result, place, 0, loop.getResult(v), e.mask(none, place, 0, columns));
+  }
+  return llvm::divideCeil(columns, slab);
+}
+
+int64_t danaus::cpu::emitUpdate(Emitter &e, kernel::UpdateOp op, ViewOf viewOf, Value call) {
+  int64_t count = elementsOf(op.getParameters()[0]);
+  assert(op.getParameters().size() == 1 && count % 16 == 0 && "updates are outlined flat");
+  SmallVector<Operand> reads{flat(e, op.getParameters()[0], count, viewOf), flat(e, op.getGradients()[0], count, viewOf)};
+  for (Value state : op.getStates())
+    reads.push_back(flat(e, state, count, viewOf));
+  SmallVector<Value> scalars;
+  auto readScalars = [&](Value buffer, ArrayRef<int64_t> indices) {
+    Operand operand = flat(e, buffer, elementsOf(buffer), viewOf);
+    for (int64_t i : indices)
+      scalars.push_back(e.splat(e.loadScalar(operand, e.index(i))));
+  };
+  readScalars(op.getControl(), op.getControlIndices());
+  readScalars(op.getMetrics(), op.getMetricsIndices());
+  Value begin = e.mul(call, ElementsPerCall);
+  Value end = arith::MinUIOp::create(e.b, e.loc, e.add(begin, e.index(ElementsPerCall)), e.index(count));
+  e.loop(begin, end, e.width(), [&](Value i) {
+    SmallVector<Value> arguments;
+    for (const Operand &read : reads)
+      arguments.push_back(e.loadVector(read, i, 0));
+    arguments.append(scalars);
+    auto values = e.vectorise(op.getBody().front(), arguments);
+    for (auto [result, value] : llvm::zip(op.getResults(), values))
+      e.storeVector(flat(e, result, count, viewOf), i, 0, value, Value());
+  });
+  return llvm::divideCeil(count, ElementsPerCall);
+}
+
+int64_t danaus::cpu::emitSquareNorm(Emitter &e, kernel::SquareNormOp op, ViewOf viewOf, Value call) {
+  int64_t count = elementsOf(op.getGradients()[0]), parts = elementsOf(op.getResult());
+  int64_t perPart = llvm::alignTo(llvm::divideCeil(count, parts), e.width());
+  Operand input = flat(e, op.getGradients()[0], count, viewOf);
+  Value begin = arith::MinUIOp::create(e.b, e.loc, e.mul(call, perPart), e.index(count));
+  Value end = arith::MinUIOp::create(e.b, e.loc, e.add(begin, e.index(perPart)), e.index(count));
+  Value sum = sumOver(e, begin, end, [&](Value i, Value partial) {
+    Value value = e.loadVector(input, i, 0);
+    return e.multiplyAdd(value, value, partial);
+  });
+  memref::StoreOp::create(e.b, e.loc, sum, viewOf(op.getResult()).memory, ValueRange(call));
+  return parts;
+}
+
+int64_t danaus::cpu::emitMetrics(Emitter &e, kernel::MetricsOp op, ViewOf viewOf, Value) {
+  Value out = viewOf(op.getResult()).memory;
+  auto store = [&](Value value, size_t place) {
+    memref::StoreOp::create(e.b, e.loc, value, out, ValueRange(e.index(place)));
+  };
+  Operand control = flat(e, op.getControl(), elementsOf(op.getControl()), viewOf);
+  Value inverse = e.loadScalar(control, e.index(control::InverseCount));
+  store(arith::MulFOp::create(e.b, e.loc, sumOf(e, op.getLoss(), viewOf), inverse), metrics::Loss);
+  store(sumOf(e, op.getCorrect(), viewOf), metrics::Correct);
+  if (op.getSquareNorm())
+    store(math::SqrtOp::create(e.b, e.loc, sumOf(e, op.getSquareNorm(), viewOf)), metrics::GradNorm);
+  return 1;
+}

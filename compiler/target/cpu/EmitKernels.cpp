@@ -1,0 +1,127 @@
+// One function per kernel: arguments to flat memrefs, a chain's intermediates to scratch, the rest by class.
+#include "compiler/target/cpu/EmitKernels.h"
+
+#include "compiler/target/cpu/Emitter.h"
+#include "dialects/plan/Plan.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+using namespace mlir;
+using namespace danaus;
+using namespace danaus::cpu;
+
+namespace {
+
+/// Bytes past the end of scratch that whole-vector loads may touch.
+constexpr int64_t ScratchSlack = 4096;
+
+MemRefType flatMemory(Type tensor) {
+  auto type = cast<RankedTensorType>(tensor);
+  return MemRefType::get({type.getNumElements()}, type.getElementType());
+}
+
+class KernelEmitter {
+public:
+  KernelEmitter(func::FuncOp kernel, const Isa &isa) : kernel(kernel), isa(isa) {}
+
+  void emit(OpBuilder &builder) {
+    Operation &body = kernel.front().front();
+    Location loc = kernel.getLoc();
+    planScratch(body);
+    SmallVector<Type> types;
+    for (Type type : kernel.getArgumentTypes())
+      types.push_back(flatMemory(type));
+    for (Type type : kernel.getResultTypes())
+      types.push_back(flatMemory(type));
+    types.push_back(builder.getIndexType());
+    types.push_back(MemRefType::get({std::max<int64_t>(scratchElements, 1)}, builder.getF32Type()));
+    auto function = func::FuncOp::create(builder, loc, kernel.getName(), builder.getFunctionType(types, {}));
+    Block *block = function.addEntryBlock();
+    OpBuilder inside = OpBuilder::atBlockEnd(block);
+    auto arguments = function.getArguments();
+    call = arguments[types.size() - 2];
+    scratch = arguments.back();
+    for (auto [i, argument] : llvm::enumerate(kernel.getArguments()))
+      views[argument] = {arguments[i], 0, Value()};
+    for (auto [i, result] : llvm::enumerate(body.getResults()))
+      views[result] = {arguments[kernel.getNumArguments() + i], 0, Value()};
+    Emitter emitter(inside, loc, isa);
+    int64_t tiles = emitBody(emitter, body);
+    func::ReturnOp::create(inside, loc);
+    kernel->setAttr(plan::TilesAttr, builder.getI64IntegerAttr(tiles));
+    kernel->setAttr(plan::ScratchAttr, builder.getI64IntegerAttr(scratchElements ? scratchElements * 4 + ScratchSlack : 0));
+  }
+
+private:
+  /// A place in scratch for each value that only the chain uses; values that leave it lie where they go.
+  void planScratch(Operation &body) {
+    auto chain = dyn_cast<kernel::ChainOp>(body);
+    if (!chain)
+      return;
+    Operation *yield = chain.getBody().front().getTerminator();
+    DenseSet<Value> leaving(yield->operand_begin(), yield->operand_end());
+    int64_t rows = std::min<int64_t>(*chain.getRows(), chain.getRowCount());
+    for (Operation &op : chain.getBody().front().without_terminator())
+      for (Value value : op.getResults())
+        if (!leaving.contains(value)) {
+          auto type = cast<RankedTensorType>(value.getType());
+          scratchPlaces[value] = scratchElements;
+          scratchElements += llvm::alignTo(rows * (type.getNumElements() / type.getDimSize(0)), 16);
+        }
+  }
+
+  int64_t emitBody(Emitter &emitter, Operation &body) {
+    auto viewOf = [&](Value value) { return views.at(value); };
+    if (auto op = dyn_cast<kernel::ContractOp>(body))
+      return emitContract(emitter, op, viewOf, call);
+    if (auto op = dyn_cast<kernel::RowOp>(body))
+      return emitRow(emitter, op, viewOf, call);
+    if (auto op = dyn_cast<kernel::CopyOp>(body))
+      return emitCopy(emitter, op, viewOf, call);
+    if (auto op = dyn_cast<kernel::ReduceOp>(body))
+      return emitReduce(emitter, op, viewOf, call);
+    if (auto op = dyn_cast<kernel::UpdateOp>(body))
+      return emitUpdate(emitter, op, viewOf, call);
+    if (auto op = dyn_cast<kernel::SquareNormOp>(body))
+      return emitSquareNorm(emitter, op, viewOf, call);
+    if (auto op = dyn_cast<kernel::MetricsOp>(body))
+      return emitMetrics(emitter, op, viewOf, call);
+    return emitChain(emitter, cast<kernel::ChainOp>(body));
+  }
+
+  int64_t emitChain(Emitter &emitter, kernel::ChainOp chain) {
+    int64_t rows = chain.getRowCount(), perCall = *chain.getRows();
+    Panel panel = emitter.panel(call, rows, perCall);
+    Operation *yield = chain.getBody().front().getTerminator();
+    for (auto [value, result] : llvm::zip(yield->getOperands(), chain.getResults()))
+      views[value] = views.at(result);
+    for (auto [value, place] : scratchPlaces)
+      views[value] = {scratch, place, panel.begin};
+    auto viewOf = [&](Value value) { return views.at(value); };
+    for (Operation &op : chain.getBody().front().without_terminator())
+      if (auto contract = dyn_cast<kernel::ContractOp>(op))
+        emitContractRows(emitter, contract, viewOf, panel);
+      else
+        emitRowRows(emitter, cast<kernel::RowOp>(op), viewOf, panel);
+    return Panel::count(rows, perCall);
+  }
+
+  func::FuncOp kernel;
+  const Isa &isa;
+  DenseMap<Value, View> views;
+  llvm::MapVector<Value, int64_t> scratchPlaces;
+  int64_t scratchElements = 0;
+  Value call, scratch;
+};
+
+} // namespace
+
+OwningOpRef<ModuleOp> danaus::cpu::emitKernels(ModuleOp module, const Isa &isa) {
+  OwningOpRef<ModuleOp> code = ModuleOp::create(module.getLoc());
+  auto builder = OpBuilder::atBlockEnd(code->getBody());
+  for (auto kernel : module.getOps<func::FuncOp>())
+    if (kernel->hasAttr(plan::KindAttr))
+      KernelEmitter(kernel, isa).emit(builder);
+  return code;
+}

@@ -1,0 +1,109 @@
+// What the emitters of all kernel classes share: index arithmetic, vectors of memory, scalar regions
+// turned into vector code. Emits scf, vector, arith, math and memref; every buffer is a flat memref.
+#pragma once
+
+#include "compiler/lower/Access.h"
+#include "compiler/target/cpu/Isa.h"
+#include "dialects/kernel/Kernel.h"
+
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/IRMapping.h"
+
+namespace danaus::cpu {
+
+/// Where a tensor lies: a flat memref, or a panel of rows in scratch that begins at `base` and holds the
+/// rows from `firstRow` on.
+struct View {
+  mlir::Value memory;
+  int64_t base = 0;
+  mlir::Value firstRow; ///< null: all rows are there
+};
+
+/// An operand as a kernel sees it: its place and how the iteration space reaches it.
+struct Operand {
+  View view;
+  Access access;
+  unsigned rowDim = 0; ///< the dimension of the iteration space that counts rows of the view
+  mlir::Type element;
+};
+
+/// The rows that one call computes: [begin, begin + full) or, in the last call, [begin, begin + last).
+struct Panel {
+  mlir::Value begin;
+  int64_t full, last;
+  mlir::Value isLast; ///< i1; null where all calls are alike
+
+  /// Calls needed for `rows`, `perCall` at a time.
+  static int64_t count(int64_t rows, int64_t perCall) { return (rows + perCall - 1) / perCall; }
+};
+
+class Emitter {
+public:
+  Emitter(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa) : b(builder), loc(loc), isa(isa) {}
+
+  mlir::OpBuilder &b;
+  mlir::Location loc;
+  const Isa &isa;
+
+  int64_t width() const { return isa.width; }
+  mlir::VectorType vectorOf(mlir::Type element) { return mlir::VectorType::get({width()}, element); }
+  mlir::VectorType floats() { return vectorOf(b.getF32Type()); }
+
+  // Index arithmetic, folded where constant.
+  mlir::Value index(int64_t value);
+  mlir::Value add(mlir::Value a, mlir::Value c);
+  mlir::Value sub(mlir::Value a, mlir::Value c);
+  mlir::Value mul(mlir::Value a, int64_t c);
+  mlir::Value div(mlir::Value a, int64_t c);
+  mlir::Value rem(mlir::Value a, int64_t c);
+  mlir::Value equal(mlir::Value a, int64_t c);
+
+  /// The value of an index sum at a point.
+  mlir::Value evaluate(const AccessSum &sum, mlir::ValueRange point);
+  /// The same for `width` neighbours along `lane`: a vector of i32.
+  mlir::Value evaluateLanes(const AccessSum &sum, mlir::ValueRange point, unsigned lane);
+
+  mlir::Value splat(mlir::Value scalar);
+  mlir::Value zero(mlir::Type element);
+  /// a * c + sum.
+  mlir::Value multiplyAdd(mlir::Value a, mlir::Value c, mlir::Value sum);
+
+  /// The flat offset of an operand's element.
+  mlir::Value offsetOf(const Operand &operand, mlir::ValueRange point);
+  mlir::Value loadScalar(const Operand &operand, mlir::ValueRange point);
+  /// `width` neighbours along `lane`; a splat where the operand does not move along it. Guards are not applied.
+  mlir::Value loadVector(const Operand &operand, mlir::ValueRange point, unsigned lane);
+  /// Lanes inside the operand's bounds; null where all are. `limit`: also lanes with index < limit along `lane`.
+  mlir::Value mask(const Operand &operand, mlir::ValueRange point, unsigned lane, std::optional<int64_t> limit);
+  void storeVector(const Operand &operand, mlir::ValueRange point, unsigned lane, mlir::Value value, mlir::Value mask);
+
+  /// A panel for call number `call` of `rows` rows in all.
+  Panel panel(mlir::Value call, int64_t rows, int64_t perCall);
+  /// Calls `body(first row, how many)` for groups of `group` rows and for the rest.
+  void forRows(const Panel &panel, int64_t group, llvm::function_ref<void(mlir::Value, int64_t)> body);
+  /// scf.for from 0 to `count`, unless it is one iteration.
+  void loop(int64_t count, llvm::function_ref<void(mlir::Value)> body);
+  void loop(mlir::Value from, mlir::Value to, int64_t step, llvm::function_ref<void(mlir::Value)> body);
+
+  /// One operation of a region with vectors for scalars.
+  mlir::Value vectorise(mlir::Operation &op, mlir::IRMapping &mapping);
+  /// A block of a region (without row operations): returns what it yields.
+  llvm::SmallVector<mlir::Value> vectorise(mlir::Block &block, mlir::ValueRange arguments);
+};
+
+// One function per kernel class; `call` is the number of the call. They return the number of calls.
+using ViewOf = llvm::function_ref<View(mlir::Value)>;
+Operand operandOf(mlir::Value tensor, mlir::AffineMap map, llvm::ArrayRef<int64_t> sizes, unsigned rowDim, ViewOf viewOf);
+
+int64_t emitContract(Emitter &emitter, kernel::ContractOp op, ViewOf viewOf, mlir::Value call);
+void emitContractRows(Emitter &emitter, kernel::ContractOp op, ViewOf viewOf, const Panel &panel);
+int64_t emitRow(Emitter &emitter, kernel::RowOp op, ViewOf viewOf, mlir::Value call);
+void emitRowRows(Emitter &emitter, kernel::RowOp op, ViewOf viewOf, const Panel &panel);
+int64_t emitCopy(Emitter &emitter, kernel::CopyOp op, ViewOf viewOf, mlir::Value call);
+int64_t emitReduce(Emitter &emitter, kernel::ReduceOp op, ViewOf viewOf, mlir::Value call);
+int64_t emitUpdate(Emitter &emitter, kernel::UpdateOp op, ViewOf viewOf, mlir::Value call);
+int64_t emitSquareNorm(Emitter &emitter, kernel::SquareNormOp op, ViewOf viewOf, mlir::Value call);
+int64_t emitMetrics(Emitter &emitter, kernel::MetricsOp op, ViewOf viewOf, mlir::Value call);
+
+} // namespace danaus::cpu
