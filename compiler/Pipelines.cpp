@@ -10,7 +10,6 @@ using namespace danaus;
 
 /// Every linear that has a structure is a structured operation, however it was written.
 static void structurePhase(OpPassManager &passes) {
-  passes.addNestedPass<func::FuncOp>(createNNRecognise());
   passes.addPass(createCanonicalizerPass());
 }
 

@@ -196,7 +196,7 @@ private:
   unsigned m, n, k;
   int64_t rowsPerTile, vectorsPerSlab;
   Operand lhs, rhs;
-  SmallVector<Operand> results, extras;
+  std::vector<Operand> results, extras;
   SmallVector<AccessGuard> kGuards;
 };
 

@@ -214,7 +214,7 @@ int64_t danaus::cpu::emitReduce(Emitter &e, kernel::ReduceOp op, ViewOf viewOf, 
 int64_t danaus::cpu::emitUpdate(Emitter &e, kernel::UpdateOp op, ViewOf viewOf, Value call) {
   int64_t count = elementsOf(op.getParameters()[0]);
   assert(op.getParameters().size() == 1 && count % 16 == 0 && "updates are outlined flat");
-  SmallVector<Operand> reads{flat(e, op.getParameters()[0], count, viewOf), flat(e, op.getGradients()[0], count, viewOf)};
+  std::vector<Operand> reads{flat(e, op.getParameters()[0], count, viewOf), flat(e, op.getGradients()[0], count, viewOf)};
   for (Value state : op.getStates())
     reads.push_back(flat(e, state, count, viewOf));
   SmallVector<Value> scalars;

@@ -127,7 +127,7 @@ private:
   Emitter &e;
   kernel::RowOp op;
   int64_t columns;
-  SmallVector<Operand> inputs, results;
+  std::vector<Operand> inputs, results;
   DenseMap<Value, Value> reduced;
 };
 

@@ -46,7 +46,9 @@ Value Emitter::evaluateLanes(const AccessSum &sum, ValueRange point, unsigned la
   auto constant = [&](int64_t v) -> Value {
     return arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, b.getI32IntegerAttr(v)));
   };
-  SmallVector<int32_t> steps(llvm::seq<int32_t>(0, width()));
+  SmallVector<int32_t> steps;
+  for (int32_t i = 0; i < width(); ++i)
+    steps.push_back(i);
   Value lanes = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, ArrayRef<int32_t>(steps)));
   lanes = arith::AddIOp::create(b, loc, lanes, narrow(point[lane]));
   Value result = narrow(evaluate(still, point));
@@ -207,7 +209,7 @@ Value Emitter::vectorise(Operation &op, IRMapping &mapping) {
     state.operands.push_back(mapping.lookup(operand));
   for (Type type : op.getResultTypes())
     state.types.push_back(vectorOf(type));
-  state.attributes = op.getDiscardableAttrs();
+  state.addAttributes(llvm::to_vector(op.getDiscardableAttrs()));
   if (Attribute properties = op.getPropertiesAsAttribute())
     state.propertiesAttr = properties;
   return b.create(state)->getResult(0);
