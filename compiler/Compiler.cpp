@@ -25,12 +25,13 @@ const cpu::Isa &isaOf(const CpuTarget &target) {
 }
 
 void loadDialects(MLIRContext *context) {
-  context->loadDialect<kernel::KernelDialect, plan::PlanDialect, memref::MemRefDialect, scf::SCFDialect,
-                       vector::VectorDialect>();
+  context->loadDialect<kernel::KernelDialect, plan::PlanDialect, memref::MemRefDialect,
+                       scf::SCFDialect, vector::VectorDialect>();
 }
 
 /// The optimised LLVM module of a planned module; null after diagnostics.
-std::unique_ptr<llvm::Module> codeOf(ModuleOp module, const cpu::Isa &isa, llvm::LLVMContext &context) {
+std::unique_ptr<llvm::Module> codeOf(ModuleOp module, const cpu::Isa &isa,
+                                     llvm::LLVMContext &context) {
   loadDialects(module.getContext());
   OwningOpRef<ModuleOp> kernels = cpu::emitKernels(module, isa);
   return cpu::translateKernels(*kernels, isa, context);
@@ -65,7 +66,8 @@ LogicalResult danaus::runPhases(ModuleOp module, Stage stage, const CpuTarget &t
   return passes.run(module);
 }
 
-LogicalResult danaus::printStage(ModuleOp module, Stage stage, const CpuTarget &target, llvm::raw_ostream &os) {
+LogicalResult danaus::printStage(ModuleOp module, Stage stage, const CpuTarget &target,
+                                 llvm::raw_ostream &os) {
   if (stage < Stage::Llvm) {
     module.print(os, OpPrintingFlags().printNameLocAsPrefix());
     os << '\n';
@@ -87,7 +89,8 @@ LogicalResult danaus::printStage(ModuleOp module, Stage stage, const CpuTarget &
   return success();
 }
 
-Status danaus::compileToFile(const spec::Spec &spec, ModuleOp imported, ArrayRef<CpuTarget> targets, StringRef path) {
+Status danaus::compileToFile(const spec::Spec &spec, ModuleOp imported, ArrayRef<CpuTarget> targets,
+                             StringRef path) {
   if (failed(runPhases(imported, Stage::Structure, targets.front())))
     return internal("recognising structure failed");
   fb::ModelT model = describeModel(spec, imported.lookupSymbol<func::FuncOp>("forward"));
@@ -107,8 +110,10 @@ Status danaus::compileToFile(const spec::Spec &spec, ModuleOp imported, ArrayRef
   flatbuffers::FlatBufferBuilder builder;
   fb::FinishModelBuffer(builder, fb::Model::Pack(builder, &model));
   std::vector<Section> sections{
-      {0, SectionKind::ModelTable, bytesOf(reinterpret_cast<const char *>(builder.GetBufferPointer()), builder.GetSize())}};
+      {0, SectionKind::ModelTable,
+       bytesOf(reinterpret_cast<const char *>(builder.GetBufferPointer()), builder.GetSize())}};
   for (auto [i, code] : llvm::enumerate(codes))
-    sections.push_back({uint32_t(i + 1), SectionKind::CpuSharedObject, bytesOf(code.data(), code.size())});
+    sections.push_back(
+        {uint32_t(i + 1), SectionKind::CpuSharedObject, bytesOf(code.data(), code.size())});
   return writeModelFile(path.str(), sections);
 }

@@ -9,11 +9,10 @@ using namespace mlir;
 using namespace danaus;
 
 /// Every linear that has a structure is a structured operation, however it was written.
-static void structurePhase(OpPassManager &passes) {
-  passes.addPass(createCanonicalizerPass());
-}
+static void structurePhase(OpPassManager &passes) { passes.addPass(createCanonicalizerPass()); }
 
-/// @forward is gone; @train_step and @eval_step hold contractions, element-wise operations, losses and updates.
+/// @forward is gone; @train_step and @eval_step hold contractions, element-wise operations, losses
+/// and updates.
 static void gradientPhase(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createNNExpandLinears());
   passes.addPass(createNNBuildSteps());
@@ -21,7 +20,8 @@ static void gradientPhase(OpPassManager &passes) {
   passes.addPass(createCSEPass());
 }
 
-/// Every operation is a kernel; element-wise code sits in epilogues, kernels over the same rows are chains.
+/// Every operation is a kernel; element-wise code sits in epilogues, kernels over the same rows are
+/// chains.
 static void fusedPhase(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createNNFormKernels());
   passes.addNestedPass<func::FuncOp>(createKernelFuseEpilogues());
@@ -29,14 +29,16 @@ static void fusedPhase(OpPassManager &passes) {
   passes.addPass(createCSEPass());
 }
 
-/// Every kernel has tile sizes for the machine, and reads weights in the order in which it needs them.
+/// Every kernel has tile sizes for the machine, and reads weights in the order in which it needs
+/// them.
 static void kernelsPhase(OpPassManager &passes, const cpu::Isa &isa) {
   passes.addNestedPass<func::FuncOp>(createKernelChooseTiles({isa.width, isa.registers}));
   passes.addNestedPass<func::FuncOp>(createKernelPackOperands({isa.width}));
   passes.addPass(createCSEPass());
 }
 
-/// Every kernel is a function; every value has a place in the arena; programs are stages of launches.
+/// Every kernel is a function; every value has a place in the arena; programs are stages of
+/// launches.
 static void planPhase(OpPassManager &passes) { passes.addPass(createKernelPlan()); }
 
 void danaus::buildPhases(OpPassManager &passes, Stage stage, const cpu::Isa &isa) {

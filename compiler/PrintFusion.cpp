@@ -13,7 +13,8 @@ using namespace danaus;
 
 namespace {
 
-void collectLayers(Location loc, llvm::SetVector<StringRef> &names, llvm::SetVector<unsigned> &lines) {
+void collectLayers(Location loc, llvm::SetVector<StringRef> &names,
+                   llvm::SetVector<unsigned> &lines) {
   loc->walk([&](Location inner) {
     if (auto name = dyn_cast<NameLoc>(inner))
       names.insert(name.getName().getValue());
@@ -49,7 +50,8 @@ std::string reasonApart(Operation *op) {
   if (isa<kernel::UpdateOp, kernel::SquareNormOp, kernel::MetricsOp>(op))
     return "needs the whole batch";
   if (auto contract = dyn_cast<kernel::ContractOp>(op))
-    return contract.getLhs().getDefiningOp() || contract.getRhs().getDefiningOp() ? "sums over rows" : "";
+    return contract.getLhs().getDefiningOp() || contract.getRhs().getDefiningOp() ? "sums over rows"
+                                                                                  : "";
   return "";
 }
 
@@ -64,16 +66,17 @@ LogicalResult danaus::printFusion(ModuleOp module, llvm::raw_ostream &os) {
         continue;
       int64_t operations = 0;
       op.walk([&](Operation *inner) {
-        operations += isa<kernel::ContractOp, kernel::RowOp, kernel::CopyOp, kernel::ReduceOp, kernel::UpdateOp,
-                          kernel::SquareNormOp, kernel::MetricsOp>(inner);
+        operations += isa<kernel::ContractOp, kernel::RowOp, kernel::CopyOp, kernel::ReduceOp,
+                          kernel::UpdateOp, kernel::SquareNormOp, kernel::MetricsOp>(inner);
       });
       llvm::SetVector<StringRef> names;
       llvm::SetVector<unsigned> lines;
       collectLayers(op.getLoc(), names, lines);
-      std::string where = llvm::join(llvm::map_range(lines, [](unsigned l) { return std::to_string(l); }), ",");
+      std::string where =
+          llvm::join(llvm::map_range(lines, [](unsigned l) { return std::to_string(l); }), ",");
       std::string reason = reasonApart(&op);
-      os << llvm::format("  %-12s %10lld %12lld  %-14s ", op.getName().stripDialect().str().c_str(), (long long)operations,
-                         (long long)bytesSaved(&op), where.c_str())
+      os << llvm::format("  %-12s %10lld %12lld  %-14s ", op.getName().stripDialect().str().c_str(),
+                         (long long)operations, (long long)bytesSaved(&op), where.c_str())
          << llvm::join(names, ", ") << (reason.empty() ? "" : "; " + reason) << '\n';
     }
   }

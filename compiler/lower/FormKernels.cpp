@@ -179,11 +179,13 @@ private:
     }
     appendOr1(summed);
     auto renamed = [&](AffineMap map) {
-      return simplifyAffineMap(map.replaceDimsAndSymbols(old, {}, sizes.size(), 0));
+      return map.replaceDimsAndSymbols(old, {}, sizes.size(), 0);
     };
+    // The lhs keeps its mod: simplified, `4k + n mod 4` becomes `4k + n - 4 (n floordiv 4)`.
     auto contract = kernel::ContractOp::create(
         builder, op.getLoc(), TypeRange(op.getType()), lhs, rhs, ValueRange(), sizes,
-        builder.getAffineMapArrayAttr({renamed(lhsMap), renamed(rhsMap), renamed(outMap)}),
+        builder.getAffineMapArrayAttr({renamed(lhsMap), simplifyAffineMap(renamed(rhsMap)),
+                                       simplifyAffineMap(renamed(outMap))}),
         DenseI64ArrayAttr(), IntegerAttr());
     OpBuilder::InsertionGuard guard(builder);
     Block *block =

@@ -99,18 +99,21 @@ void fuse(kernel::ContractOp contract, kernel::RowOp row) {
 struct FuseEpilogues : danaus::impl::KernelFuseEpiloguesBase<FuseEpilogues> {
   void runOnOperation() override {
     SmallVector<kernel::RowOp> rows(getOperation().getOps<kernel::RowOp>());
-    for (kernel::RowOp row : rows)
+    for (kernel::RowOp row : rows) {
+      StringRef reason;
       for (auto [i, input] : llvm::enumerate(row.getInputs())) {
         auto contract = input.getDefiningOp<kernel::ContractOp>();
         if (!contract)
           continue;
-        StringRef reason = reasonAgainst(contract, row, i);
+        reason = reasonAgainst(contract, row, i);
         if (reason.empty()) {
           fuse(contract, row);
           break;
         }
-        row.emitRemark() << "not fused into the contraction before it: " << reason;
       }
+      if (!reason.empty())
+        row.emitRemark() << "not fused into the contraction before it: " << reason;
+    }
   }
 };
 

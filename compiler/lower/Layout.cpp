@@ -11,7 +11,8 @@ int64_t danaus::bytesOf(Type type) {
 
 int64_t danaus::placeIntervals(MutableArrayRef<Interval> intervals) {
   SmallVector<Interval *> order = llvm::map_to_vector(intervals, [](Interval &i) { return &i; });
-  std::sort(order.begin(), order.end(), [](Interval *a, Interval *b) { return a->bytes > b->bytes; });
+  std::sort(order.begin(), order.end(),
+            [](Interval *a, Interval *b) { return a->bytes > b->bytes; });
   SmallVector<Interval *> placed; // by offset
   int64_t needed = 0;
   for (Interval *interval : order) {

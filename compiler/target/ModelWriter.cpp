@@ -86,16 +86,20 @@ std::unique_ptr<fb::BufferT> describeBuffer(plan::BufferOp op) {
   auto buffer = std::make_unique<fb::BufferT>();
   buffer->name = op.getName().str();
   buffer->role = roleOf(op.getRole());
-  buffer->dtype = cast<RankedTensorType>(op.getType()).getElementType().isInteger() ? fb::DType::I32 : fb::DType::F32;
+  buffer->dtype = cast<RankedTensorType>(op.getType()).getElementType().isInteger()
+                      ? fb::DType::I32
+                      : fb::DType::F32;
   buffer->shape = shapeOf(op.getType());
   buffer->offset = op.getOffset();
   buffer->bytes = bytesOf(op.getType());
   return buffer;
 }
 
-std::unique_ptr<fb::ProgramT> describeProgram(plan::ProgramOp op, const llvm::StringMap<uint32_t> &kernels) {
+std::unique_ptr<fb::ProgramT> describeProgram(plan::ProgramOp op,
+                                              const llvm::StringMap<uint32_t> &kernels) {
   auto program = std::make_unique<fb::ProgramT>();
-  program->kind = op.getSymName() == "train_step" ? fb::ProgramKind::TrainStep : fb::ProgramKind::EvalStep;
+  program->kind =
+      op.getSymName() == "train_step" ? fb::ProgramKind::TrainStep : fb::ProgramKind::EvalStep;
   program->batch = op.getBatch();
   for (auto stageOp : op.getBody().getOps<plan::StageOp>()) {
     auto stage = std::make_unique<fb::StageT>();
@@ -164,8 +168,9 @@ fb::ModelT danaus::describeModel(const spec::Spec &spec, func::FuncOp forward) {
   return model;
 }
 
-std::unique_ptr<fb::TargetPlanT> danaus::describePlan(ModuleOp module, const fb::PhaseT &phase, StringRef target,
-                                                      StringRef isa, uint32_t codeSection) {
+std::unique_ptr<fb::TargetPlanT> danaus::describePlan(ModuleOp module, const fb::PhaseT &phase,
+                                                      StringRef target, StringRef isa,
+                                                      uint32_t codeSection) {
   auto plan = std::make_unique<fb::TargetPlanT>();
   plan->target = target.str();
   plan->isa = isa.str();

@@ -9,11 +9,14 @@
 
 namespace danaus {
 
-/// What the binary says of the model, before any target: spec, layers, costs, parameters (from @forward).
+/// What the binary says of the model, before any target: spec, layers, costs, parameters (from
+/// @forward).
 fb::ModelT describeModel(const spec::Spec &spec, mlir::func::FuncOp forward);
 
-/// One target's plan (a module at stage plan, its kernels emitted); parameters in the order of `phase`.
-std::unique_ptr<fb::TargetPlanT> describePlan(mlir::ModuleOp module, const fb::PhaseT &phase, llvm::StringRef target,
-                                              llvm::StringRef isa, uint32_t codeSection);
+/// One target's plan (a module at stage plan, its kernels emitted); parameters in the order of
+/// `phase`.
+std::unique_ptr<fb::TargetPlanT> describePlan(mlir::ModuleOp module, const fb::PhaseT &phase,
+                                              llvm::StringRef target, llvm::StringRef isa,
+                                              uint32_t codeSection);
 
 } // namespace danaus

@@ -1,5 +1,6 @@
-// kernel.contract as register-tiled code: MR rows times NV vectors of sums in registers, one vector of the rhs
-// and one broadcast of the lhs per product, the whole of K in one loop, the epilogue on the sums.
+// kernel.contract as register-tiled code: MR rows times NV vectors of sums in registers, one vector
+// of the rhs and one broadcast of the lhs per product, the whole of K in one loop, the epilogue on
+// the sums.
 #include "compiler/target/cpu/Emitter.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -14,9 +15,11 @@ namespace {
 class ContractEmitter {
 public:
   ContractEmitter(Emitter &e, kernel::ContractOp op, ViewOf viewOf)
-      : e(e), op(op), sizes(op.getSizes()), m(op.getM()), n(op.getN()), k(op.getK()), rowsPerTile((*op.getTile())[0]),
-        vectorsPerSlab((*op.getTile())[1]) {
-    auto operand = [&](Value value, unsigned map) { return operandOf(value, op.getMap(map), sizes, m, viewOf); };
+      : e(e), op(op), sizes(op.getSizes()), m(op.getM()), n(op.getN()), k(op.getK()),
+        rowsPerTile((*op.getTile())[0]), vectorsPerSlab((*op.getTile())[1]) {
+    auto operand = [&](Value value, unsigned map) {
+      return operandOf(value, op.getMap(map), sizes, m, viewOf);
+    };
     lhs = operand(op.getLhs(), kernel::ContractOp::LhsMap);
     rhs = operand(op.getRhs(), kernel::ContractOp::RhsMap);
     for (Value result : op.getResults())
@@ -32,17 +35,22 @@ public:
 
   /// One slab of columns of one batch, for a panel of rows.
   void emitSlab(Value batch, Value slab, int64_t vectors, bool partial, const Panel &panel) {
-    e.forRows(panel, rowsPerTile, [&](Value row, int64_t rows) { emitTile(batch, slab, vectors, partial, row, rows); });
+    e.forRows(panel, rowsPerTile,
+              [&](Value row, int64_t rows) { emitTile(batch, slab, vectors, partial, row, rows); });
   }
 
-  /// Calls `emitSlab` with the number of vectors that the slab has; `slab` may be known only at run time.
+  /// Calls `emitSlab` with the number of vectors that the slab has; `slab` may be known only at run
+  /// time.
   void emitAnySlab(Value batch, Value slab, const Panel &panel) {
     if (!lastSlabDiffers() || slabCount() == 1)
-      return emitSlab(batch, slab, slabCount() == 1 ? vectorCount() : vectorsPerSlab, isPartial(), panel);
-    auto branch = scf::IfOp::create(e.b, e.loc, e.equal(slab, slabCount() - 1), /*withElseRegion=*/true);
+      return emitSlab(batch, slab, slabCount() == 1 ? vectorCount() : vectorsPerSlab, isPartial(),
+                      panel);
+    auto branch =
+        scf::IfOp::create(e.b, e.loc, e.equal(slab, slabCount() - 1), /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(e.b);
     e.b.setInsertionPoint(branch.thenBlock()->getTerminator());
-    emitSlab(batch, e.index(slabCount() - 1), vectorCount() - (slabCount() - 1) * vectorsPerSlab, isPartial(), panel);
+    emitSlab(batch, e.index(slabCount() - 1), vectorCount() - (slabCount() - 1) * vectorsPerSlab,
+             isPartial(), panel);
     e.b.setInsertionPoint(branch.elseBlock()->getTerminator());
     emitSlab(batch, slab, vectorsPerSlab, false, panel);
   }
@@ -96,7 +104,8 @@ private:
   /// The lhs element of a row as a vector; a group repeats over the lanes.
   Value loadLhs(SmallVector<Value> point) {
     Value value;
-    const AccessTerm *group = llvm::find_if(lhs.access.offset.terms, [&](const AccessTerm &t) { return t.dim == n; });
+    const AccessTerm *group =
+        llvm::find_if(lhs.access.offset.terms, [&](const AccessTerm &t) { return t.dim == n; });
     if (group == lhs.access.offset.terms.end()) {
       value = e.splat(e.loadScalar(lhs, point));
     } else {
@@ -213,7 +222,8 @@ int64_t danaus::cpu::emitContract(Emitter &e, kernel::ContractOp op, ViewOf view
   return contract.batchCount() * panels * slabs;
 }
 
-void danaus::cpu::emitContractRows(Emitter &e, kernel::ContractOp op, ViewOf viewOf, const Panel &panel) {
+void danaus::cpu::emitContractRows(Emitter &e, kernel::ContractOp op, ViewOf viewOf,
+                                   const Panel &panel) {
   ContractEmitter contract(e, op, viewOf);
   e.loop(contract.batchCount(), [&](Value batch) { contract.emitAllSlabs(batch, panel); });
 }

@@ -14,7 +14,8 @@ namespace {
 /// Elements of a flat tensor that one call updates.
 constexpr int64_t ElementsPerCall = 4096;
 
-/// width x width elements transposed in registers: log2(width) rounds of interleaving row i with row i + width/2.
+/// width x width elements transposed in registers: log2(width) rounds of interleaving row i with
+/// row i + width/2.
 void transpose(Emitter &e, SmallVector<Value> &rows) {
   int64_t width = e.width();
   SmallVector<int64_t> low, high;
@@ -42,12 +43,14 @@ public:
     lane = sizes.size() - 1;
     unsigned none = ~0u;
     input = operandOf(op.getInput(), op.getMap(), sizes, none, viewOf);
-    result = operandOf(op.getResult(), e.b.getMultiDimIdentityMap(type.getRank()), sizes, none, viewOf);
+    result =
+        operandOf(op.getResult(), e.b.getMultiDimIdentityMap(type.getRank()), sizes, none, viewOf);
     if (input.access.along(lane) != Access::Motion::Unit)
       for (unsigned i = 0; i < lane; ++i)
         if (input.access.along(i) == Access::Motion::Unit && sizes[i] > 1)
           blocked = i;
-    // A block along the other dimension must not leave the input there: its loads are whole vectors.
+    // A block along the other dimension must not leave the input there: its loads are whole
+    // vectors.
     for (const AccessGuard &guard : input.access.guards)
       if (blocked && guard.sum.uses(*blocked))
         blocked.reset();
@@ -130,7 +133,8 @@ private:
     };
     if (rest == 0)
       return store(e.width());
-    auto branch = scf::IfOp::create(e.b, e.loc, e.equal(point[*blocked], size - rest), /*withElseRegion=*/true);
+    auto branch = scf::IfOp::create(e.b, e.loc, e.equal(point[*blocked], size - rest),
+                                    /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(e.b);
     e.b.setInsertionPoint(branch.thenBlock()->getTerminator());
     store(rest);
@@ -153,11 +157,15 @@ Operand flat(Emitter &e, Value tensor, int64_t count, ViewOf viewOf) {
   return {view, access, ~0u, cast<RankedTensorType>(tensor.getType()).getElementType()};
 }
 
-int64_t elementsOf(Value tensor) { return cast<RankedTensorType>(tensor.getType()).getNumElements(); }
+int64_t elementsOf(Value tensor) {
+  return cast<RankedTensorType>(tensor.getType()).getNumElements();
+}
 
-/// f(vector, sum) over [begin, end) in steps of a vector, begin and end multiples of it; returns the sum's lanes added.
+/// f(vector, sum) over [begin, end) in steps of a vector, begin and end multiples of it; returns
+/// the sum's lanes added.
 Value sumOver(Emitter &e, Value begin, Value end, llvm::function_ref<Value(Value, Value)> step) {
-  auto loop = scf::ForOp::create(e.b, e.loc, begin, end, e.index(e.width()), e.zero(e.b.getF32Type()));
+  auto loop =
+      scf::ForOp::create(e.b, e.loc, begin, end, e.index(e.width()), e.zero(e.b.getF32Type()));
   {
     OpBuilder::InsertionGuard guard(e.b);
     e.b.setInsertionPointToStart(loop.getBody());
@@ -198,8 +206,10 @@ int64_t danaus::cpu::emitReduce(Emitter &e, kernel::ReduceOp op, ViewOf viewOf, 
     e.b.setInsertionPointToStart(loop.getBody());
     SmallVector<Value> sums;
     for (int64_t v = 0; v < vectorsPerCall; ++v) {
-      Value place = e.add(e.mul(loop.getInductionVar(), columns), e.add(first, e.index(v * e.width())));
-      sums.push_back(arith::AddFOp::create(e.b, e.loc, loop.getRegionIterArg(v), e.loadVector(input, place, 0)));
+      Value place =
+          e.add(e.mul(loop.getInductionVar(), columns), e.add(first, e.index(v * e.width())));
+      sums.push_back(arith::AddFOp::create(e.b, e.loc, loop.getRegionIterArg(v),
+                                           e.loadVector(input, place, 0)));
     }
     scf::YieldOp::create(e.b, e.loc, sums);
   }
@@ -214,7 +224,8 @@ int64_t danaus::cpu::emitReduce(Emitter &e, kernel::ReduceOp op, ViewOf viewOf, 
 int64_t danaus::cpu::emitUpdate(Emitter &e, kernel::UpdateOp op, ViewOf viewOf, Value call) {
   int64_t count = elementsOf(op.getParameters()[0]);
   assert(op.getParameters().size() == 1 && count % 16 == 0 && "updates are outlined flat");
-  std::vector<Operand> reads{flat(e, op.getParameters()[0], count, viewOf), flat(e, op.getGradients()[0], count, viewOf)};
+  std::vector<Operand> reads{flat(e, op.getParameters()[0], count, viewOf),
+                             flat(e, op.getGradients()[0], count, viewOf)};
   for (Value state : op.getStates())
     reads.push_back(flat(e, state, count, viewOf));
   SmallVector<Value> scalars;
@@ -226,7 +237,8 @@ int64_t danaus::cpu::emitUpdate(Emitter &e, kernel::UpdateOp op, ViewOf viewOf, 
   readScalars(op.getControl(), op.getControlIndices());
   readScalars(op.getMetrics(), op.getMetricsIndices());
   Value begin = e.mul(call, ElementsPerCall);
-  Value end = arith::MinUIOp::create(e.b, e.loc, e.add(begin, e.index(ElementsPerCall)), e.index(count));
+  Value end =
+      arith::MinUIOp::create(e.b, e.loc, e.add(begin, e.index(ElementsPerCall)), e.index(count));
   e.loop(begin, end, e.width(), [&](Value i) {
     SmallVector<Value> arguments;
     for (const Operand &read : reads)
@@ -239,7 +251,8 @@ int64_t danaus::cpu::emitUpdate(Emitter &e, kernel::UpdateOp op, ViewOf viewOf, 
   return llvm::divideCeil(count, ElementsPerCall);
 }
 
-int64_t danaus::cpu::emitSquareNorm(Emitter &e, kernel::SquareNormOp op, ViewOf viewOf, Value call) {
+int64_t danaus::cpu::emitSquareNorm(Emitter &e, kernel::SquareNormOp op, ViewOf viewOf,
+                                    Value call) {
   int64_t count = elementsOf(op.getGradients()[0]), parts = elementsOf(op.getResult());
   int64_t perPart = llvm::alignTo(llvm::divideCeil(count, parts), e.width());
   Operand input = flat(e, op.getGradients()[0], count, viewOf);
@@ -263,6 +276,7 @@ int64_t danaus::cpu::emitMetrics(Emitter &e, kernel::MetricsOp op, ViewOf viewOf
   store(arith::MulFOp::create(e.b, e.loc, sumOf(e, op.getLoss(), viewOf), inverse), metrics::Loss);
   store(sumOf(e, op.getCorrect(), viewOf), metrics::Correct);
   if (op.getSquareNorm())
-    store(math::SqrtOp::create(e.b, e.loc, sumOf(e, op.getSquareNorm(), viewOf)), metrics::GradNorm);
+    store(math::SqrtOp::create(e.b, e.loc, sumOf(e, op.getSquareNorm(), viewOf)),
+          metrics::GradNorm);
   return 1;
 }

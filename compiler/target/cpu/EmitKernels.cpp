@@ -1,4 +1,5 @@
-// One function per kernel: arguments to flat memrefs, a chain's intermediates to scratch, the rest by class.
+// One function per kernel: arguments to flat memrefs, a chain's intermediates to scratch, the rest
+// by class.
 #include "compiler/target/cpu/EmitKernels.h"
 
 #include "compiler/target/cpu/Emitter.h"
@@ -36,7 +37,8 @@ public:
       types.push_back(flatMemory(type));
     types.push_back(builder.getIndexType());
     types.push_back(MemRefType::get({std::max<int64_t>(scratchElements, 1)}, builder.getF32Type()));
-    auto function = func::FuncOp::create(builder, loc, kernel.getName(), builder.getFunctionType(types, {}));
+    auto function =
+        func::FuncOp::create(builder, loc, kernel.getName(), builder.getFunctionType(types, {}));
     Block *block = function.addEntryBlock();
     OpBuilder inside = OpBuilder::atBlockEnd(block);
     auto arguments = function.getArguments();
@@ -50,11 +52,14 @@ public:
     int64_t tiles = emitBody(emitter, body);
     func::ReturnOp::create(inside, loc);
     kernel->setAttr(plan::TilesAttr, builder.getI64IntegerAttr(tiles));
-    kernel->setAttr(plan::ScratchAttr, builder.getI64IntegerAttr(scratchElements ? scratchElements * 4 + ScratchSlack : 0));
+    kernel->setAttr(
+        plan::ScratchAttr,
+        builder.getI64IntegerAttr(scratchElements ? scratchElements * 4 + ScratchSlack : 0));
   }
 
 private:
-  /// A place in scratch for each value that only the chain uses; values that leave it lie where they go.
+  /// A place in scratch for each value that only the chain uses; values that leave it lie where
+  /// they go.
   void planScratch(Operation &body) {
     auto chain = dyn_cast<kernel::ChainOp>(body);
     if (!chain)

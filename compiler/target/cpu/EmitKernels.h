@@ -7,8 +7,8 @@
 
 namespace danaus::cpu {
 
-/// Emits a function per kernel of `module` (at stage plan): (operands..., results..., call, scratch). Sets the
-/// kernels' plan.tiles and plan.scratch in `module`.
+/// Emits a function per kernel of `module` (at stage plan): (operands..., results..., call,
+/// scratch). Sets the kernels' plan.tiles and plan.scratch in `module`.
 mlir::OwningOpRef<mlir::ModuleOp> emitKernels(mlir::ModuleOp module, const Isa &isa);
 
 } // namespace danaus::cpu

@@ -1,5 +1,5 @@
-// kernel.row: one pass over the row per reduction, then one that writes the results. Element-wise values are
-// computed again in each pass: rows are short or in cache, and memory is what costs.
+// kernel.row: one pass over the row per reduction, then one that writes the results. Element-wise
+// values are computed again in each pass: rows are short or in cache, and memory is what costs.
 #include "compiler/target/cpu/Emitter.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -13,7 +13,8 @@ namespace {
 
 class RowEmitter {
 public:
-  RowEmitter(Emitter &e, kernel::RowOp op, ViewOf viewOf) : e(e), op(op), columns(op.getColumnCount()) {
+  RowEmitter(Emitter &e, kernel::RowOp op, ViewOf viewOf)
+      : e(e), op(op), columns(op.getColumnCount()) {
     for (auto [i, input] : llvm::enumerate(op.getInputs()))
       inputs.push_back(operandOf(input, op.getMap(i), op.getSizes(), 0, viewOf));
     for (auto [i, result] : llvm::enumerate(op.getResults()))
@@ -60,7 +61,9 @@ private:
 
   double neutral(kernel::ReduceKind kind) {
     double infinity = std::numeric_limits<double>::infinity();
-    return kind == kernel::ReduceKind::Add ? 0 : kind == kernel::ReduceKind::Max ? -infinity : infinity;
+    return kind == kernel::ReduceKind::Add   ? 0
+           : kind == kernel::ReduceKind::Max ? -infinity
+                                             : infinity;
   }
 
   Value combine(kernel::ReduceKind kind, Value a, Value c) {
@@ -77,10 +80,12 @@ private:
 
   Value emitReduction(kernel::RowReduceOp reduce, Value row) {
     auto kind = reduce.getKind();
-    Value start = e.splat(arith::ConstantOp::create(e.b, e.loc, e.b.getF32FloatAttr(neutral(kind))));
+    Value start =
+        e.splat(arith::ConstantOp::create(e.b, e.loc, e.b.getF32FloatAttr(neutral(kind))));
     Value sum = start;
     if (wholeChunks() > 0) {
-      auto loop = scf::ForOp::create(e.b, e.loc, e.index(0), e.index(wholeChunks() * e.width()), e.index(e.width()), start);
+      auto loop = scf::ForOp::create(e.b, e.loc, e.index(0), e.index(wholeChunks() * e.width()),
+                                     e.index(e.width()), start);
       OpBuilder::InsertionGuard guard(e.b);
       e.b.setInsertionPointToStart(loop.getBody());
       DenseMap<Value, Value> memo;
@@ -99,7 +104,8 @@ private:
                : kind == kernel::ReduceKind::Max ? vector::CombiningKind::MAXIMUMF
                                                  : vector::CombiningKind::MINIMUMF;
     // reassoc: a tree over the lanes, the same tree every time.
-    auto flags = kind == kernel::ReduceKind::Add ? arith::FastMathFlags::reassoc : arith::FastMathFlags::none;
+    auto flags = kind == kernel::ReduceKind::Add ? arith::FastMathFlags::reassoc
+                                                 : arith::FastMathFlags::none;
     return e.splat(vector::ReductionOp::create(e.b, e.loc, how, sum, flags));
   }
 
@@ -113,14 +119,17 @@ private:
                         rest ? restMask(row, column) : Value());
     };
     if (wholeChunks() > 0)
-      e.loop(e.index(0), e.index(wholeChunks() * e.width()), e.width(), [&](Value column) { chunk(column, false); });
+      e.loop(e.index(0), e.index(wholeChunks() * e.width()), e.width(),
+             [&](Value column) { chunk(column, false); });
     if (hasRest())
       chunk(e.index(wholeChunks() * e.width()), true);
     DenseMap<Value, Value> memo;
     for (auto [result, value] : llvm::zip(results, yielded))
       if (!result.access.offset.uses(1)) {
-        Value scalar = vector::ExtractOp::create(e.b, e.loc, valueOf(value, row, e.index(0), memo), ArrayRef<int64_t>{0});
-        memref::StoreOp::create(e.b, e.loc, scalar, result.view.memory, e.offsetOf(result, {row, e.index(0)}));
+        Value scalar = vector::ExtractOp::create(e.b, e.loc, valueOf(value, row, e.index(0), memo),
+                                                 ArrayRef<int64_t>{0});
+        memref::StoreOp::create(e.b, e.loc, scalar, result.view.memory,
+                                e.offsetOf(result, {row, e.index(0)}));
       }
   }
 

@@ -49,7 +49,8 @@ Value Emitter::evaluateLanes(const AccessSum &sum, ValueRange point, unsigned la
   SmallVector<int32_t> steps;
   for (int32_t i = 0; i < width(); ++i)
     steps.push_back(i);
-  Value lanes = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, ArrayRef<int32_t>(steps)));
+  Value lanes =
+      arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, ArrayRef<int32_t>(steps)));
   lanes = arith::AddIOp::create(b, loc, lanes, narrow(point[lane]));
   Value result = narrow(evaluate(still, point));
   for (const AccessTerm &term : moving) {
@@ -58,7 +59,8 @@ Value Emitter::evaluateLanes(const AccessSum &sum, ValueRange point, unsigned la
       v = arith::RemUIOp::create(b, loc, v, constant(term.group));
     else if (term.kind == AccessTerm::Div)
       v = arith::DivUIOp::create(b, loc, v, constant(term.group));
-    result = arith::AddIOp::create(b, loc, result, arith::MulIOp::create(b, loc, v, constant(term.coefficient)));
+    result = arith::AddIOp::create(b, loc, result,
+                                   arith::MulIOp::create(b, loc, v, constant(term.coefficient)));
   }
   return result;
 }
@@ -111,11 +113,13 @@ Value Emitter::loadVector(const Operand &operand, ValueRange point, unsigned lan
   Value offsets = evaluateLanes(operand.access.offset, pointIn(*this, operand, point), lane);
   auto maskType = vectorOf(b.getI1Type());
   Value all = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(maskType, true));
-  return vector::GatherOp::create(b, loc, type, operand.view.memory, ValueRange(index(operand.view.base)), offsets, all,
+  return vector::GatherOp::create(b, loc, type, operand.view.memory,
+                                  ValueRange(index(operand.view.base)), offsets, all,
                                   zero(operand.element));
 }
 
-Value Emitter::mask(const Operand &operand, ValueRange point, unsigned lane, std::optional<int64_t> limit) {
+Value Emitter::mask(const Operand &operand, ValueRange point, unsigned lane,
+                    std::optional<int64_t> limit) {
   Value result;
   auto meet = [&](Value condition) {
     result = result ? arith::AndIOp::create(b, loc, result, condition).getResult() : condition;
@@ -123,7 +127,8 @@ Value Emitter::mask(const Operand &operand, ValueRange point, unsigned lane, std
   auto below = [&](const AccessSum &sum, int64_t extent) {
     Value values = evaluateLanes(sum, point, lane);
     Value bound = arith::ConstantOp::create(
-        b, loc, DenseElementsAttr::get(cast<VectorType>(values.getType()), b.getI32IntegerAttr(extent)));
+        b, loc,
+        DenseElementsAttr::get(cast<VectorType>(values.getType()), b.getI32IntegerAttr(extent)));
     meet(arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, values, bound));
   };
   for (const AccessGuard &guard : operand.access.guards)
@@ -136,7 +141,8 @@ Value Emitter::mask(const Operand &operand, ValueRange point, unsigned lane, std
   return result;
 }
 
-void Emitter::storeVector(const Operand &operand, ValueRange point, unsigned lane, Value value, Value mask) {
+void Emitter::storeVector(const Operand &operand, ValueRange point, unsigned lane, Value value,
+                          Value mask) {
   if (operand.access.along(lane) == Access::Motion::Unit) {
     Value offset = offsetOf(operand, point);
     if (mask)
@@ -148,7 +154,8 @@ void Emitter::storeVector(const Operand &operand, ValueRange point, unsigned lan
   Value offsets = evaluateLanes(operand.access.offset, pointIn(*this, operand, point), lane);
   if (!mask)
     mask = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(vectorOf(b.getI1Type()), true));
-  vector::ScatterOp::create(b, loc, Type(), operand.view.memory, ValueRange(index(operand.view.base)), offsets, mask, value);
+  vector::ScatterOp::create(b, loc, Type(), operand.view.memory,
+                            ValueRange(index(operand.view.base)), offsets, mask, value);
 }
 
 Panel Emitter::panel(Value call, int64_t rows, int64_t perCall) {
@@ -160,7 +167,8 @@ Panel Emitter::panel(Value call, int64_t rows, int64_t perCall) {
   return {mul(call, perCall), perCall, last, isLast};
 }
 
-void Emitter::forRows(const Panel &panel, int64_t group, llvm::function_ref<void(Value, int64_t)> body) {
+void Emitter::forRows(const Panel &panel, int64_t group,
+                      llvm::function_ref<void(Value, int64_t)> body) {
   int64_t fullGroups = panel.full / group * group, lastGroups = panel.last / group * group;
   Value end = index(fullGroups);
   if (panel.isLast && fullGroups != lastGroups)
@@ -220,10 +228,12 @@ SmallVector<Value> Emitter::vectorise(Block &block, ValueRange arguments) {
   mapping.map(block.getArguments(), arguments);
   for (Operation &op : block.without_terminator())
     mapping.map(op.getResult(0), vectorise(op, mapping));
-  return llvm::map_to_vector(block.getTerminator()->getOperands(), [&](Value v) { return mapping.lookup(v); });
+  return llvm::map_to_vector(block.getTerminator()->getOperands(),
+                             [&](Value v) { return mapping.lookup(v); });
 }
 
-Operand danaus::cpu::operandOf(Value tensor, AffineMap map, ArrayRef<int64_t> sizes, unsigned rowDim, ViewOf viewOf) {
+Operand danaus::cpu::operandOf(Value tensor, AffineMap map, ArrayRef<int64_t> sizes,
+                               unsigned rowDim, ViewOf viewOf) {
   auto type = cast<RankedTensorType>(tensor.getType());
   auto access = Access::of(map, type.getShape(), sizes);
   assert(access && "kernel maps are sums of terms");

@@ -1,5 +1,6 @@
-// What the emitters of all kernel classes share: index arithmetic, vectors of memory, scalar regions
-// turned into vector code. Emits scf, vector, arith, math and memref; every buffer is a flat memref.
+// What the emitters of all kernel classes share: index arithmetic, vectors of memory, scalar
+// regions turned into vector code. Emits scf, vector, arith, math and memref; every buffer is a
+// flat memref.
 #pragma once
 
 #include "compiler/lower/Access.h"
@@ -12,8 +13,8 @@
 
 namespace danaus::cpu {
 
-/// Where a tensor lies: a flat memref, or a panel of rows in scratch that begins at `base` and holds the
-/// rows from `firstRow` on.
+/// Where a tensor lies: a flat memref, or a panel of rows in scratch that begins at `base` and
+/// holds the rows from `firstRow` on.
 struct View {
   mlir::Value memory;
   int64_t base = 0;
@@ -28,7 +29,8 @@ struct Operand {
   mlir::Type element;
 };
 
-/// The rows that one call computes: [begin, begin + full) or, in the last call, [begin, begin + last).
+/// The rows that one call computes: [begin, begin + full) or, in the last call, [begin, begin +
+/// last).
 struct Panel {
   mlir::Value begin;
   int64_t full, last;
@@ -40,14 +42,17 @@ struct Panel {
 
 class Emitter {
 public:
-  Emitter(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa) : b(builder), loc(loc), isa(isa) {}
+  Emitter(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa)
+      : b(builder), loc(loc), isa(isa) {}
 
   mlir::OpBuilder &b;
   mlir::Location loc;
   const Isa &isa;
 
   int64_t width() const { return isa.width; }
-  mlir::VectorType vectorOf(mlir::Type element) { return mlir::VectorType::get({width()}, element); }
+  mlir::VectorType vectorOf(mlir::Type element) {
+    return mlir::VectorType::get({width()}, element);
+  }
   mlir::VectorType floats() { return vectorOf(b.getF32Type()); }
 
   // Index arithmetic, folded where constant.
@@ -72,19 +77,25 @@ public:
   /// The flat offset of an operand's element.
   mlir::Value offsetOf(const Operand &operand, mlir::ValueRange point);
   mlir::Value loadScalar(const Operand &operand, mlir::ValueRange point);
-  /// `width` neighbours along `lane`; a splat where the operand does not move along it. Guards are not applied.
+  /// `width` neighbours along `lane`; a splat where the operand does not move along it. Guards are
+  /// not applied.
   mlir::Value loadVector(const Operand &operand, mlir::ValueRange point, unsigned lane);
-  /// Lanes inside the operand's bounds; null where all are. `limit`: also lanes with index < limit along `lane`.
-  mlir::Value mask(const Operand &operand, mlir::ValueRange point, unsigned lane, std::optional<int64_t> limit);
-  void storeVector(const Operand &operand, mlir::ValueRange point, unsigned lane, mlir::Value value, mlir::Value mask);
+  /// Lanes inside the operand's bounds; null where all are. `limit`: also lanes with index < limit
+  /// along `lane`.
+  mlir::Value mask(const Operand &operand, mlir::ValueRange point, unsigned lane,
+                   std::optional<int64_t> limit);
+  void storeVector(const Operand &operand, mlir::ValueRange point, unsigned lane, mlir::Value value,
+                   mlir::Value mask);
 
   /// A panel for call number `call` of `rows` rows in all.
   Panel panel(mlir::Value call, int64_t rows, int64_t perCall);
   /// Calls `body(first row, how many)` for groups of `group` rows and for the rest.
-  void forRows(const Panel &panel, int64_t group, llvm::function_ref<void(mlir::Value, int64_t)> body);
+  void forRows(const Panel &panel, int64_t group,
+               llvm::function_ref<void(mlir::Value, int64_t)> body);
   /// scf.for from 0 to `count`, unless it is one iteration.
   void loop(int64_t count, llvm::function_ref<void(mlir::Value)> body);
-  void loop(mlir::Value from, mlir::Value to, int64_t step, llvm::function_ref<void(mlir::Value)> body);
+  void loop(mlir::Value from, mlir::Value to, int64_t step,
+            llvm::function_ref<void(mlir::Value)> body);
 
   /// One operation of a region with vectors for scalars.
   mlir::Value vectorise(mlir::Operation &op, mlir::IRMapping &mapping);
@@ -94,7 +105,8 @@ public:
 
 // One function per kernel class; `call` is the number of the call. They return the number of calls.
 using ViewOf = llvm::function_ref<View(mlir::Value)>;
-Operand operandOf(mlir::Value tensor, mlir::AffineMap map, llvm::ArrayRef<int64_t> sizes, unsigned rowDim, ViewOf viewOf);
+Operand operandOf(mlir::Value tensor, mlir::AffineMap map, llvm::ArrayRef<int64_t> sizes,
+                  unsigned rowDim, ViewOf viewOf);
 
 int64_t emitContract(Emitter &emitter, kernel::ContractOp op, ViewOf viewOf, mlir::Value call);
 void emitContractRows(Emitter &emitter, kernel::ContractOp op, ViewOf viewOf, const Panel &panel);

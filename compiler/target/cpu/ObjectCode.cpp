@@ -44,7 +44,8 @@ namespace {
 struct ApproximateMath : mlir::PassWrapper<ApproximateMath, mlir::OperationPass<>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ApproximateMath)
   void getDependentDialects(mlir::DialectRegistry &registry) const override {
-    registry.insert<mlir::arith::ArithDialect, mlir::math::MathDialect, mlir::vector::VectorDialect>();
+    registry
+        .insert<mlir::arith::ArithDialect, mlir::math::MathDialect, mlir::vector::VectorDialect>();
   }
   void runOnOperation() override {
     mlir::RewritePatternSet patterns(&getContext());
@@ -75,7 +76,8 @@ mlir::LogicalResult lowerToLlvmDialect(mlir::ModuleOp module) {
   return passes.run(module);
 }
 
-/// kernel(ptr..., i64, ptr) becomes internal, and kernel(ptr buffers, i64 call, ptr scratch) calls it.
+/// kernel(ptr..., i64, ptr) becomes internal, and kernel(ptr buffers, i64 call, ptr scratch) calls
+/// it.
 void addEntries(llvm::Module &module) {
   llvm::SmallVector<llvm::Function *> kernels;
   for (llvm::Function &function : module)
@@ -84,7 +86,8 @@ void addEntries(llvm::Module &module) {
   llvm::LLVMContext &context = module.getContext();
   auto *pointer = llvm::PointerType::get(context, 0);
   auto *number = llvm::Type::getInt64Ty(context);
-  auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), {pointer, number, pointer}, false);
+  auto *type =
+      llvm::FunctionType::get(llvm::Type::getVoidTy(context), {pointer, number, pointer}, false);
   for (llvm::Function *kernel : kernels) {
     std::string name = kernel->getName().str();
     kernel->setName(name + "_body");
@@ -94,7 +97,8 @@ void addEntries(llvm::Module &module) {
     llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context, "", entry));
     llvm::SmallVector<llvm::Value *> arguments;
     for (unsigned i = 0; i + 2 < kernel->arg_size(); ++i)
-      arguments.push_back(builder.CreateLoad(pointer, builder.CreateConstGEP1_64(pointer, entry->getArg(0), i)));
+      arguments.push_back(
+          builder.CreateLoad(pointer, builder.CreateConstGEP1_64(pointer, entry->getArg(0), i)));
     arguments.push_back(entry->getArg(1));
     arguments.push_back(entry->getArg(2));
     builder.CreateCall(kernel, arguments);
@@ -122,8 +126,9 @@ Expected<std::unique_ptr<llvm::TargetMachine>> targetMachine(const Isa &isa) {
   if (!target)
     return Error(ExitCode::Internal, "LLVM has no target for this machine: " + message);
   llvm::TargetOptions options;
-  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
-      triple, isa.processor, "", options, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Default));
+  return std::unique_ptr<llvm::TargetMachine>(
+      target->createTargetMachine(triple, isa.processor, "", options, llvm::Reloc::PIC_,
+                                  std::nullopt, llvm::CodeGenOptLevel::Default));
 }
 
 void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
@@ -169,14 +174,16 @@ std::unique_ptr<llvm::Module> danaus::cpu::translateKernels(mlir::ModuleOp kerne
   return module;
 }
 
-Expected<std::string> danaus::cpu::generateCode(llvm::Module &module, const Isa &isa, CodeForm form) {
+Expected<std::string> danaus::cpu::generateCode(llvm::Module &module, const Isa &isa,
+                                                CodeForm form) {
   auto machine = targetMachine(isa);
   if (!machine)
     return machine.takeError();
   llvm::SmallVector<char> code;
   llvm::raw_svector_ostream stream(code);
   llvm::legacy::PassManager passes;
-  auto type = form == CodeForm::Object ? llvm::CodeGenFileType::ObjectFile : llvm::CodeGenFileType::AssemblyFile;
+  auto type = form == CodeForm::Object ? llvm::CodeGenFileType::ObjectFile
+                                       : llvm::CodeGenFileType::AssemblyFile;
   if ((*machine)->addPassesToEmitFile(passes, stream, nullptr, type))
     return Error(ExitCode::Internal, "LLVM cannot emit code for this machine");
   passes.run(module);
@@ -211,14 +218,17 @@ Expected<std::string> danaus::cpu::linkSharedObject(const std::string &object) {
     return Error(ExitCode::IoError, "cannot make a temporary file: " + code.message());
   llvm::FileRemover removeMessages(messages);
   std::optional<llvm::StringRef> redirects[] = {std::nullopt, messages.str(), messages.str()};
-  int result = llvm::sys::ExecuteAndWait(*linker, {"ld.lld", "-shared", "--build-id=none", "-s", "-o", output, input},
-                                         std::nullopt, redirects);
+  int result = llvm::sys::ExecuteAndWait(
+      *linker, {"ld.lld", "-shared", "--build-id=none", "-s", "-o", output, input}, std::nullopt,
+      redirects);
   if (result != 0) {
     auto text = llvm::MemoryBuffer::getFile(messages);
-    return Error(ExitCode::Internal, "the linker " + *linker + " failed: " + (text ? (*text)->getBuffer().str() : ""));
+    return Error(ExitCode::Internal,
+                 "the linker " + *linker + " failed: " + (text ? (*text)->getBuffer().str() : ""));
   }
   auto shared = llvm::MemoryBuffer::getFile(output);
   if (!shared)
-    return Error(ExitCode::IoError, "cannot read the linker's output: " + shared.getError().message());
+    return Error(ExitCode::IoError,
+                 "cannot read the linker's output: " + shared.getError().message());
   return (*shared)->getBuffer().str();
 }

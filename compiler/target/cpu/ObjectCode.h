@@ -1,12 +1,13 @@
-// From the kernels' functions to machine code: MLIR to LLVM IR, LLVM's optimiser, an object file, a shared object.
+// From the kernels' functions to machine code: MLIR to LLVM IR, LLVM's optimiser, an object file, a
+// shared object.
 #pragma once
 
 #include "compiler/target/cpu/Isa.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "runtime/base/Status.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
-#include "runtime/base/Status.h"
 
 #include <memory>
 #include <string>
@@ -14,9 +15,10 @@
 
 namespace danaus::cpu {
 
-/// LLVM IR of emitKernels()'s module, optimised; each kernel has an entry of the kind KernelFunction
-/// (runtime/plan/KernelAbi.h) with the kernel's name. Null after diagnostics.
-std::unique_ptr<llvm::Module> translateKernels(mlir::ModuleOp kernels, const Isa &isa, llvm::LLVMContext &context);
+/// LLVM IR of emitKernels()'s module, optimised; each kernel has an entry of the kind
+/// KernelFunction (runtime/plan/KernelAbi.h) with the kernel's name. Null after diagnostics.
+std::unique_ptr<llvm::Module> translateKernels(mlir::ModuleOp kernels, const Isa &isa,
+                                               llvm::LLVMContext &context);
 
 /// Machine code of an optimised module.
 enum class CodeForm { Object, Assembly };
