@@ -47,7 +47,8 @@ FailureOr<LocalNames> danaus::import::nameLayers(const ModelContext &model, Arra
       const Layer *other = owner->second;
       InFlightDiagnostic error = model.error({layer->name.mark, layer->mark});
       error << "two layers of one scope are called '" << name << "'; give one another name";
-      error.attachNote(model.locationOf(other->name.mark.written() ? other->name.mark : other->mark))
+      error.attachNote(
+          model.locationOf(other->name.mark.written() ? other->name.mark : other->mark))
           << "the first is here";
       return failure();
     }

@@ -1,6 +1,6 @@
-// How layers are called. A layer is called by its name, else by its type; siblings of one scope that
-// would share a type's name get _0, _1, ... in order. `repeat` opens a scope name.i, in which a single
-// unnamed layer is called by the scope; `residual` opens none.
+// How layers are called. A layer is called by its name, else by its type; siblings of one scope
+// that would share a type's name get _0, _1, ... in order. `repeat` opens a scope name.i, in which
+// a single unnamed layer is called by the scope; `residual` opens none.
 #pragma once
 
 #include "compiler/import/ModelContext.h"
@@ -16,8 +16,8 @@ enum class ScopeKind { Model, Repeat };
 using LocalNames = llvm::DenseMap<const spec::Layer *, std::string>;
 
 /// Failure (with an error at the second) where two siblings would have the same name.
-mlir::FailureOr<LocalNames> nameLayers(const ModelContext &model, llvm::ArrayRef<spec::Layer> layers,
-                                       ScopeKind kind);
+mlir::FailureOr<LocalNames> nameLayers(const ModelContext &model,
+                                       llvm::ArrayRef<spec::Layer> layers, ScopeKind kind);
 
 /// "hidden.0" and "relu" make "hidden.0.relu"; an empty part is left out.
 std::string joinNames(llvm::StringRef scope, llvm::StringRef local);

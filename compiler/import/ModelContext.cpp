@@ -21,9 +21,7 @@ InFlightDiagnostic ModelContext::error(ArrayRef<Mark> marks) const {
   return emitError(locationOf(spec.model));
 }
 
-Location ModelContext::locationOf(Mark mark) const {
-  return spec::locationOf(spec, mark, context);
-}
+Location ModelContext::locationOf(Mark mark) const { return spec::locationOf(spec, mark, context); }
 
 Location ModelContext::locationOf(StringRef name, Mark mark) const {
   return NameLoc::get(StringAttr::get(context, name), locationOf(mark));
@@ -54,12 +52,11 @@ FailureOr<Value> ModelContext::addParameter(const Twine &name, ArrayRef<int64_t>
     return error(mark) << "with " << text << " the model has " << parameterCount
                        << " parameters, more than 2^40 (" << maxParameters << ")";
   NamedAttrList attributes;
-  attributes.append(
-      nn::InitAttr,
-      builder.getDictionaryAttr(
-          {builder.getNamedAttr("kind",
-                                builder.getStringAttr(init.scale == 0 ? "zeros" : "uniform")),
-           builder.getNamedAttr("scale", builder.getF64FloatAttr(init.scale))}));
+  attributes.append(nn::InitAttr,
+                    builder.getDictionaryAttr(
+                        {builder.getNamedAttr(
+                             "kind", builder.getStringAttr(init.scale == 0 ? "zeros" : "uniform")),
+                         builder.getNamedAttr("scale", builder.getF64FloatAttr(init.scale))}));
   if (shape.size() >= 2)
     attributes.append(nn::DecayAttr, builder.getUnitAttr());
   return addArgument(text, "parameter", *type, locationOf(text, mark), attributes);

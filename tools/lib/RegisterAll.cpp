@@ -16,9 +16,10 @@
 #include "mlir/Transforms/Passes.h"
 
 void danaus::registerAllDialects(mlir::DialectRegistry &registry) {
-  registry.insert<nn::NNDialect, kernel::KernelDialect, plan::PlanDialect, mlir::arith::ArithDialect,
-                  mlir::func::FuncDialect, mlir::LLVM::LLVMDialect, mlir::math::MathDialect,
-                  mlir::memref::MemRefDialect, mlir::scf::SCFDialect, mlir::vector::VectorDialect>();
+  registry
+      .insert<nn::NNDialect, kernel::KernelDialect, plan::PlanDialect, mlir::arith::ArithDialect,
+              mlir::func::FuncDialect, mlir::LLVM::LLVMDialect, mlir::math::MathDialect,
+              mlir::memref::MemRefDialect, mlir::scf::SCFDialect, mlir::vector::VectorDialect>();
 }
 
 void danaus::registerAllPasses() {
