@@ -212,7 +212,7 @@ LogicalResult danaus::import::checkRules(const ModelContext &model) {
     error << "no linear layer matches '" << match.value << "'; ";
     if (model.linearNames.empty())
       return error << "the model has none";
-    return error << "the nearest are " << nearestNames(match.value, model.linearNames);
+    return error << "nearest: " << nearestNames(match.value, model.linearNames);
   }
   return success();
 }

@@ -287,16 +287,20 @@ FailureOr<Value> StepParser::call(StringRef function, size_t offset, Arguments a
   return diagnostic << "known: " << llvm::join(names, ", ");
 }
 
+/// "1 tensor", "2 tensors".
+std::string counted(size_t count, StringRef noun) {
+  return (Twine(count) + " " + noun + (count == 1 ? "" : "s")).str();
+}
+
 /// First the tensors, then numbers where the function takes any.
 LogicalResult StepParser::checkArity(StringRef function, size_t offset, Arguments arguments,
                                      size_t tensors, bool takesNumbers) {
   size_t given = llvm::count_if(arguments, [](const Argument &a) { return bool(a.value); });
   if (given != tensors || (!takesNumbers && arguments.size() > tensors))
-    return error(offset) << function << " takes " << tensors
-                         << (tensors == 1 ? " tensor" : " tensors")
-                         << (takesNumbers ? " and numbers" : "") << ", got " << given
-                         << (given == 1 ? " tensor" : " tensors") << " and "
-                         << arguments.size() - given << " numbers";
+    return error(offset) << function << " takes " << counted(tensors, "tensor")
+                         << (takesNumbers ? " and numbers" : "") << ", got "
+                         << counted(given, "tensor") << " and "
+                         << counted(arguments.size() - given, "number");
   for (const Argument &argument : arguments.take_front(tensors))
     if (!argument.value)
       return error(argument.offset)

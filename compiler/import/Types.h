@@ -212,6 +212,7 @@ public:
       E &entry = slot.emplace_back();
       if constexpr (IsAt<E>::value) {
         entry.mark = item.mark;
+        entry.mark.column += item.quoted; // texts are parsed further: their first character
         element->readAny(item, &entry.value, reader);
       } else {
         element->readAny(item, &entry, reader);

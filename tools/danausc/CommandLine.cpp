@@ -58,6 +58,8 @@ struct Flags {
       "emit", cl::value_desc("stage"), cl::cat(category),
       cl::desc("Print a stage (nn, structure, gradient, fused, kernels, plan, llvm, asm) or a "
                "table (fusion, summary) in place of compiling")};
+  cl::opt<bool> remarks{"remarks", cl::cat(category),
+                        cl::desc("Print what the passes tell about their decisions")};
   cl::opt<bool> printConfig{"print-config", cl::cat(category),
                             cl::desc("Print the spec with every default written out")};
   cl::opt<bool> printSchema{"print-schema", cl::cat(category),
@@ -135,6 +137,7 @@ std::optional<CommandLine> danaus::parseCommandLine(int argc, char **argv) {
 
   CommandLine line;
   line.output = flags.output;
+  line.remarks = flags.remarks;
   line.printConfig = flags.printConfig;
   line.printSchema = flags.printSchema;
   if (auto problem = readWords(flags.words, line))

@@ -23,6 +23,7 @@ struct CommandLine {
   std::vector<CpuTarget> targets;     ///< at least one
   std::optional<Emission> emit;       ///< none: a model binary
   bool printConfig = false, printSchema = false;
+  bool remarks = false; ///< print what the passes tell about their decisions
 };
 
 /// None after printing to stderr what is wrong: exit code 2. --help and --version end the program

@@ -88,6 +88,11 @@ static ExitCode run(const CommandLine &line) {
   mlir::MLIRContext context;
   context.printOpOnDiagnostic(false);
   mlir::SourceMgrDiagnosticHandler diagnostics(sources, &context);
+  // The newest handler is asked first: what it takes, nobody prints.
+  mlir::ScopedDiagnosticHandler remarks(&context, [&](mlir::Diagnostic &diagnostic) {
+    bool isRemark = diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark;
+    return mlir::success(isRemark && !line.remarks);
+  });
 
   mlir::FailureOr<spec::Spec> spec = spec::readSpec(sources, line.overrides, &context);
   if (failed(spec))
