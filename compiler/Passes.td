@@ -4,6 +4,25 @@
 
 include "mlir/Pass/PassBase.td"
 
+def NNRecognise : Pass<"nn-recognise", "::mlir::func::FuncOp"> {
+  let summary = "turn chains of primitives into structured linears where they are provably the same function";
+  let description = [{
+    A product with a weight is a linear, an addition after a linear its bias, two linears through a narrow middle a
+    low-rank linear, and two batched products with Monarch's permutation between them a Monarch linear. A permutation
+    is checked element by element, however it is written. A remark says why a chain that came close is none.
+
+    ```mlir
+    %vt = nn.transpose %v [1, 0] : tensor<4x32xf32> -> tensor<32x4xf32>
+    %h = nn.matmul %x, %vt : tensor<8x32xf32>, tensor<32x4xf32> -> tensor<8x4xf32>
+    %ut = nn.transpose %u [1, 0] : tensor<16x4xf32> -> tensor<4x16xf32>
+    %y = nn.matmul %h, %ut : tensor<8x4xf32>, tensor<4x16xf32> -> tensor<8x16xf32>
+    // becomes
+    %y = nn.low_rank_linear %x, %v, %u : tensor<8x32xf32>, tensor<4x32xf32>, tensor<16x4xf32> -> tensor<8x16xf32>
+    ```
+  }];
+  let dependentDialects = ["::danaus::nn::NNDialect"];
+}
+
 def NNExpandLinears : Pass<"nn-expand-linears", "::mlir::func::FuncOp"> {
   let summary = "write linears, structured or not, and matrix products as nn.contract and nn.add";
   let description = [{
