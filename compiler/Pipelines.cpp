@@ -9,7 +9,10 @@ using namespace mlir;
 using namespace danaus;
 
 /// Every linear that has a structure is a structured operation, however it was written.
-static void structurePhase(OpPassManager &passes) { passes.addPass(createCanonicalizerPass()); }
+static void structurePhase(OpPassManager &passes) {
+  passes.addNestedPass<func::FuncOp>(createNNRecognise());
+  passes.addPass(createCanonicalizerPass());
+}
 
 /// @forward is gone; @train_step and @eval_step hold contractions, element-wise operations, losses
 /// and updates.
