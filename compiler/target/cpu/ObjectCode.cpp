@@ -57,8 +57,7 @@ struct ApproximateMath : mlir::PassWrapper<ApproximateMath, mlir::OperationPass<
 
 mlir::LogicalResult lowerToLlvmDialect(mlir::ModuleOp module) {
   mlir::PassManager passes(module.getContext());
-  if (failed(mlir::applyPassManagerCLOptions(passes)))
-    return mlir::failure();
+  (void)mlir::applyPassManagerCLOptions(passes); // fails where a program has no such options
   passes.addPass(mlir::createCanonicalizerPass());
   passes.addPass(mlir::createCSEPass());
   passes.addPass(std::make_unique<ApproximateMath>());
