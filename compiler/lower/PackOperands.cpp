@@ -15,13 +15,26 @@ using namespace danaus;
 
 namespace {
 
-/// The rhs as (batch..., ceil(N / panel), K, panel), in front of the kernel that reads it.
+/// The largest group (n mod G) in a map; 1 where there is none.
+int64_t groupOf(AffineMap map) {
+  int64_t group = 1;
+  map.walkExprs([&](AffineExpr expr) {
+    if (expr.getKind() == AffineExprKind::Mod)
+      if (auto size = dyn_cast<AffineConstantExpr>(cast<AffineBinaryOpExpr>(expr).getRHS()))
+        group = std::max(group, size.getValue());
+  });
+  return group;
+}
+
+/// The rhs in front of the kernel that reads it, as (batch..., ceil(N / panel), K, panel); as
+/// (batch..., K, N) where a group of Monarch's would be cut by a panel's end.
 void pack(kernel::ContractOp op, Operation *before, int64_t panel) {
   OpBuilder builder(before);
   auto sizes = op.getSizes();
   unsigned dims = sizes.size(), batch = op.getNumBatch();
   // Only batch dimensions that the rhs depends on get a place in the packed tensor.
   AffineMap map = op.getMap(kernel::ContractOp::RhsMap);
+  bool panels = panel % groupOf(map) == 0;
   SmallVector<int64_t> shape;
   SmallVector<AffineExpr> source(dims, builder.getAffineConstantExpr(0)), packed;
   for (unsigned i = 0; i < batch; ++i)
@@ -30,14 +43,20 @@ void pack(kernel::ContractOp op, Operation *before, int64_t panel) {
       shape.push_back(sizes[i]);
       packed.push_back(builder.getAffineDimExpr(i));
     }
-  unsigned first = shape.size();
-  auto slab = builder.getAffineDimExpr(first), k = builder.getAffineDimExpr(first + 1),
-       lane = builder.getAffineDimExpr(first + 2);
-  source[op.getN()] = slab * panel + lane;
-  source[op.getK()] = k;
-  shape.append({int64_t(llvm::divideCeil(sizes[op.getN()], panel)), sizes[op.getK()], panel});
-  auto n = builder.getAffineDimExpr(op.getN());
-  packed.append({n.floorDiv(panel), builder.getAffineDimExpr(op.getK()), n % panel});
+  auto next = [&] { return builder.getAffineDimExpr(shape.size()); };
+  auto n = builder.getAffineDimExpr(op.getN()), k = builder.getAffineDimExpr(op.getK());
+  AffineExpr first = builder.getAffineConstantExpr(0);
+  if (panels) {
+    first = next() * panel;
+    shape.push_back(llvm::divideCeil(sizes[op.getN()], panel));
+    packed.push_back(n.floorDiv(panel));
+  }
+  source[op.getK()] = next();
+  shape.push_back(sizes[op.getK()]);
+  packed.push_back(k);
+  source[op.getN()] = first + next();
+  shape.push_back(panels ? panel : sizes[op.getN()]);
+  packed.push_back(panels ? n % panel : n);
 
   auto element = cast<RankedTensorType>(op.getRhs().getType()).getElementType();
   auto copy = kernel::CopyOp::create(builder, op.getLoc(), RankedTensorType::get(shape, element),
@@ -46,10 +65,11 @@ void pack(kernel::ContractOp op, Operation *before, int64_t panel) {
                                          map.replaceDimsAndSymbols(source, {}, shape.size(), 0))));
   SmallVector<Attribute> maps(op.getMaps().getValue());
   maps[kernel::ContractOp::RhsMap] =
-      AffineMapAttr::get(AffineMap::get(dims, 0, packed, &*builder.getContext()));
+      AffineMapAttr::get(AffineMap::get(dims, 0, packed, builder.getContext()));
   op.getRhsMutable().assign(copy.getResult());
   op.setMapsAttr(builder.getArrayAttr(maps));
-  op.setPanel(panel);
+  if (panels)
+    op.setPanel(panel);
 }
 
 struct PackOperands : danaus::impl::KernelPackOperandsBase<PackOperands> {

@@ -1,5 +1,5 @@
-// Machine code against the reference interpreter: random small models, the whole training and evaluation
-// step, every instruction set of this machine, one and two threads.
+// Machine code against the reference interpreter: random small models, the whole training and
+// evaluation step, every instruction set of this machine, one and two threads.
 #include "compiler/Compiler.h"
 #include "compiler/import/ImportModel.h"
 #include "compiler/import/ReadSpec.h"
@@ -34,22 +34,30 @@ public:
       std::string name = "l" + std::to_string(i);
       layers += "    - linear: {name: " + name + ", out: " + std::to_string(out) +
                 (random() % 4 ? "" : ", bias: false") +
-                (i == depth ? "" : ", activation: " + choice({"relu", "gelu", "gelu_tanh"})) + "}\n";
+                (i == depth ? "" : ", activation: " + choice({"relu", "gelu", "gelu_tanh"})) +
+                "}\n";
       structure += rule(name, in, out);
       in = out;
     }
-    return "name: random\nmodel:\n  input: {shape: [" + std::to_string(width) + "]}\n  layers:\n" + layers +
-           (structure.empty() ? "" : "structure:\n" + structure) + "data: {name: fashion_mnist}\ntrain: {batch_size: " +
-           std::to_string(batch) + ", loss: {cross_entropy: {label_smoothing: " + choice({"0.0", "0.1"}) + "}}" +
+    return "name: random\nmodel:\n  input: {shape: [" + std::to_string(width) + "]}\n  layers:\n" +
+           layers + (structure.empty() ? "" : "structure:\n" + structure) +
+           "data: {name: fashion_mnist}\ntrain: {batch_size: " + std::to_string(batch) +
+           ", loss: {cross_entropy: {label_smoothing: " + choice({"0.0", "0.1"}) + "}}" +
            (random() % 2 ? ", clip_grad_norm: 0.5" : "") + "}\noptimizer: " +
-           choice({"{type: sgd, lr: 0.1}", "{type: sgd, lr: 0.1, momentum: 0.9, weight_decay: 0.01}", "{type: adam, lr: 0.01}",
-                   "{type: adam, lr: 0.01, weight_decay: 0.1}", "{type: adamw, lr: 0.01, weight_decay: 0.1}"}) +
+           choice({"{type: sgd, lr: 0.1}",
+                   "{type: sgd, lr: 0.1, momentum: 0.9, weight_decay: 0.01}",
+                   "{type: adam, lr: 0.01}", "{type: adam, lr: 0.01, weight_decay: 0.1}",
+                   "{type: adamw, lr: 0.01, weight_decay: 0.1}"}) +
            "\n";
   }
 
 private:
-  int64_t pick(std::initializer_list<int64_t> values) { return values.begin()[random() % values.size()]; }
-  std::string choice(std::initializer_list<const char *> values) { return values.begin()[random() % values.size()]; }
+  int64_t pick(std::initializer_list<int64_t> values) {
+    return values.begin()[random() % values.size()];
+  }
+  std::string choice(std::initializer_list<const char *> values) {
+    return values.begin()[random() % values.size()];
+  }
   int64_t size() { return pick({1, 2, 3, 5, 16, 17, 23, 31, 32, 48, 64, 65, 90, 97, 128, 131}); }
 
   std::string rule(const std::string &name, int64_t in, int64_t out) {
@@ -101,13 +109,16 @@ struct Model {
       steps = nullptr;
   }
 
-  mlir::func::FuncOp step(llvm::StringRef name) { return steps->lookupSymbol<mlir::func::FuncOp>(name); }
+  mlir::func::FuncOp step(llvm::StringRef name) {
+    return steps->lookupSymbol<mlir::func::FuncOp>(name);
+  }
 
 private:
   std::optional<mlir::ScopedDiagnosticHandler> quiet;
 };
 
-/// Arguments of @train_step: input, labels, control, parameters, states (per parameter, slot by slot).
+/// Arguments of @train_step: input, labels, control, parameters, states (per parameter, slot by
+/// slot).
 std::vector<Tensor> randomStepArguments(Model &model, unsigned seed) {
   std::mt19937 random(seed);
   auto train = model.step("train_step");
@@ -115,7 +126,8 @@ std::vector<Tensor> randomStepArguments(Model &model, unsigned seed) {
   int64_t classes = nn::shapeOf(model.step("eval_step").front().getTerminator()->getOperand(1))[1];
   for (auto argument : train.getArguments()) {
     auto shape = nn::shapeOf(argument);
-    auto role = train.getArgAttrOfType<mlir::StringAttr>(argument.getArgNumber(), nn::RoleAttr).getValue();
+    auto role =
+        train.getArgAttrOfType<mlir::StringAttr>(argument.getArgNumber(), nn::RoleAttr).getValue();
     Tensor tensor = reference::randomTensor(shape, random);
     int64_t valid = std::max<int64_t>(1, shape.empty() ? 1 : shape[0] - shape[0] / 5);
     if (role == "label")
@@ -140,7 +152,9 @@ std::vector<Tensor> randomStepArguments(Model &model, unsigned seed) {
   return arguments;
 }
 
-void copyTo(std::span<float> to, const Tensor &from) { std::copy(from.data.begin(), from.data.end(), to.begin()); }
+void copyTo(std::span<float> to, const Tensor &from) {
+  std::copy(from.data.begin(), from.data.end(), to.begin());
+}
 
 void setArguments(Executor &executor, const std::vector<Tensor> &arguments) {
   copyTo(executor.input(), arguments[0]);
@@ -181,7 +195,8 @@ double errorOf(std::span<const float> got, const Tensor &wanted) {
 class Folder {
 public:
   Folder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "danaus-kernel-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "danaus-kernel-XXXXXX").string();
     path = mkdtemp(pattern.data());
   }
   ~Folder() { std::filesystem::remove_all(path); }
@@ -261,7 +276,8 @@ TEST_P(RandomModels, StepsAgreeWithTheReference) {
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomModels, testing::Range(0u, 30u));
 
 TEST(Step, ALossThatIsNotFiniteLeavesEverythingAsItWas) {
-  Model model("name: diverged\nmodel:\n  input: {shape: [20]}\n  layers:\n    - linear: {out: 12, activation: relu}\n"
+  Model model("name: diverged\nmodel:\n  input: {shape: [20]}\n  layers:\n    - linear: {out: 12, "
+              "activation: relu}\n"
               "    - linear: {out: 5}\ndata: {name: fashion_mnist}\ntrain: {batch_size: 8}\n"
               "optimizer: {type: adamw, lr: 0.01, weight_decay: 0.1}\n");
   ASSERT_TRUE(model.steps);
@@ -277,7 +293,8 @@ TEST(Step, ALossThatIsNotFiniteLeavesEverythingAsItWas) {
     auto after = resultsOf(*loaded.executor);
     EXPECT_TRUE(std::isnan(after.back()[metrics::Loss]));
     for (size_t i = 0; i + 1 < after.size(); ++i)
-      EXPECT_EQ(std::memcmp(after[i].data(), before[i].data(), 4 * before[i].size()), 0) << "result " << i;
+      EXPECT_EQ(std::memcmp(after[i].data(), before[i].data(), 4 * before[i].size()), 0)
+          << "result " << i;
   }
 }
 
