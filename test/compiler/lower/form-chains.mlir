@@ -1,0 +1,18 @@
+// RUN: danaus-opt %s --nn-form-kernels --kernel-form-chains | FileCheck %s
+#x = affine_map<(t, o, i) -> (t, i)>
+#w = affine_map<(t, o, i) -> (o, i)>
+#y = affine_map<(t, o, i) -> (t, o)>
+
+// Two products over the same rows are one launch; the sum over rows is another.
+// CHECK-LABEL: @low_rank
+// CHECK: %[[C:.*]]:2 = kernel.chain
+// CHECK: kernel.contract
+// CHECK: kernel.contract
+// CHECK: kernel.yield
+// CHECK: kernel.contract %[[C]]#1
+func.func @low_rank(%x: tensor<4x8xf32>, %v: tensor<2x8xf32>, %u: tensor<3x2xf32>) -> (tensor<4x3xf32>, tensor<3x2xf32>) {
+  %h = nn.contract %x, %v sizes [4, 2, 8] maps [#x, #w, #y] : tensor<4x8xf32>, tensor<2x8xf32> -> tensor<4x2xf32>
+  %y = nn.contract %h, %u sizes [4, 3, 2] maps [#x, #w, #y] : tensor<4x2xf32>, tensor<3x2xf32> -> tensor<4x3xf32>
+  %g = nn.contract %y, %h sizes [4, 3, 2] maps [#y, #x, #w] : tensor<4x3xf32>, tensor<4x2xf32> -> tensor<3x2xf32>
+  return %y, %g : tensor<4x3xf32>, tensor<3x2xf32>
+}

@@ -1,0 +1,21 @@
+// RUN: danaus-opt %s --nn-form-kernels --kernel-choose-tiles --kernel-pack-operands | FileCheck %s
+#x = affine_map<(t, o, i) -> (t, i)>
+#w = affine_map<(t, o, i) -> (o, i)>
+#y = affine_map<(t, o, i) -> (t, o)>
+
+// The forward product reads the weight across its rows: it is packed, padded to whole panels.
+// CHECK: affine_map<(d0, d1, d2) -> (d0 * 64 + d2, d1)>
+// CHECK-LABEL: @forward
+// CHECK: %[[P:.*]] = kernel.copy %arg1 map {{.*}} tensor<100x64xf32> -> tensor<2x64x64xf32>
+// CHECK: kernel.contract %arg0, %[[P]] {{.*}} panel 64
+func.func @forward(%x: tensor<32x64xf32>, %w: tensor<100x64xf32>) -> tensor<32x100xf32> {
+  %y = nn.contract %x, %w sizes [32, 100, 64] maps [#x, #w, #y] : tensor<32x64xf32>, tensor<100x64xf32> -> tensor<32x100xf32>
+  return %y : tensor<32x100xf32>
+}
+// The gradient of the input reads it along them.
+// CHECK-LABEL: @backward
+// CHECK-NOT: kernel.copy
+func.func @backward(%d: tensor<32x100xf32>, %w: tensor<100x64xf32>) -> tensor<32x64xf32> {
+  %g = nn.contract %d, %w sizes [32, 100, 64] maps [#y, #w, #x] : tensor<32x100xf32>, tensor<100x64xf32> -> tensor<32x64xf32>
+  return %g : tensor<32x64xf32>
+}
