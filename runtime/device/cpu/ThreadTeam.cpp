@@ -35,14 +35,14 @@ private:
   sigset_t before;
 };
 
-void pin(std::thread &thread, int cpu) {
+void pin(pthread_t thread, int cpu) {
   if (cpu >= CPU_SETSIZE)
     return;
   cpu_set_t mask;
   CPU_ZERO(&mask);
   CPU_SET(cpu, &mask);
   // A refusal costs speed only.
-  pthread_setaffinity_np(thread.native_handle(), sizeof(mask), &mask);
+  pthread_setaffinity_np(thread, sizeof(mask), &mask);
 }
 
 } // namespace
@@ -81,8 +81,9 @@ Status ThreadTeam::start() {
     for (unsigned thread = 1; thread < count; ++thread) {
       workers.emplace_back([this, thread] { workerLoop(thread); });
       if (cpus.size() == count)
-        pin(workers.back(), cpus[thread]);
+        pin(workers.back().native_handle(), cpus[thread]);
     }
+    pinCaller(cpus);
   } catch (const std::system_error &error) {
     return Error(
         ExitCode::DeviceUnavailable,
@@ -91,7 +92,20 @@ Status ThreadTeam::start() {
   return Status::ok();
 }
 
+/// The caller is thread 0: unpinned, it may share a core with a pinned worker for seconds (seen as
+/// steps of twice the time).
+void ThreadTeam::pinCaller(const std::vector<int> &cpus) {
+  if (count < 2 || cpus.size() != count)
+    return;
+  caller = pthread_self();
+  callerPinned = pthread_getaffinity_np(caller, sizeof(callerMask), &callerMask) == 0;
+  if (callerPinned)
+    pin(caller, cpus[0]);
+}
+
 ThreadTeam::~ThreadTeam() {
+  if (callerPinned && pthread_equal(caller, pthread_self()))
+    pthread_setaffinity_np(caller, sizeof(callerMask), &callerMask);
   jobFunction = nullptr;
   jobRound.advance();
   for (std::thread &worker : workers)

@@ -8,6 +8,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <pthread.h>
+#include <sched.h>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -65,6 +67,7 @@ private:
 
   explicit ThreadTeam(unsigned threads);
   Status start();
+  void pinCaller(const std::vector<int> &cpus);
   void runErased(ErasedJob function, void *context);
   void workerLoop(unsigned thread);
 
@@ -81,6 +84,9 @@ private:
   alignas(64) ErasedJob jobFunction = nullptr; ///< null: the workers end
   void *jobContext = nullptr;
   std::vector<std::thread> workers;
+  pthread_t caller = {}; ///< its affinity mask is put back when the team ends
+  cpu_set_t callerMask = {};
+  bool callerPinned = false;
 };
 
 } // namespace danaus
