@@ -48,6 +48,12 @@ Error notFound(const DatasetFormat &format, const std::vector<std::string> &fold
 
 } // namespace
 
+Expected<Image> Dataset::load(size_t index) const {
+  if (!inMemory())
+    return Error(ExitCode::DataInvalid, "cannot decode " + files[index]);
+  return Image{shape, {row(index), row(index) + shape.pixels()}};
+}
+
 DataEnvironment DataEnvironment::fromProcess() {
   DataEnvironment environment;
   environment.danausData = environmentVariable("DANAUS_DATA");

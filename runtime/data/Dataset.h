@@ -4,6 +4,7 @@
 #pragma once
 
 #include "runtime/base/Status.h"
+#include "runtime/data/Image.h"
 
 #include <cstdint>
 #include <span>
@@ -12,25 +13,26 @@
 
 namespace danaus {
 
-/// One image: pixels are stored channel by channel, row by row.
-struct ImageShape {
-  uint32_t channels = 0, height = 0, width = 0;
-  size_t pixels() const { return size_t(channels) * height * width; }
-  bool operator==(const ImageShape &) const = default;
-};
-
+/// Images of one shape in memory, or the files of an image folder, decoded when they are asked for.
 struct Dataset {
   std::string name;
   /// The folder it was read from.
   std::string folder;
+  /// Of every image in memory; of files only the channels are known.
   ImageShape shape;
   uint32_t classes = 0;
   std::vector<std::string> classNames;
-  /// count() x shape.pixels().
+  /// count() x shape.pixels(); empty where `files` is not.
   std::vector<uint8_t> images;
+  /// count() paths of JPEG or PNG files; empty where the images are in memory.
+  std::vector<std::string> files;
   std::vector<int32_t> labels;
 
   size_t count() const { return labels.size(); }
+  bool inMemory() const { return files.empty(); }
+  /// Image `index`, decoded where it is a file (DataInvalid names the file). Thread-safe.
+  Expected<Image> load(size_t index) const;
+  /// Only in memory.
   const uint8_t *row(size_t index) const { return images.data() + index * shape.pixels(); }
 };
 
