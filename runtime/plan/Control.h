@@ -17,6 +17,12 @@ inline constexpr size_t Correction1 = 2;
 inline constexpr size_t Correction2 = 3;
 /// 1 at the first update, else 0: SGD's momentum buffer starts as the gradient.
 inline constexpr size_t FirstUpdate = 4;
+/// 32-bit integers in the bits of the floats, for nn.dropout's counters: the seed's two halves, the
+/// number of the update (from 0), and the place of this launch's first sample in the global batch.
+inline constexpr size_t RandomKey0 = 8;
+inline constexpr size_t RandomKey1 = 9;
+inline constexpr size_t RandomStep = 10;
+inline constexpr size_t FirstSample = 11;
 inline constexpr size_t Count = 16;
 } // namespace danaus::control
 

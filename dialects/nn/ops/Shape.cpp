@@ -2,23 +2,38 @@
 #include "dialects/nn/NN.h"
 
 #include "mlir/IR/Builders.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace danaus::nn;
 
 namespace {
-/// Ranks agree, and `smaller` is nowhere larger than `larger`: pad and slice, from their two sides.
-LogicalResult verifyFits(Operation *op, ArrayRef<int64_t> smaller, ArrayRef<int64_t> larger) {
+/// Ranks agree, and `smaller`, moved by `low`, lies inside `larger`: pad and slice, from their two
+/// sides.
+LogicalResult verifyFits(Operation *op, ArrayRef<int64_t> smaller, ArrayRef<int64_t> larger,
+                         std::optional<ArrayRef<int64_t>> low) {
   // pad_c1, slice_c1
   if (smaller.size() != larger.size())
     return op->emitOpError() << "ranks of input and result differ: "
                              << shapeText(shapeOf(op->getOperand(0))) << " against "
                              << shapeText(shapeOf(op->getResult(0)));
   // pad_c2, slice_c2
-  for (auto [small, large] : llvm::zip(smaller, larger))
-    if (small > large)
+  if (low && low->size() != smaller.size())
+    return op->emitOpError() << "has " << low->size() << " offsets for " << smaller.size()
+                             << " dimensions";
+  for (unsigned i = 0; i < smaller.size(); ++i) {
+    int64_t first = low ? (*low)[i] : 0;
+    if (first < 0 || first + smaller[i] > larger[i])
       return op->emitOpError() << "cannot turn " << shapeText(shapeOf(op->getOperand(0)))
-                               << " into " << shapeText(shapeOf(op->getResult(0)));
+                               << " into " << shapeText(shapeOf(op->getResult(0)))
+                               << (low ? " from [" : "")
+                               << (low ? llvm::join(
+                                             llvm::map_range(
+                                                 *low, [](int64_t v) { return std::to_string(v); }),
+                                             ", ") +
+                                             "]"
+                                       : "");
+  }
   return success();
 }
 } // namespace
@@ -92,19 +107,20 @@ void TransposeOp::buildBackward(OpBuilder &builder, ValueRange gradients, const 
 }
 
 LogicalResult PadOp::verify() {
-  return verifyFits(*this, shapeOf(getInput()), shapeOf(getResult()));
+  return verifyFits(*this, shapeOf(getInput()), shapeOf(getResult()), getLow());
 }
 
 void PadOp::buildBackward(OpBuilder &builder, ValueRange gradients, const llvm::BitVector &,
                           SmallVectorImpl<Value> &operands) {
-  operands[0] = SliceOp::create(builder, getLoc(), getInput().getType(), gradients[0]);
+  operands[0] =
+      SliceOp::create(builder, getLoc(), getInput().getType(), gradients[0], getLowAttr());
 }
 
 LogicalResult SliceOp::verify() {
-  return verifyFits(*this, shapeOf(getResult()), shapeOf(getInput()));
+  return verifyFits(*this, shapeOf(getResult()), shapeOf(getInput()), getLow());
 }
 
 void SliceOp::buildBackward(OpBuilder &builder, ValueRange gradients, const llvm::BitVector &,
                             SmallVectorImpl<Value> &operands) {
-  operands[0] = PadOp::create(builder, getLoc(), getInput().getType(), gradients[0]);
+  operands[0] = PadOp::create(builder, getLoc(), getInput().getType(), gradients[0], getLowAttr());
 }

@@ -30,24 +30,26 @@ def NN_TransposeOp : NN_Op<"transpose", [DeclareOpInterfaceMethods<Differentiabl
 }
 
 def NN_PadOp : NN_Op<"pad", [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
-  let summary = "zeros appended at the end of each dimension";
+  let summary = "zeros before and behind each dimension";
   let description = [{
-    (C1) ranks agree. (C2) no dimension of the result is smaller than the input's.
+    Element i of the input becomes element i + low of the result; `low` is 0 where it is not given.
+    (C1) ranks agree. (C2) `low` has an entry per dimension, none negative, and low + input fits in the result.
   }];
-  let arguments = (ins NN_Tensor:$input);
+  let arguments = (ins NN_Tensor:$input, OptionalAttr<DenseI64ArrayAttr>:$low);
   let results = (outs NN_Tensor:$result);
-  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let assemblyFormat = "$input (`from` $low^)? attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
 }
 
 def NN_SliceOp : NN_Op<"slice", [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
-  let summary = "the first elements of each dimension";
+  let summary = "a range of each dimension";
   let description = [{
-    (C1) ranks agree. (C2) no dimension of the result is larger than the input's.
+    Element i of the result is element i + low of the input; `low` is 0 where it is not given.
+    (C1) ranks agree. (C2) `low` has an entry per dimension, none negative, and low + result fits in the input.
   }];
-  let arguments = (ins NN_Tensor:$input);
+  let arguments = (ins NN_Tensor:$input, OptionalAttr<DenseI64ArrayAttr>:$low);
   let results = (outs NN_Tensor:$result);
-  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let assemblyFormat = "$input (`from` $low^)? attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
 }
 
