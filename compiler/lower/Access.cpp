@@ -100,7 +100,7 @@ std::optional<Access> Access::of(AffineMap map, ArrayRef<int64_t> shape, ArrayRe
     if (!collect(map.getResult(i), 1, index))
       return std::nullopt;
     simplify(index);
-    if (index.maximum(sizes) >= shape[i])
+    if (index.minimum() < 0 || index.maximum(sizes) >= shape[i])
       access.guards.push_back({index, shape[i]});
     for (AccessTerm term : index.terms) {
       term.coefficient *= stride;

@@ -30,10 +30,12 @@ struct AccessSum {
   /// The coefficient of plain `dim`; 0 where the sum does not use it.
   int64_t plain(unsigned dim) const;
   int64_t maximum(llvm::ArrayRef<int64_t> sizes) const;
+  /// Coefficients are not negative: the smallest value is the constant.
+  int64_t minimum() const { return constant; }
   void add(const AccessTerm &term);
 };
 
-/// One index of the operand that can leave its bounds: valid while sum < extent.
+/// One index of the operand that can leave its bounds: valid while 0 <= sum < extent.
 struct AccessGuard {
   AccessSum sum;
   int64_t extent = 0;

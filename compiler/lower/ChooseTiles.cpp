@@ -58,6 +58,16 @@ int64_t rowsPerCall(int64_t rows, int64_t atMost = 96) {
 struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
   using KernelChooseTilesBase::KernelChooseTilesBase;
 
+  /// Queries and keys of a tile: scores, and the keys turned, stay in the second-level cache. Tiles
+  /// of keys are of equal size, so that no short one is left.
+  template <typename Op> DenseI64ArrayAttr attentionTile(Op op) {
+    constexpr int64_t queries = 48, mostKeys = 256;
+    int64_t tokens = op.getTokens();
+    int64_t keys = llvm::divideCeil(tokens, llvm::divideCeil(tokens, mostKeys));
+    return DenseI64ArrayAttr::get(
+        op.getContext(), {std::min(tokens, queries), int64_t(llvm::alignTo(keys, vectorWidth))});
+  }
+
   void runOnOperation() override {
     Builder builder(&getContext());
     getOperation().walk([&](Operation *op) {
@@ -69,6 +79,10 @@ struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
             builder.getDenseI64ArrayAttr({tile.rows, tile.vectors, rowsPerCall(m)}));
       } else if (auto row = dyn_cast<kernel::RowOp>(op)) {
         row.setRows(rowsPerCall(row.getRowCount()));
+      } else if (auto attention = dyn_cast<kernel::AttentionOp>(op)) {
+        attention.setTileAttr(attentionTile(attention));
+      } else if (auto attention = dyn_cast<kernel::AttentionBackwardOp>(op)) {
+        attention.setTileAttr(attentionTile(attention));
       }
     });
     getOperation().walk([&](kernel::ChainOp chain) {

@@ -1,6 +1,7 @@
 // nn-form-kernels: every nn operation becomes one kernel operation. What may be fused is decided by
 // the passes after this one. nn.reshape stays: it moves nothing.
 #include "compiler/Passes.h"
+#include "compiler/lower/FormTokens.h"
 #include "compiler/lower/ScalarCode.h"
 #include "dialects/kernel/Kernel.h"
 #include "dialects/nn/NN.h"
@@ -75,12 +76,10 @@ private:
       return formElementwise(op);
     if (auto loss = dyn_cast<nn::CrossEntropyLossOp>(op))
       return formCrossEntropy(loss);
-    if (auto sum = dyn_cast<nn::SumLeadingOp>(op)) {
-      int64_t columns = productOf(nn::shapeOf(sum.getResult()));
-      int64_t rows = productOf(nn::shapeOf(sum.getInput())) / columns;
-      return replace(op,
-                     kernel::ReduceOp::create(builder, op->getLoc(), sum.getType(), sum.getInput(),
-                                              ArrayRef<int64_t>{rows, columns}));
+    if (auto values = formTokens(builder, op); succeeded(values)) {
+      op->replaceAllUsesWith(*values);
+      erased.insert(op);
+      return success();
     }
     if (auto norm = dyn_cast<nn::SquareNormOp>(op))
       return replace(op, kernel::SquareNormOp::create(builder, op->getLoc(), norm.getType(),
@@ -105,14 +104,7 @@ private:
     return success();
   }
 
-  /// The same elements under another shape.
-  Value reshaped(Value value, ArrayRef<int64_t> shape) {
-    if (nn::shapeOf(value) == shape)
-      return value;
-    auto type =
-        RankedTensorType::get(shape, cast<RankedTensorType>(value.getType()).getElementType());
-    return nn::ReshapeOp::create(builder, value.getLoc(), type, value);
-  }
+  Value reshaped(Value value, ArrayRef<int64_t> shape) { return reshapedTo(builder, value, shape); }
 
   AffineMap mapOf(unsigned dims, ArrayRef<AffineExpr> exprs) {
     return AffineMap::get(dims, 0, exprs, builder.getContext());
@@ -320,6 +312,10 @@ private:
       auto transpose = dyn_cast<nn::TransposeOp>(op);
       exprs[transpose ? transpose.getPermutation()[i] : i] = builder.getAffineDimExpr(i);
     }
+    // A slice reads from `low` on; a pad has its input there.
+    if (auto low = op->getAttrOfType<DenseI64ArrayAttr>("low"))
+      for (auto [expr, offset] : llvm::zip(exprs, low.asArrayRef()))
+        expr = expr + (isa<nn::SliceOp>(op) ? offset : -offset);
     return replace(op, kernel::CopyOp::create(builder, op->getLoc(), op->getResult(0).getType(),
                                               op->getOperand(0),
                                               AffineMapAttr::get(mapOf(rank, exprs))));

@@ -20,7 +20,8 @@ StringRef reasonAgainst(kernel::ContractOp contract, kernel::RowOp row, unsigned
   if (!row.getMap(input).isIdentity())
     return "it reads the product in another order";
   if (!row.getBody().getOps<kernel::RowReduceOp>().empty() ||
-      !row.getBody().getOps<kernel::ColumnOp>().empty())
+      !row.getBody().getOps<kernel::ColumnOp>().empty() ||
+      !row.getBody().getOps<kernel::RowIndexOp>().empty())
     return "it needs whole rows";
   for (unsigned i = 0; i < row.getNumResults(); ++i)
     if (!row.getResultMap(i).isIdentity())

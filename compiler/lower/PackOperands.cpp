@@ -4,6 +4,7 @@
 #include "compiler/Passes.h"
 #include "compiler/lower/Access.h"
 #include "dialects/kernel/Kernel.h"
+#include "dialects/nn/NN.h"
 
 namespace danaus {
 #define GEN_PASS_DEF_KERNELPACKOPERANDS
@@ -75,6 +76,21 @@ void pack(kernel::ContractOp op, Operation *before, int64_t panel) {
 struct PackOperands : danaus::impl::KernelPackOperandsBase<PackOperands> {
   using KernelPackOperandsBase::KernelPackOperandsBase;
 
+  /// Whether the value is an argument; reshapes of it are moved to the front.
+  bool isWeight(Value value) {
+    auto reshape = value.getDefiningOp<nn::ReshapeOp>();
+    if (!reshape)
+      return isa<BlockArgument>(value);
+    if (!isWeight(reshape.getInput()))
+      return false;
+    Operation *front = &getOperation().front().front();
+    if (Operation *before = reshape.getInput().getDefiningOp())
+      reshape->moveAfter(before);
+    else if (front != reshape)
+      reshape->moveBefore(front);
+    return true;
+  }
+
   void runOnOperation() override {
     SmallVector<kernel::ContractOp> contracts;
     getOperation().walk([&](kernel::ContractOp op) { contracts.push_back(op); });
@@ -87,8 +103,10 @@ struct PackOperands : danaus::impl::KernelPackOperandsBase<PackOperands> {
       Operation *place = op;
       while (place->getParentOp() != getOperation())
         place = place->getParentOp();
-      if (isa<BlockArgument>(op.getRhs()))
-        place = &getOperation().front().front();
+      if (isWeight(op.getRhs())) {
+        Operation *reshape = op.getRhs().getDefiningOp();
+        place = reshape ? reshape->getNextNode() : &getOperation().front().front();
+      }
       pack(op, place, (*op.getTile())[1] * vectorWidth);
     }
   }

@@ -57,6 +57,11 @@ void collectPlaces(Location loc, llvm::SetVector<StringRef> &names,
 int64_t macsOf(Operation *op) {
   int64_t macs = 0;
   op->walk([&](kernel::ContractOp contract) { macs += contract.getMacs(); });
+  if (auto attention = dyn_cast<kernel::AttentionOp>(op))
+    macs += 2 * attention.getProductMacs();
+  if (auto attention =
+          dyn_cast<kernel::AttentionBackwardOp>(op)) // scores again, and four gradients
+    macs += 5 * attention.getProductMacs();
   return macs;
 }
 

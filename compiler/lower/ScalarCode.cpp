@@ -1,6 +1,7 @@
 // Scalar formulas of activations, cross-entropy and optimizers, in arith and math.
 #include "compiler/lower/ScalarCode.h"
 
+#include "compiler/lower/Scalar.h"
 #include "dialects/kernel/Kernel.h"
 #include "dialects/nn/NN.h"
 
@@ -10,29 +11,6 @@ using namespace mlir;
 using namespace danaus;
 
 namespace {
-
-/// Short spellings of float32 arithmetic at one place.
-struct Scalar {
-  OpBuilder &builder;
-  Location loc;
-
-  Value number(double value) {
-    return arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(value));
-  }
-  Value add(Value a, Value b) { return arith::AddFOp::create(builder, loc, a, b); }
-  Value sub(Value a, Value b) { return arith::SubFOp::create(builder, loc, a, b); }
-  Value mul(Value a, Value b) { return arith::MulFOp::create(builder, loc, a, b); }
-  Value div(Value a, Value b) { return arith::DivFOp::create(builder, loc, a, b); }
-  Value select(Value condition, Value a, Value b) {
-    return arith::SelectOp::create(builder, loc, condition, a, b);
-  }
-  Value compare(arith::CmpFPredicate predicate, Value a, Value b) {
-    return arith::CmpFOp::create(builder, loc, predicate, a, b);
-  }
-  Value reduce(kernel::ReduceKind kind, Value v) {
-    return kernel::RowReduceOp::create(builder, loc, v.getType(), kind, v);
-  }
-};
 
 /// The tanh form's inner value u = sqrt(2/pi) (x + 0.044715 x^3).
 Value tanhArgument(Scalar s, Value x) {

@@ -22,7 +22,6 @@ void KernelDialect::initialize() {
 
 namespace {
 int64_t rankOf(Value value) { return cast<RankedTensorType>(value.getType()).getRank(); }
-int64_t elementsOf(Value value) { return cast<RankedTensorType>(value.getType()).getNumElements(); }
 
 /// One map per operand and result, each over `dims` dimensions and with the tensor's rank as
 /// results.
@@ -143,14 +142,45 @@ LogicalResult CopyOp::verify() {
 }
 
 LogicalResult ReduceOp::verify() {
-  auto sizes = getSizes();
+  // reduce_c3
+  if (getSizes().size() != 3)
+    return emitOpError() << "sizes must be [batch, rows, columns], got [" << getSizes() << "]";
   // reduce_c1
-  if (sizes.size() != 2 || sizes[0] * sizes[1] != elementsOf(getInput()) ||
-      sizes[1] != elementsOf(getResult()))
-    return emitOpError() << "sizes [" << sizes << "] do not fit " << elementsOf(getInput())
-                         << " elements reduced to " << elementsOf(getResult());
+  SmallVector<Value> indexed(getInputs());
+  indexed.append(getResults().begin(), getResults().end());
+  if (failed(verifyMaps(*this, getMaps(), 3, indexed)))
+    return failure();
+  // reduce_c4
+  for (unsigned i = 0; i < getNumResults(); ++i)
+    if (getResultMap(i).isFunctionOfDim(1))
+      return emitOpError() << "result " << i << " depends on the row";
+  // reduce_c2
+  return verifyRegion(*this, getBody(), getInputs().size(), getResults().size());
+}
+
+namespace {
+template <typename Op> LogicalResult verifyAttention(Op op) {
+  auto query = cast<RankedTensorType>(op.getQuery().getType());
+  // attention_c1, attention_backward_c1
+  if (query.getRank() != 3)
+    return op.emitOpError("query must be (batch, tokens, d)");
+  int64_t heads = op.getHeads();
+  // attention_c2, attention_backward_c2
+  if (heads < 1 || query.getDimSize(2) % heads != 0)
+    return op.emitOpError() << heads << " heads do not divide d = " << query.getDimSize(2);
+  // attention_c3, attention_backward_c3
+  auto logsumexp = cast<RankedTensorType>(op.getLogsumexp().getType()).getShape();
+  if (logsumexp != ArrayRef<int64_t>{query.getDimSize(0), heads, query.getDimSize(1)})
+    return op.emitOpError("logsumexp must be (batch, heads, tokens)");
+  // attention_c4, attention_backward_c4
+  if (auto tile = op.getTile(); tile && (tile->size() != 2 || (*tile)[0] < 1 || (*tile)[1] < 1))
+    return op.emitOpError() << "tile must be [queries, keys], got [" << *tile << "]";
   return success();
 }
+} // namespace
+
+LogicalResult AttentionOp::verify() { return verifyAttention(*this); }
+LogicalResult AttentionBackwardOp::verify() { return verifyAttention(*this); }
 
 LogicalResult UpdateOp::verify() {
   size_t count = getParameters().size();

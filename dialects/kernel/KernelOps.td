@@ -11,7 +11,7 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 def Kernel_Dialect : Dialect {
   let name = "kernel";
   let cppNamespace = "::danaus::kernel";
-  let summary = "fused kernels: contract, row, chain, copy, reduce, update";
+  let summary = "fused kernels: contract, row, chain, attention, copy, reduce, update";
   let description = [{
     Each operation outside a `kernel.chain` becomes one launch. Operands are indexed by affine maps from
     an iteration space; an index past the end of an operand reads 0, and past the end of a result
@@ -114,6 +114,12 @@ def Kernel_ColumnOp : Kernel_Op<"column", [Pure]> {
   let assemblyFormat = "attr-dict `:` type($result)";
 }
 
+def Kernel_RowIndexOp : Kernel_Op<"row_index", [Pure]> {
+  let summary = "the row of the present element";
+  let results = (outs I32:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
+}
+
 def Kernel_ChainOp : Kernel_Op<"chain", [SingleBlockImplicitTerminator<"YieldOp">, RecursiveMemoryEffects]> {
   let summary = "kernels over the same rows in one launch, intermediates in cache";
   let description = [{
@@ -133,7 +139,7 @@ def Kernel_ChainOp : Kernel_Op<"chain", [SingleBlockImplicitTerminator<"YieldOp"
 }
 
 def Kernel_CopyOp : Kernel_Op<"copy", [Pure]> {
-  let summary = "the result's element d is the input's element map(d), 0 past its end";
+  let summary = "the result's element d is the input's element map(d), 0 outside of it";
   let description = [{
     Transposes, pads, slices, and the packing of weights.
     (C1) the map has the result's rank as dimensions and the input's rank as results.
@@ -144,16 +150,63 @@ def Kernel_CopyOp : Kernel_Op<"copy", [Pure]> {
   let hasVerifier = 1;
 }
 
-def Kernel_ReduceOp : Kernel_Op<"reduce", [Pure]> {
-  let summary = "sums over rows: (rows, columns) to (columns), rows in order";
+def Kernel_ReduceOp : Kernel_Op<"reduce", [Pure, SingleBlockImplicitTerminator<"YieldOp">]> {
+  let summary = "sums over rows of element-wise terms: (batch, rows, columns) to (batch, columns), rows in order";
   let description = [{
-    `sizes` = [rows, columns]; the input is seen as that matrix.
-    (C1) input and result have rows*columns and columns elements.
+    Iteration space (batch, row, column) = sizes; maps = (inputs..., results...). The region sees one element of each
+    input and yields one term per result.
+    (C1) one map per input and result, over 3 dimensions. (C2) the region takes one scalar per input and
+    yields one per result. (C3) sizes has 3 entries. (C4) no result depends on the row.
   }];
-  let arguments = (ins Kernel_Tensor:$input, DenseI64ArrayAttr:$sizes);
-  let results = (outs Kernel_Tensor:$result);
-  let assemblyFormat = "$input `sizes` $sizes attr-dict `:` type($input) `->` type($result)";
+  let arguments = (ins Variadic<Kernel_Tensor>:$inputs, DenseI64ArrayAttr:$sizes, AffineMapArrayAttr:$maps);
+  let results = (outs Variadic<Kernel_Tensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$inputs `sizes` $sizes `maps` $maps attr-dict `:` functional-type(operands, results) $body";
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::AffineMap getMap(unsigned i) { return ::mlir::cast<::mlir::AffineMapAttr>(getMaps()[i]).getValue(); }
+    ::mlir::AffineMap getResultMap(unsigned i) { return getMap(getInputs().size() + i); }
+  }];
+}
+
+class Kernel_AttentionKernel<string mnemonic> : Kernel_Op<mnemonic, [Pure]> {
+  let description = [{
+    Tensors as nn.attention has them. Scores exist for one tile at a time, in scratch. `tile` = [queries, keys] of a
+    tile, set by kernel-choose-tiles.
+    (C1) query (batch, tokens, d). (C2) heads divides d. (C3) logsumexp is (batch, heads, tokens).
+    (C4) tile, where set, has 2 positive entries.
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::llvm::ArrayRef<int64_t> getShape() { return ::mlir::cast<::mlir::RankedTensorType>(getQuery().getType()).getShape(); }
+    int64_t getBatch() { return getShape()[0]; }
+    int64_t getTokens() { return getShape()[1]; }
+    int64_t getHeadSize() { return getShape()[2] / int64_t(getHeads()); }
+    /// Of one product of (tokens, head size) with (tokens, head size), over all heads and samples.
+    int64_t getProductMacs() { return getBatch() * getTokens() * getTokens() * getShape()[2]; }
+  }];
+}
+
+def Kernel_AttentionOp : Kernel_AttentionKernel<"attention"> {
+  let summary = "attention of one tile of queries of one head per call, over tiles of keys with a running softmax";
+  let arguments = (ins Kernel_Tensor:$query, Kernel_Tensor:$key, Kernel_Tensor:$value, I64Attr:$heads,
+                       OptionalAttr<DenseI64ArrayAttr>:$tile);
+  let results = (outs Kernel_Tensor:$result, Kernel_Tensor:$logsumexp);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value `heads` $heads (`tile` $tile^)? attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def Kernel_AttentionBackwardOp : Kernel_AttentionKernel<"attention_backward"> {
+  let summary = "gradients of query, key and value of one head per call; probabilities are computed again, tile by tile";
+  let arguments = (ins Kernel_Tensor:$query, Kernel_Tensor:$key, Kernel_Tensor:$value, Kernel_Tensor:$result,
+                       Kernel_Tensor:$logsumexp, Kernel_Tensor:$gradient, I64Attr:$heads,
+                       OptionalAttr<DenseI64ArrayAttr>:$tile);
+  let results = (outs Kernel_Tensor:$query_gradient, Kernel_Tensor:$key_gradient, Kernel_Tensor:$value_gradient);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value `,` $result `,` $logsumexp `,` $gradient `heads` $heads (`tile` $tile^)? attr-dict
+    `:` functional-type(operands, results)
+  }];
 }
 
 def Kernel_SquareNormOp : Kernel_Op<"square_norm", [Pure]> {

@@ -14,25 +14,6 @@ namespace {
 /// Elements of a flat tensor that one call updates.
 constexpr int64_t ElementsPerCall = 4096;
 
-/// width x width elements transposed in registers: log2(width) rounds of interleaving row i with
-/// row i + width/2.
-void transpose(Emitter &e, SmallVector<Value> &rows) {
-  int64_t width = e.width();
-  SmallVector<int64_t> low, high;
-  for (int64_t i = 0; i < width; ++i) {
-    low.push_back(i / 2 + (i % 2) * width);
-    high.push_back(width / 2 + i / 2 + (i % 2) * width);
-  }
-  for (int64_t round = 1; round < width; round *= 2) {
-    SmallVector<Value> next;
-    for (int64_t i = 0; i < width / 2; ++i) {
-      next.push_back(vector::ShuffleOp::create(e.b, e.loc, rows[i], rows[i + width / 2], low));
-      next.push_back(vector::ShuffleOp::create(e.b, e.loc, rows[i], rows[i + width / 2], high));
-    }
-    rows = next;
-  }
-}
-
 class CopyEmitter {
 public:
   CopyEmitter(Emitter &e, kernel::CopyOp op, ViewOf viewOf) : e(e) {
@@ -98,9 +79,16 @@ private:
   }
 
   void emitVector(ArrayRef<Value> point, std::optional<int64_t> limit) {
-    Value value = e.loadVector(input, point, lane);
-    if (Value inside = e.mask(input, point, lane, std::nullopt))
-      value = arith::SelectOp::create(e.b, e.loc, inside, value, e.zero(input.element));
+    Value value, inside = e.mask(input, point, lane, std::nullopt);
+    if (inside && input.access.along(lane) == Access::Motion::Unit) {
+      // What lies before the input is not read.
+      value = vector::MaskedLoadOp::create(e.b, e.loc, e.vectorOf(input.element), input.view.memory,
+                                           e.offsetOf(input, point), inside, e.zero(input.element));
+    } else {
+      value = e.loadVector(input, point, lane);
+      if (inside)
+        value = arith::SelectOp::create(e.b, e.loc, inside, value, e.zero(input.element));
+    }
     Operand none;
     e.storeVector(result, point, lane, value, limit ? e.mask(none, point, lane, limit) : Value());
   }
@@ -120,7 +108,7 @@ private:
         value = arith::SelectOp::create(e.b, e.loc, inside, value, e.zero(input.element));
       rows.push_back(value);
     }
-    transpose(e, rows);
+    transposeLanes(e, rows);
     int64_t size = sizes[*blocked], rest = size % e.width();
     Operand none;
     Value storeMask = lanes < e.width() ? e.mask(none, point, lane, sizes[lane]) : Value();
@@ -191,34 +179,6 @@ Value sumOf(Emitter &e, Value tensor, ViewOf viewOf) {
 
 int64_t danaus::cpu::emitCopy(Emitter &e, kernel::CopyOp op, ViewOf viewOf, Value call) {
   return CopyEmitter(e, op, viewOf).emit(call);
-}
-
-int64_t danaus::cpu::emitReduce(Emitter &e, kernel::ReduceOp op, ViewOf viewOf, Value call) {
-  constexpr int64_t vectorsPerCall = 4;
-  int64_t rows = op.getSizes()[0], columns = op.getSizes()[1], slab = vectorsPerCall * e.width();
-  Operand input = flat(e, op.getInput(), rows * columns, viewOf);
-  Operand result = flat(e, op.getResult(), columns, viewOf);
-  Value first = e.mul(call, slab);
-  SmallVector<Value> zeros(vectorsPerCall, e.zero(e.b.getF32Type()));
-  auto loop = scf::ForOp::create(e.b, e.loc, e.index(0), e.index(rows), e.index(1), zeros);
-  {
-    OpBuilder::InsertionGuard guard(e.b);
-    e.b.setInsertionPointToStart(loop.getBody());
-    SmallVector<Value> sums;
-    for (int64_t v = 0; v < vectorsPerCall; ++v) {
-      Value place =
-          e.add(e.mul(loop.getInductionVar(), columns), e.add(first, e.index(v * e.width())));
-      sums.push_back(arith::AddFOp::create(e.b, e.loc, loop.getRegionIterArg(v),
-                                           e.loadVector(input, place, 0)));
-    }
-    scf::YieldOp::create(e.b, e.loc, sums);
-  }
-  Operand none;
-  for (int64_t v = 0; v < vectorsPerCall; ++v) {
-    Value place = e.add(first, e.index(v * e.width()));
-    e.storeVector(result, place, 0, loop.getResult(v), e.mask(none, place, 0, columns));
-  }
-  return llvm::divideCeil(columns, slab);
 }
 
 int64_t danaus::cpu::emitUpdate(Emitter &e, kernel::UpdateOp op, ViewOf viewOf, Value call) {

@@ -61,6 +61,10 @@ private:
   /// A place in scratch for each value that only the chain uses; values that leave it lie where
   /// they go.
   void planScratch(Operation &body) {
+    if (auto attention = dyn_cast<kernel::AttentionOp>(body))
+      scratchElements = attentionScratch(attention, isa);
+    if (auto attention = dyn_cast<kernel::AttentionBackwardOp>(body))
+      scratchElements = attentionScratch(attention, isa);
     auto chain = dyn_cast<kernel::ChainOp>(body);
     if (!chain)
       return;
@@ -82,6 +86,10 @@ private:
       return emitContract(emitter, op, viewOf, call);
     if (auto op = dyn_cast<kernel::RowOp>(body))
       return emitRow(emitter, op, viewOf, call);
+    if (auto op = dyn_cast<kernel::AttentionOp>(body))
+      return emitAttention(emitter, op, viewOf, call, scratch);
+    if (auto op = dyn_cast<kernel::AttentionBackwardOp>(body))
+      return emitAttentionBackward(emitter, op, viewOf, call, scratch);
     if (auto op = dyn_cast<kernel::CopyOp>(body))
       return emitCopy(emitter, op, viewOf, call);
     if (auto op = dyn_cast<kernel::ReduceOp>(body))

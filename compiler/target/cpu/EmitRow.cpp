@@ -47,6 +47,9 @@ private:
       self.add({AccessTerm::Plain, 1, 1, 1});
       return memo[value] = e.evaluateLanes(self, {row, column}, 1);
     }
+    if (isa<kernel::RowIndexOp>(definition))
+      return memo[value] =
+                 e.splat(e.b.createOrFold<arith::IndexCastOp>(e.loc, e.b.getI32Type(), row));
     IRMapping mapping;
     for (Value operand : definition->getOperands())
       mapping.map(operand, valueOf(operand, row, column, memo));

@@ -129,7 +129,8 @@ Value Emitter::mask(const Operand &operand, ValueRange point, unsigned lane,
     Value bound = arith::ConstantOp::create(
         b, loc,
         DenseElementsAttr::get(cast<VectorType>(values.getType()), b.getI32IntegerAttr(extent)));
-    meet(arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, values, bound));
+    // Unsigned: an index below 0 is outside too.
+    meet(arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, values, bound));
   };
   for (const AccessGuard &guard : operand.access.guards)
     below(guard.sum, guard.extent);
@@ -238,4 +239,21 @@ Operand danaus::cpu::operandOf(Value tensor, AffineMap map, ArrayRef<int64_t> si
   auto access = Access::of(map, type.getShape(), sizes);
   assert(access && "kernel maps are sums of terms");
   return {viewOf(tensor), *access, rowDim, type.getElementType()};
+}
+
+void danaus::cpu::transposeLanes(Emitter &e, SmallVectorImpl<Value> &rows) {
+  int64_t width = e.width();
+  SmallVector<int64_t> low, high;
+  for (int64_t i = 0; i < width; ++i) {
+    low.push_back(i / 2 + (i % 2) * width);
+    high.push_back(width / 2 + i / 2 + (i % 2) * width);
+  }
+  for (int64_t round = 1; round < width; round *= 2) {
+    SmallVector<Value> next;
+    for (int64_t i = 0; i < width / 2; ++i) {
+      next.push_back(vector::ShuffleOp::create(e.b, e.loc, rows[i], rows[i + width / 2], low));
+      next.push_back(vector::ShuffleOp::create(e.b, e.loc, rows[i], rows[i + width / 2], high));
+    }
+    rows.assign(next.begin(), next.end());
+  }
 }

@@ -103,6 +103,10 @@ public:
   llvm::SmallVector<mlir::Value> vectorise(mlir::Block &block, mlir::ValueRange arguments);
 };
 
+/// width x width elements transposed in registers: log2(width) rounds of interleaving row i with
+/// row i + width/2.
+void transposeLanes(Emitter &emitter, llvm::SmallVectorImpl<mlir::Value> &rows);
+
 // One function per kernel class; `call` is the number of the call. They return the number of calls.
 using ViewOf = llvm::function_ref<View(mlir::Value)>;
 Operand operandOf(mlir::Value tensor, mlir::AffineMap map, llvm::ArrayRef<int64_t> sizes,
@@ -113,6 +117,13 @@ void emitContractRows(Emitter &emitter, kernel::ContractOp op, ViewOf viewOf, co
 int64_t emitRow(Emitter &emitter, kernel::RowOp op, ViewOf viewOf, mlir::Value call);
 void emitRowRows(Emitter &emitter, kernel::RowOp op, ViewOf viewOf, const Panel &panel);
 int64_t emitCopy(Emitter &emitter, kernel::CopyOp op, ViewOf viewOf, mlir::Value call);
+/// `scratch` is where the call's scratch begins; attentionScratch() elements of it are used.
+int64_t emitAttention(Emitter &emitter, kernel::AttentionOp op, ViewOf viewOf, mlir::Value call,
+                      mlir::Value scratch);
+int64_t emitAttentionBackward(Emitter &emitter, kernel::AttentionBackwardOp op, ViewOf viewOf,
+                              mlir::Value call, mlir::Value scratch);
+int64_t attentionScratch(kernel::AttentionOp op, const Isa &isa);
+int64_t attentionScratch(kernel::AttentionBackwardOp op, const Isa &isa);
 int64_t emitReduce(Emitter &emitter, kernel::ReduceOp op, ViewOf viewOf, mlir::Value call);
 int64_t emitUpdate(Emitter &emitter, kernel::UpdateOp op, ViewOf viewOf, mlir::Value call);
 int64_t emitSquareNorm(Emitter &emitter, kernel::SquareNormOp op, ViewOf viewOf, mlir::Value call);

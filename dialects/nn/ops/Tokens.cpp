@@ -24,8 +24,7 @@ LogicalResult MeanTokensBackwardOp::verify() {
 
 void MeanTokensOp::buildBackward(OpBuilder &builder, ValueRange gradients, const llvm::BitVector &,
                                  SmallVectorImpl<Value> &operands) {
-  operands[0] =
-      MeanTokensBackwardOp::create(builder, getLoc(), getInput().getType(), gradients[0]);
+  operands[0] = MeanTokensBackwardOp::create(builder, getLoc(), getInput().getType(), gradients[0]);
 }
 
 LogicalResult DropoutOp::verify() {

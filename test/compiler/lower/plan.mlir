@@ -1,5 +1,7 @@
 // RUN: danaus-opt %s --kernel-plan | FileCheck %s
 #rc = affine_map<(r, c) -> (r, c)>
+#brc = affine_map<(b, r, c) -> (r, c)>
+#bc = affine_map<(b, r, c) -> (c)>
 
 // Equal kernels are one function; temporaries whose lives do not overlap share memory; the metrics of both
 // programs are one buffer.
@@ -30,7 +32,10 @@ func.func @train_step(%x: tensor<4x16xf32> {nn.name = "input", nn.role = "input"
   ^bb0(%v: f32):
     kernel.yield %v : f32
   }
-  %s = kernel.reduce %d sizes [4, 16] : tensor<4x16xf32> -> tensor<16xf32>
+  %s = kernel.reduce %d sizes [1, 4, 16] maps [#brc, #bc] : (tensor<4x16xf32>) -> tensor<16xf32> {
+  ^bb0(%v: f32):
+    kernel.yield %v : f32
+  }
   return %s : tensor<16xf32>
 }
 func.func @eval_step(%x: tensor<4x16xf32> {nn.name = "input", nn.role = "input"}, %m: tensor<4xf32> {nn.name = "l", nn.role = "label"},
@@ -39,6 +44,9 @@ func.func @eval_step(%x: tensor<4x16xf32> {nn.name = "input", nn.role = "input"}
   ^bb0(%v: f32):
     kernel.yield %v : f32
   }
-  %s = kernel.reduce %a sizes [4, 16] : tensor<4x16xf32> -> tensor<16xf32>
+  %s = kernel.reduce %a sizes [1, 4, 16] maps [#brc, #bc] : (tensor<4x16xf32>) -> tensor<16xf32> {
+  ^bb0(%v: f32):
+    kernel.yield %v : f32
+  }
   return %s, %a : tensor<16xf32>, tensor<4x16xf32>
 }

@@ -54,9 +54,85 @@ func.func @contract_c4(%x: tensor<4x8xf32>, %w: tensor<3x8xf32>) {
 
 // -----
 
+#brc = affine_map<(b, r, c) -> (r, c)>
+#bc = affine_map<(b, r, c) -> (c)>
 func.func @reduce_c1(%x: tensor<4x8xf32>) {
-  // expected-error @+1 {{sizes [4, 7] do not fit 32 elements reduced to 8}}
-  %s = kernel.reduce %x sizes [4, 7] : tensor<4x8xf32> -> tensor<8xf32>
+  // expected-error @+1 {{expects 2 maps, got 1}}
+  %s = kernel.reduce %x sizes [1, 4, 8] maps [#brc] : (tensor<4x8xf32>) -> tensor<8xf32> {
+  ^bb0(%v: f32):
+    kernel.yield %v : f32
+  }
+  return
+}
+
+// -----
+
+#brc = affine_map<(b, r, c) -> (r, c)>
+#bc = affine_map<(b, r, c) -> (c)>
+func.func @reduce_c2(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{region takes 2 values and yields 1, expected 1 and 1}}
+  %s = kernel.reduce %x sizes [1, 4, 8] maps [#brc, #bc] : (tensor<4x8xf32>) -> tensor<8xf32> {
+  ^bb0(%v: f32, %w: f32):
+    kernel.yield %v : f32
+  }
+  return
+}
+
+// -----
+
+#rc = affine_map<(r, c) -> (r, c)>
+func.func @reduce_c3(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{sizes must be [batch, rows, columns], got [4, 8]}}
+  %s = kernel.reduce %x sizes [4, 8] maps [#rc, #rc] : (tensor<4x8xf32>) -> tensor<4x8xf32> {
+  ^bb0(%v: f32):
+    kernel.yield %v : f32
+  }
+  return
+}
+
+// -----
+
+#brc = affine_map<(b, r, c) -> (r, c)>
+func.func @reduce_c4(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{result 0 depends on the row}}
+  %s = kernel.reduce %x sizes [1, 4, 8] maps [#brc, #brc] : (tensor<4x8xf32>) -> tensor<4x8xf32> {
+  ^bb0(%v: f32):
+    kernel.yield %v : f32
+  }
+  return
+}
+
+// -----
+
+func.func @attention_c1(%q: tensor<5x6xf32>) {
+  // expected-error @+1 {{query must be (batch, tokens, d)}}
+  %o, %s = kernel.attention %q, %q, %q heads 3 : (tensor<5x6xf32>, tensor<5x6xf32>, tensor<5x6xf32>) -> (tensor<5x6xf32>, tensor<5x3x5xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_c2(%q: tensor<2x5x6xf32>) {
+  // expected-error @+1 {{4 heads do not divide d = 6}}
+  %o, %s = kernel.attention %q, %q, %q heads 4 : (tensor<2x5x6xf32>, tensor<2x5x6xf32>, tensor<2x5x6xf32>) -> (tensor<2x5x6xf32>, tensor<2x4x5xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_backward_c3(%q: tensor<2x5x6xf32>, %l: tensor<2x5x3xf32>) {
+  // expected-error @+1 {{logsumexp must be (batch, heads, tokens)}}
+  %d:3 = kernel.attention_backward %q, %q, %q, %q, %l, %q heads 3
+      : (tensor<2x5x6xf32>, tensor<2x5x6xf32>, tensor<2x5x6xf32>, tensor<2x5x6xf32>, tensor<2x5x3xf32>, tensor<2x5x6xf32>)
+      -> (tensor<2x5x6xf32>, tensor<2x5x6xf32>, tensor<2x5x6xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_c4(%q: tensor<2x5x6xf32>) {
+  // expected-error @+1 {{tile must be [queries, keys], got [2]}}
+  %o, %s = kernel.attention %q, %q, %q heads 3 tile [2] : (tensor<2x5x6xf32>, tensor<2x5x6xf32>, tensor<2x5x6xf32>) -> (tensor<2x5x6xf32>, tensor<2x3x5xf32>)
   return
 }
 

@@ -17,6 +17,8 @@ func.func @all(%x: tensor<4x8xf32>, %w: tensor<3x8xf32>, %c: tensor<16xf32>, %p:
     // CHECK: kernel.row %{{.*}} sizes [4, 3] maps [#{{.*}}, #{{.*}}] rows 4
     %l = kernel.row %y sizes [4, 3] maps [#rc, #r] rows 4 : (tensor<4x3xf32>) -> tensor<4xf32> {
     ^bb0(%v: f32):
+      // CHECK: kernel.row_index : i32
+      %row = kernel.row_index : i32
       // CHECK: kernel.column : i32
       %col = kernel.column : i32
       // CHECK: kernel.row_reduce max %{{.*}} : f32
@@ -27,8 +29,11 @@ func.func @all(%x: tensor<4x8xf32>, %w: tensor<3x8xf32>, %c: tensor<16xf32>, %p:
   }
   // CHECK: kernel.copy
   %t = kernel.copy %x map affine_map<(i, j) -> (j, i)> : tensor<4x8xf32> -> tensor<8x4xf32>
-  // CHECK: kernel.reduce %{{.*}} sizes [4, 8]
-  %s = kernel.reduce %x sizes [4, 8] : tensor<4x8xf32> -> tensor<8xf32>
+  // CHECK: kernel.reduce %{{.*}} sizes [1, 4, 8] maps
+  %s = kernel.reduce %x sizes [1, 4, 8] maps [affine_map<(b, r, c) -> (r, c)>, affine_map<(b, r, c) -> (c)>] : (tensor<4x8xf32>) -> tensor<8xf32> {
+  ^bb0(%v: f32):
+    kernel.yield %v : f32
+  }
   // CHECK: kernel.square_norm
   %n = kernel.square_norm %p : tensor<16xf32> -> tensor<64xf32>
   // CHECK: kernel.metrics %{{.*}}, %{{.*}}, %{{.*}} norm %{{.*}}
@@ -40,4 +45,16 @@ func.func @all(%x: tensor<4x8xf32>, %w: tensor<3x8xf32>, %c: tensor<16xf32>, %p:
     kernel.yield %d : f32
   }
   return %loss, %t, %s, %metrics, %u : tensor<4xf32>, tensor<8x4xf32>, tensor<8xf32>, tensor<16xf32>, tensor<16xf32>
+}
+
+// CHECK-LABEL: @attention
+func.func @attention(%q: tensor<2x5x6xf32>, %l: tensor<2x3x5xf32>) {
+  // CHECK: kernel.attention %arg0, %arg0, %arg0 heads 3 tile [2, 4]
+  %o, %s = kernel.attention %q, %q, %q heads 3 tile [2, 4]
+      : (tensor<2x5x6xf32>, tensor<2x5x6xf32>, tensor<2x5x6xf32>) -> (tensor<2x5x6xf32>, tensor<2x3x5xf32>)
+  // CHECK: kernel.attention_backward %arg0, %arg0, %arg0, %{{.*}}, %arg1, %arg0 heads 3 :
+  %d:3 = kernel.attention_backward %q, %q, %q, %o, %l, %q heads 3
+      : (tensor<2x5x6xf32>, tensor<2x5x6xf32>, tensor<2x5x6xf32>, tensor<2x5x6xf32>, tensor<2x3x5xf32>, tensor<2x5x6xf32>)
+      -> (tensor<2x5x6xf32>, tensor<2x5x6xf32>, tensor<2x5x6xf32>)
+  return
 }

@@ -1,0 +1,64 @@
+// See EmitProduct.h.
+#include "compiler/target/cpu/EmitProduct.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace danaus;
+using namespace danaus::cpu;
+
+namespace {
+
+/// One register tile: `rows` rows from `row`, `vectors` vectors from `column`.
+void emitTile(Emitter &e, const Product &product, Value row, int64_t rows, Value column,
+              int64_t vectors) {
+  auto columnOf = [&](int64_t v) { return e.add(column, e.index(v * e.width())); };
+  SmallVector<Value> sums;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t v = 0; v < vectors; ++v)
+      sums.push_back(product.start ? product.start(e.add(row, e.index(r)), columnOf(v))
+                                   : e.zero(e.b.getF32Type()));
+  auto loop = scf::ForOp::create(e.b, e.loc, e.index(0), product.depth, e.index(1), sums);
+  {
+    OpBuilder::InsertionGuard guard(e.b);
+    e.b.setInsertionPointToStart(loop.getBody());
+    Value k = loop.getInductionVar();
+    const Matrix &left = product.left, &right = product.right;
+    SmallVector<Value> vectorsOfRight, next;
+    Value rightRow = e.add(right.base, e.mul(k, right.stride));
+    for (int64_t v = 0; v < vectors; ++v)
+      vectorsOfRight.push_back(vector::LoadOp::create(e.b, e.loc, e.floats(), right.memory,
+                                                      e.add(rightRow, columnOf(v))));
+    for (int64_t r = 0; r < rows; ++r) {
+      Value own = e.add(row, e.index(r));
+      Value place = product.leftTransposed ? e.add(e.mul(k, left.stride), own)
+                                           : e.add(e.mul(own, left.stride), k);
+      Value factor =
+          e.splat(memref::LoadOp::create(e.b, e.loc, left.memory, e.add(left.base, place)));
+      for (int64_t v = 0; v < vectors; ++v)
+        next.push_back(
+            e.multiplyAdd(factor, vectorsOfRight[v], loop.getRegionIterArg(r * vectors + v)));
+    }
+    scf::YieldOp::create(e.b, e.loc, next);
+  }
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t v = 0; v < vectors; ++v)
+      product.finish(e.add(row, e.index(r)), columnOf(v), loop.getResult(r * vectors + v));
+}
+
+} // namespace
+
+void danaus::cpu::emitProduct(Emitter &e, const Panel &rows, const Product &product) {
+  // MR * NV sums, NV vectors and a broadcast fit the registers.
+  int64_t rowsPerTile = e.isa.registers >= 32 ? 8 : 4, mostVectors = e.isa.registers >= 32 ? 3 : 2;
+  int64_t vectors = llvm::divideCeil(product.columns, e.width());
+  int64_t perSlab = std::min(vectors, mostVectors), whole = vectors / perSlab;
+  auto slab = [&](Value column, int64_t count) {
+    e.forRows(rows, rowsPerTile,
+              [&](Value row, int64_t group) { emitTile(e, product, row, group, column, count); });
+  };
+  e.loop(whole, [&](Value s) { slab(e.mul(s, perSlab * e.width()), perSlab); });
+  if (vectors % perSlab)
+    slab(e.index(whole * perSlab * e.width()), vectors % perSlab);
+}
