@@ -178,7 +178,7 @@ private:
         builder, op.getLoc(), TypeRange(op.getType()), lhs, rhs, ValueRange(), sizes,
         builder.getAffineMapArrayAttr({renamed(lhsMap), simplifyAffineMap(renamed(rhsMap)),
                                        simplifyAffineMap(renamed(outMap))}),
-        DenseI64ArrayAttr(), IntegerAttr());
+        DenseI64ArrayAttr(), IntegerAttr(), IntegerAttr());
     OpBuilder::InsertionGuard guard(builder);
     Block *block =
         builder.createBlock(&contract.getEpilogue(), {}, {builder.getF32Type()}, {op.getLoc()});

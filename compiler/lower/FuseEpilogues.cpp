@@ -61,7 +61,7 @@ void fuse(kernel::ContractOp contract, kernel::RowOp row) {
   auto loc = builder.getFusedLoc({contract.getLoc(), row.getLoc()});
   auto fused = kernel::ContractOp::create(builder, loc, types, contract.getLhs(), contract.getRhs(),
                                           extras, contract.getSizes(), builder.getArrayAttr(maps),
-                                          DenseI64ArrayAttr(), IntegerAttr());
+                                          DenseI64ArrayAttr(), IntegerAttr(), IntegerAttr());
   unsigned oldExtras = contract.getExtras().size();
   Block &old = contract.getEpilogue().front();
   SmallVector<Type> argumentTypes(old.getArgumentTypes());

@@ -42,7 +42,8 @@ def Kernel_ContractOp : Kernel_Op<"contract", [Pure, SingleBlockImplicitTerminat
 
     `tile` = [MR, NV, rows]: a register tile of MR rows by NV vectors, `rows` of M per call; set by
     kernel-choose-tiles. `panel`, where given, says that rhs was packed by kernel-pack-operands as
-    (batch..., ceil(N/panel), K, panel).
+    (batch..., ceil(N/panel), K, panel); `lhs_panel`, that lhs was packed as (batch..., ceil(M/MR), K, lhs_panel) with
+    lhs_panel = MR * G: the rows of a register tile are neighbours.
 
     (C1) one map per lhs, rhs, results and extra, over all dimensions of sizes. (C2) at least 3 sizes.
     (C3) the region takes the sum and one scalar per extra, and yields one per result.
@@ -50,12 +51,13 @@ def Kernel_ContractOp : Kernel_Op<"contract", [Pure, SingleBlockImplicitTerminat
   }];
   let arguments = (ins Kernel_Tensor:$lhs, Kernel_Tensor:$rhs, Variadic<Kernel_Tensor>:$extras,
                        DenseI64ArrayAttr:$sizes, AffineMapArrayAttr:$maps,
-                       OptionalAttr<DenseI64ArrayAttr>:$tile, OptionalAttr<I64Attr>:$panel);
+                       OptionalAttr<DenseI64ArrayAttr>:$tile, OptionalAttr<I64Attr>:$panel,
+                       OptionalAttr<I64Attr>:$lhs_panel);
   let results = (outs Variadic<Kernel_Tensor>:$results);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{
     $lhs `,` $rhs (`extras` `(` $extras^ `)`)? `sizes` $sizes `maps` $maps (`tile` $tile^)? (`panel` $panel^)?
-    attr-dict `:` functional-type(operands, results) $epilogue
+    (`lhs_panel` $lhs_panel^)? attr-dict `:` functional-type(operands, results) $epilogue
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{

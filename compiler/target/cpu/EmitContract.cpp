@@ -101,17 +101,30 @@ private:
     return bound;
   }
 
-  /// The lhs element of a row as a vector; a group repeats over the lanes.
-  Value loadLhs(SmallVector<Value> point) {
+  /// The place of row `row + r` of a tile that begins at `row`, in a packed lhs: rows of a tile are
+  /// neighbours.
+  Value offsetInPanel(ArrayRef<Value> point, Value row, int64_t r) {
+    int64_t panel = *op.getLhsPanel();
+    AccessSum sum; // k, batches and the group
+    sum.constant = lhs.view.base + r * (panel / rowsPerTile);
+    for (const AccessTerm &term : lhs.access.offset.terms)
+      if (term.dim != m)
+        sum.add(term);
+    return e.add(e.evaluate(sum, point), e.mul(e.div(row, rowsPerTile), sizes[k] * panel));
+  }
+
+  /// The lhs element of row `row + r` as a vector; a group repeats over the lanes.
+  Value loadLhs(SmallVector<Value> point, Value row, int64_t r) {
     Value value;
+    Value offset = op.getLhsPanel() ? offsetInPanel(point, row, r) : e.offsetOf(lhs, point);
     const AccessTerm *group =
         llvm::find_if(lhs.access.offset.terms, [&](const AccessTerm &t) { return t.dim == n; });
     if (group == lhs.access.offset.terms.end()) {
-      value = e.splat(e.loadScalar(lhs, point));
+      value = e.splat(memref::LoadOp::create(e.b, e.loc, lhs.view.memory, offset));
     } else {
       int64_t lanes = std::min<int64_t>(group->group, e.width());
       auto part = VectorType::get({lanes}, e.b.getF32Type());
-      value = vector::LoadOp::create(e.b, e.loc, part, lhs.view.memory, e.offsetOf(lhs, point));
+      value = vector::LoadOp::create(e.b, e.loc, part, lhs.view.memory, offset);
       if (lanes < e.width()) {
         SmallVector<int64_t> repeat;
         for (int64_t i = 0; i < e.width(); ++i)
@@ -172,7 +185,7 @@ private:
         Value left;
         for (int64_t v = 0; v < vectors; ++v) {
           if (v == 0 || lhsMovesWithVector())
-            left = loadLhs(withK(at(r, v)));
+            left = loadLhs(withK(at(r, v)), row, r);
           next.push_back(e.multiplyAdd(left, right[v], loop.getRegionIterArg(r * vectors + v)));
         }
       }
