@@ -35,11 +35,23 @@ static int64_t countLayers(const std::vector<Layer> &layers) {
   return count;
 }
 
+/// drop_path switches a branch off, so it stands at the end of one.
+static void checkDropPaths(const std::vector<Layer> &layers, bool areBranch, Reader &reader) {
+  for (const Layer &layer : layers) {
+    bool endsBranch = areBranch && &layer == &layers.back();
+    if (layer.kind == LayerKind::DropPath && !endsBranch)
+      reader.error(layer.mark, "drop_path leaves out the branch of a residual, so it must be the "
+                               "last layer of one: - residual: [..., {drop_path: 0.1}]");
+    checkDropPaths(layer.layers, layer.kind == LayerKind::Residual, reader);
+  }
+}
+
 void checkModel(const Node &node, const Spec &spec, Reader &reader) {
   if (countLayers(spec.layers) > mostLayers)
     reader.error(node.keys[*node.find("layers")].mark,
                  "with its repeats written out the model has more than " + Twine(mostLayers) +
                      " layers");
+  checkDropPaths(spec.layers, false, reader);
 }
 
 void checkOps(const Node &node, const Layer &layer, Reader &reader) {

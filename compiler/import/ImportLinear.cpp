@@ -37,9 +37,11 @@ const Structure *ruleFor(ModelContext &model, StringRef name) {
   return first;
 }
 
-FailureOr<Value> createDense(ModelContext &model, const Layer &layer, const Shape &shape,
+FailureOr<Value> createDense(ModelContext &model, const LinearLayer &layer, const Shape &shape,
                              Location loc, Value input, RankedTensorType type) {
-  auto weight = model.addParameter(shape.name + ".weight", {shape.out, shape.in},
+  SmallVector<int64_t> matrix{shape.out, shape.in};
+  auto weight = model.addParameter(shape.name + ".weight",
+                                   layer.weightShape.empty() ? matrix : layer.weightShape,
                                    Init::fanIn(shape.in), layer.mark);
   if (failed(weight))
     return failure();
@@ -47,10 +49,12 @@ FailureOr<Value> createDense(ModelContext &model, const Layer &layer, const Shap
   if (layer.bias && failed(bias = model.addParameter(shape.name + ".bias", shape.out,
                                                      Init::fanIn(shape.in), layer.mark)))
     return failure();
-  return nn::LinearOp::create(model.builder, loc, type, input, *weight, *bias).getResult();
+  return nn::LinearOp::create(model.builder, loc, type, input,
+                              createReshape(model, loc, *weight, matrix), *bias)
+      .getResult();
 }
 
-FailureOr<Value> createLowRank(ModelContext &model, const Layer &layer, const Structure &rule,
+FailureOr<Value> createLowRank(ModelContext &model, const LinearLayer &layer, const Structure &rule,
                                const Shape &shape, Location loc, Value input,
                                RankedTensorType type) {
   int64_t rank = rule.rank;
@@ -86,7 +90,7 @@ FailureOr<Value> createLowRank(ModelContext &model, const Layer &layer, const St
 }
 
 /// nblocks must not exceed the sizes, and every block must see an input.
-LogicalResult checkBlocks(ModelContext &model, const Layer &layer, const Structure &rule,
+LogicalResult checkBlocks(ModelContext &model, const LinearLayer &layer, const Structure &rule,
                           const Shape &shape) {
   int64_t blocks = rule.nblocks;
   auto error = [&]() -> InFlightDiagnostic { return model.error({rule.nblocks.mark, rule.mark}); };
@@ -115,7 +119,7 @@ LogicalResult checkBlocks(ModelContext &model, const Layer &layer, const Structu
   return success();
 }
 
-FailureOr<Value> createMonarch(ModelContext &model, const Layer &layer, const Structure &rule,
+FailureOr<Value> createMonarch(ModelContext &model, const LinearLayer &layer, const Structure &rule,
                                const Shape &shape, Location loc, Value input,
                                RankedTensorType type) {
   if (failed(checkBlocks(model, layer, rule, shape)))
@@ -139,7 +143,7 @@ FailureOr<Value> createMonarch(ModelContext &model, const Layer &layer, const St
       .getResult();
 }
 
-FailureOr<Value> createLinear(ModelContext &model, const Layer &layer, const Shape &shape,
+FailureOr<Value> createLinear(ModelContext &model, const LinearLayer &layer, const Shape &shape,
                               Location loc, Value input, RankedTensorType type) {
   const Structure *rule = ruleFor(model, shape.name);
   switch (rule ? rule->kind : StructureKind::Dense) {
@@ -154,29 +158,31 @@ FailureOr<Value> createLinear(ModelContext &model, const Layer &layer, const Sha
 }
 } // namespace
 
-FailureOr<Value> danaus::import::importLinear(ModelContext &model, const Layer &layer,
-                                              StringRef name, Value input) {
-  model.linearNames.push_back(name.str());
-  SmallVector<int64_t> shape(nn::shapeOf(input));
-  if (shape.size() < 2)
-    return model.error(layer.mark) << "layer " << name << " needs at least one feature dimension "
-                                   << "beside the batch, its input is " << nn::shapeText(shape);
-  Location loc = model.locationOf(name, layer.mark);
-  Shape sizes{name, llvm::product_of(ArrayRef(shape).drop_back()), shape.back(), layer.out};
-  shape.back() = sizes.out;
-  auto type = model.tensorOf(shape, {layer.out.mark, layer.mark}, "the result of layer " + name);
+FailureOr<Value> danaus::import::importLinearRows(ModelContext &model, const LinearLayer &layer,
+                                                  Value rows) {
+  model.linearNames.push_back(layer.name);
+  ArrayRef<int64_t> shape = nn::shapeOf(rows);
+  auto type = model.tensorOf({shape[0], layer.out}, {layer.outMark, layer.mark},
+                             "the result of layer " + layer.name);
   if (failed(type))
     return failure();
-  if (shape.size() > 2)
-    input = nn::ReshapeOp::create(model.builder, loc,
-                                  nn::tensorOf(model.context, {sizes.rows, sizes.in}), input);
-  auto result = createLinear(model, layer, sizes, loc, input,
-                             nn::tensorOf(model.context, {sizes.rows, sizes.out}));
+  return createLinear(model, layer, {layer.name, shape[0], shape[1], layer.out},
+                      model.locationOf(layer.name, layer.mark), rows, *type);
+}
+
+FailureOr<Value> danaus::import::importLinear(ModelContext &model, const Layer &layer,
+                                              StringRef name, Value input) {
+  if (failed(needsFeatures(model, layer, name, input)))
+    return failure();
+  SmallVector<int64_t> shape(nn::shapeOf(input));
+  Location loc = model.locationOf(name, layer.mark);
+  shape.back() = layer.out;
+  auto result =
+      importLinearRows(model, {name.str(), layer.out, layer.bias, layer.mark, layer.out.mark},
+                       createRows(model, loc, input));
   if (failed(result))
     return failure();
-  Value value = createActivation(model, loc, layer.activation, *result);
-  return shape.size() > 2 ? nn::ReshapeOp::create(model.builder, loc, *type, value).getResult()
-                          : value;
+  return createReshape(model, loc, createActivation(model, loc, layer.activation, *result), shape);
 }
 
 LogicalResult danaus::import::prepareRules(ModelContext &model) {

@@ -14,22 +14,6 @@ using namespace danaus::import;
 using spec::Layer;
 using spec::LayerKind;
 
-Value danaus::import::createActivation(ModelContext &model, Location location,
-                                       spec::Activation activation, Value input) {
-  Type type = input.getType();
-  switch (activation) {
-  case spec::Activation::None:
-    return input;
-  case spec::Activation::Relu:
-    return nn::ReluOp::create(model.builder, location, type, input);
-  case spec::Activation::Gelu:
-    return nn::GeluOp::create(model.builder, location, type, input);
-  case spec::Activation::GeluTanh:
-    return nn::GeluTanhOp::create(model.builder, location, type, input);
-  }
-  llvm_unreachable("an activation without a case");
-}
-
 namespace {
 /// Walks the layers and builds their operations. Each member takes the value that flows into the
 /// layer and returns the one that flows out.
@@ -101,6 +85,18 @@ FailureOr<Value> LayerImporter::importLayer(const Layer &layer, StringRef scope,
     return importResidual(layer, scope, names, name, input);
   case LayerKind::Ops:
     return importOps(model, layer, name, input);
+  case LayerKind::PatchEmbed:
+  case LayerKind::ClassToken:
+  case LayerKind::PositionEmbedding:
+  case LayerKind::MeanTokens:
+  case LayerKind::SelectToken:
+    return importTokenLayer(model, layer, name, input);
+  case LayerKind::LayerNorm:
+  case LayerKind::Attention:
+  case LayerKind::Mlp:
+  case LayerKind::Dropout:
+  case LayerKind::DropPath:
+    return importBlockLayer(model, layer, name, input);
   }
   llvm_unreachable("a layer without a case");
 }
@@ -133,11 +129,8 @@ FailureOr<Value> LayerImporter::importResidual(const Layer &layer, StringRef sco
 
 FailureOr<Value> LayerImporter::importFlatten(const Layer &layer, StringRef name, Value input) {
   ArrayRef<int64_t> shape = nn::shapeOf(input);
-  auto type = nn::tensorOf(model.context, {shape[0], llvm::product_of(shape.drop_front())});
-  if (type == input.getType())
-    return input;
-  return nn::ReshapeOp::create(model.builder, model.locationOf(name, layer.mark), type, input)
-      .getResult();
+  return createReshape(model, model.locationOf(name, layer.mark), input,
+                       {shape[0], llvm::product_of(shape.drop_front())});
 }
 
 /// input, labels, control: the arguments that are not parameters.
@@ -171,9 +164,9 @@ LogicalResult addLoss(ModelContext &model, Value logits) {
     return model.error(spec.model) << "the model has no parameters: there is nothing to train";
   Location loc = model.locationOf("loss", spec.train.loss);
   auto rows = nn::tensorOf(model.context, shape[0]);
-  auto loss = nn::CrossEntropyLossOp::create(model.builder, loc, rows, rows, logits,
-                                             model.body->getArgument(1), model.body->getArgument(2),
-                                             llvm::APFloat(spec.train.labelSmoothing));
+  auto loss =
+      nn::CrossEntropyLossOp::create(model.builder, loc, rows, rows, logits, model.labels(),
+                                     model.control(), llvm::APFloat(spec.train.labelSmoothing));
   func::ReturnOp::create(model.builder, loc, ValueRange{loss.getLoss(), loss.getCorrect(), logits});
   return success();
 }

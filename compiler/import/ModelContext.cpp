@@ -12,7 +12,7 @@ using namespace danaus;
 using namespace danaus::import;
 using spec::Mark;
 
-Init Init::fanIn(int64_t n) { return {1.0 / std::sqrt(double(n))}; }
+Init Init::fanIn(int64_t n) { return {"uniform", 1.0 / std::sqrt(double(n))}; }
 
 InFlightDiagnostic ModelContext::error(ArrayRef<Mark> marks) const {
   for (Mark mark : marks)
@@ -42,7 +42,7 @@ FailureOr<RankedTensorType> ModelContext::tensorOf(ArrayRef<int64_t> shape, Arra
 }
 
 FailureOr<Value> ModelContext::addParameter(const Twine &name, ArrayRef<int64_t> shape, Init init,
-                                            Mark mark) {
+                                            Mark mark, Decay decay) {
   std::string text = name.str();
   FailureOr<RankedTensorType> type = tensorOf(shape, {mark}, "parameter " + text);
   if (failed(type))
@@ -54,10 +54,9 @@ FailureOr<Value> ModelContext::addParameter(const Twine &name, ArrayRef<int64_t>
   NamedAttrList attributes;
   attributes.append(nn::InitAttr,
                     builder.getDictionaryAttr(
-                        {builder.getNamedAttr(
-                             "kind", builder.getStringAttr(init.scale == 0 ? "zeros" : "uniform")),
+                        {builder.getNamedAttr("kind", builder.getStringAttr(init.kind)),
                          builder.getNamedAttr("scale", builder.getF64FloatAttr(init.scale))}));
-  if (shape.size() >= 2)
+  if (decay == Decay::Matrices && shape.size() >= 2)
     attributes.append(nn::DecayAttr, builder.getUnitAttr());
   return addArgument(text, "parameter", *type, locationOf(text, mark), attributes);
 }

@@ -18,11 +18,29 @@ inline constexpr int64_t maxElements = int64_t(1) << 31;
 /// No model may have more parameters (4 TiB of them).
 inline constexpr int64_t maxParameters = int64_t(1) << 40;
 
-/// How a parameter starts: uniform in [-scale, scale], or zeros where scale is 0.
+/// How a parameter starts.
 struct Init {
-  double scale = 0;
+  llvm::StringRef kind = "zeros"; ///< zeros, ones, uniform, truncated_normal
+  double scale = 0;               ///< the end of the uniform range, the normal's deviation
   /// U(-1/sqrt(n), 1/sqrt(n)), as PyTorch starts linears.
   static Init fanIn(int64_t n);
+  static Init ones() { return {"ones", 0}; }
+  /// Of mean 0, cut at two deviations (Dosovitskiy et al., 2021, arXiv 2010.11929).
+  static Init truncatedNormal(double deviation) { return {"truncated_normal", deviation}; }
+};
+
+/// Which parameters the optimizer's weight decay pulls to 0: what has rank 2 or more (weights and
+/// factors, but no biases and norms), or never.
+enum class Decay { Matrices, Never };
+
+/// One linear map.
+struct LinearLayer {
+  std::string name; ///< "blocks.0.attn.q": rules match it, and its parameters' names begin with it
+  int64_t out;
+  bool bias;
+  spec::Mark mark;                             ///< of the layer
+  spec::Mark outMark = {};                     ///< of what decides `out`
+  llvm::SmallVector<int64_t> weightShape = {}; ///< of the dense weight; empty: (out, in)
 };
 
 /// One entry of `structure:` and whether its glob matched any linear layer.
@@ -53,10 +71,15 @@ public:
 
   /// Appends a parameter to the function's arguments.
   mlir::FailureOr<mlir::Value> addParameter(const llvm::Twine &name, llvm::ArrayRef<int64_t> shape,
-                                            Init init, spec::Mark mark);
+                                            Init init, spec::Mark mark,
+                                            Decay decay = Decay::Matrices);
   /// Appends an argument with its nn.name and nn.role.
   mlir::Value addArgument(llvm::StringRef name, llvm::StringRef role, mlir::Type type,
                           mlir::Location location, mlir::NamedAttrList attributes = {});
+
+  /// The function's arguments beside the parameters and the input.
+  mlir::Value labels() const { return body->getArgument(1); }
+  mlir::Value control() const { return body->getArgument(2); }
 
   const spec::Spec &spec;
   mlir::OpBuilder builder;
@@ -68,18 +91,45 @@ public:
   std::vector<std::string> linearNames;
   llvm::StringMap<spec::Mark> layerMarks;
   int64_t parameterCount = 0;
+  /// Dropouts so far: each has its own stream of random numbers.
+  int64_t dropoutCount = 0;
 };
 
 /// Every function below returns the layer's result, or failure after emitting why not.
+using LayerResult = mlir::FailureOr<mlir::Value>;
 
 /// A linear layer in the structure that the rules give it, and its activation (ImportLinear.cpp).
-mlir::FailureOr<mlir::Value> importLinear(ModelContext &model, const spec::Layer &layer,
-                                          llvm::StringRef name, mlir::Value input);
+LayerResult importLinear(ModelContext &model, const spec::Layer &layer, llvm::StringRef name,
+                         mlir::Value input);
+/// The map alone, from (rows, in) to (rows, out).
+LayerResult importLinearRows(ModelContext &model, const LinearLayer &layer, mlir::Value rows);
 /// A layer written out from primitives (ImportOps.cpp).
-mlir::FailureOr<mlir::Value> importOps(ModelContext &model, const spec::Layer &layer,
-                                       llvm::StringRef name, mlir::Value input);
+LayerResult importOps(ModelContext &model, const spec::Layer &layer, llvm::StringRef name,
+                      mlir::Value input);
+/// From images to tokens and from tokens to vectors (ImportTokens.cpp).
+LayerResult importTokenLayer(ModelContext &model, const spec::Layer &layer, llvm::StringRef name,
+                             mlir::Value input);
+/// What a transformer's or mixer's block is made of (ImportVision.cpp).
+LayerResult importBlockLayer(ModelContext &model, const spec::Layer &layer, llvm::StringRef name,
+                             mlir::Value input);
+
 mlir::Value createActivation(ModelContext &model, mlir::Location location,
                              spec::Activation activation, mlir::Value input);
+/// The same elements under another shape; nothing where it is the same.
+mlir::Value createReshape(ModelContext &model, mlir::Location location, mlir::Value input,
+                          llvm::ArrayRef<int64_t> shape);
+/// (..., d) as (rows, d).
+mlir::Value createRows(ModelContext &model, mlir::Location location, mlir::Value input);
+mlir::Value createTranspose(ModelContext &model, mlir::Location location, mlir::Value input,
+                            llvm::ArrayRef<int64_t> permutation);
+/// Success where a sample has a dimension.
+mlir::LogicalResult needsFeatures(ModelContext &model, const spec::Layer &layer,
+                                  llvm::StringRef name, mlir::Value input);
+/// Success where a sample is (tokens, d), so that `input` is (batch, tokens, d).
+mlir::LogicalResult needsTokens(ModelContext &model, const spec::Layer &layer, llvm::StringRef name,
+                                mlir::Value input);
+/// "4 or 7": the divisors of `whole` nearest to `value`, which is none.
+std::string nearestDivisors(int64_t whole, int64_t value);
 
 /// Compiles the globs of `structure:`.
 mlir::LogicalResult prepareRules(ModelContext &model);

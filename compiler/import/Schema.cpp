@@ -7,15 +7,15 @@
 namespace danaus::spec {
 namespace {
 
-constexpr int64_t largestSize = 1 << 24; // of one dimension
-
 template <typename T> using Words = std::vector<std::pair<std::string, T>>;
-
-const Words<Activation> activations = {{"none", Activation::None},
-                                       {"relu", Activation::Relu},
-                                       {"gelu", Activation::Gelu},
-                                       {"gelu_tanh", Activation::GeluTanh}};
 } // namespace
+
+std::vector<std::pair<std::string, Activation>> activations() {
+  return {{"none", Activation::None},
+          {"relu", Activation::Relu},
+          {"gelu", Activation::Gelu},
+          {"gelu_tanh", Activation::GeluTanh}};
+}
 
 Schema::Schema() {
   top = make<Record<Spec>>();
@@ -66,7 +66,7 @@ void Schema::defineLayers() {
   linear->key<&Layer::name>("name", layerName, "The layer's name.").hiddenUnset();
   linear->key<&Layer::out>("out", make<IntegerType>(1, largestSize), "Output features.").required();
   linear->key<&Layer::bias>("bias", make<BoolType>(), "Whether a bias is added.");
-  linear->key<&Layer::activation>("activation", make<WordType<Activation>>(activations),
+  linear->key<&Layer::activation>("activation", make<WordType<Activation>>(activations()),
                                   "What is applied to the result.");
   layerKind("linear", LayerKind::Linear, "y = x W^T + b, W of shape (out, in).", linear);
 
@@ -93,8 +93,7 @@ void Schema::defineLayers() {
   layerKind("ops", LayerKind::Ops,
             "A layer written out from primitives; structured linears in it are recognised.",
             opsBlock());
-  layer->notYet({"patch_embed", "class_token", "position_embedding", "attention", "mlp",
-                 "layer_norm", "select_token", "mean_tokens"});
+  defineVisionLayers();
 }
 
 const Record<Layer> *Schema::opsBlock() {

@@ -11,6 +11,11 @@
 
 namespace danaus::spec {
 
+/// The largest size of one dimension.
+inline constexpr int64_t largestSize = 1 << 24;
+/// The names of activations.
+std::vector<std::pair<std::string, Activation>> activations();
+
 class Schema {
 public:
   Schema();
@@ -28,6 +33,12 @@ private:
   Record<Layer> *layerKind(const char *name, LayerKind kind, const char *doc,
                            const Type *inside = nullptr, Activation activation = Activation::None);
   void defineLayers();
+  void defineVisionLayers(); ///< SchemaVision.cpp
+  void defineTokenLayers();  ///< SchemaVision.cpp
+  /// A layer that is a number: `- dropout: 0.1`.
+  template <auto Member>
+  void numberLayer(const char *name, LayerKind kind, const char *doc, const Type *type,
+                   const char *meaning);
   const Record<Layer> *opsBlock();
   const Record<Spec> *model();
   const Type *structure();

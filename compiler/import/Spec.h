@@ -28,7 +28,26 @@ template <typename T> struct At {
 };
 
 enum class Activation { None, Relu, Gelu, GeluTanh };
-enum class LayerKind { Flatten, Linear, Activation, Repeat, Residual, Ops };
+enum class LayerKind {
+  Flatten,
+  Linear,
+  Activation,
+  Repeat,
+  Residual,
+  Ops,
+  PatchEmbed,
+  ClassToken,
+  PositionEmbedding,
+  LayerNorm,
+  Attention,
+  Mlp,
+  Dropout,
+  DropPath,
+  MeanTokens,
+  SelectToken,
+};
+/// What an mlp mixes.
+enum class MlpAxis { Channels, Tokens };
 
 /// `ops:` a layer written out from primitives.
 struct OpsBlock {
@@ -51,12 +70,21 @@ struct Layer {
   /// The type as written ("linear", "relu"): the layer is called by it where `name` is empty.
   std::string type;
   At<std::string> name;
-  At<int64_t> out;                          ///< linear: output features
-  bool bias = true;                         ///< linear
+  At<int64_t> out;                          ///< linear, patch_embed: output features
+  bool bias = true;                         ///< linear, patch_embed
   Activation activation = Activation::None; ///< linear, or the activation layer itself
   At<int64_t> times;                        ///< repeat: how often
   std::vector<Layer> layers;                ///< repeat, residual
   OpsBlock ops;
+  At<int64_t> patch;                              ///< patch_embed: side of a square of pixels
+  double epsilon = 1e-6;                          ///< layer_norm
+  At<int64_t> heads;                              ///< attention
+  bool qkvBias = true;                            ///< attention
+  At<int64_t> hidden;                             ///< mlp: features between its linears
+  Activation hiddenActivation = Activation::Gelu; ///< mlp
+  MlpAxis axis = MlpAxis::Channels;               ///< mlp
+  double rate = 0;                                ///< dropout, drop_path, attention, mlp
+  At<int64_t> token;                              ///< select_token: which, from 0
 };
 
 enum class StructureKind { Dense, LowRank, Monarch };

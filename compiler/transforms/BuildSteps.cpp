@@ -157,8 +157,18 @@ private:
     step.setType(builder.getFunctionType(step.front().getArgumentTypes(), results.getTypes()));
   }
 
+  /// Evaluation drops nothing.
+  static void removeDropout(Block &block, MutableArrayRef<Value> results) {
+    for (auto dropout : llvm::make_early_inc_range(block.getOps<nn::DropoutOp>())) {
+      llvm::replace(results, dropout.getResult(), dropout.getInput());
+      dropout.replaceAllUsesWith(dropout.getInput());
+      dropout.erase();
+    }
+  }
+
   void buildEvalStep(func::FuncOp forward) {
     auto [step, values] = copyOf(forward, "eval_step");
+    removeDropout(step.front(), values);
     auto builder = OpBuilder::atBlockEnd(&step.front());
     Value metrics =
         nn::BatchMetricsOp::create(builder, step.getLoc(), metricsType(), values[0], values[1],

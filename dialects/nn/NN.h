@@ -34,4 +34,8 @@ std::string shapeText(llvm::ArrayRef<int64_t> shape);
 inline constexpr llvm::StringLiteral NameAttr = "nn.name", RoleAttr = "nn.role",
                                      InitAttr = "nn.init", DecayAttr = "nn.decay";
 
+/// What the summary calls the layer that an operation stands for, where the operation does not say:
+/// the addition of a class token.
+inline constexpr llvm::StringLiteral LayerAttr = "nn.layer";
+
 } // namespace danaus::nn

@@ -65,7 +65,8 @@ static void printJson(const fb::Model &model) {
 /// On stderr, so that --json stays JSON.
 static void warnWhereStructureCannotPay(const fb::Model &model) {
   for (const fb::Layer *layer : *model.phases()->Get(0)->layers())
-    if (layer->structure()->str() != "dense" && layer->params() >= layer->dense_params())
+    if (layer->dense_macs() != 0 && layer->structure()->str() != "dense" &&
+        layer->params() >= layer->dense_params())
       std::fprintf(
           stderr,
           "warning: %s: %s has %s parameters, a dense layer %s: this structure cannot pay; "

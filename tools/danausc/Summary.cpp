@@ -22,7 +22,10 @@ std::string grouped(int64_t number) {
   return text;
 }
 
+/// "-" where there is no dense twin to compare with.
 std::string percent(int64_t part, int64_t whole) {
+  if (whole == 0)
+    return "-";
   std::string text;
   llvm::raw_string_ostream(text) << llvm::format("%.1f %%", 100.0 * double(part) / double(whole));
   return text;
