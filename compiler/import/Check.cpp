@@ -77,11 +77,6 @@ void checkNormalize(const Node &node, const Data &data, Reader &reader) {
 }
 
 void checkSpec(const Node &node, const Spec &spec, Reader &reader) {
-  // Both data sets known so far are grey.
-  if (spec.data.mean.size() > 1)
-    reader.error(spec.data.normalize, "data.normalize: " + Twine(spec.data.mean.size()) +
-                                          " channels are given, but the images of " +
-                                          spec.data.name.value + " have 1");
   if (spec.schedule.kind == ScheduleKind::Cosine && spec.schedule.minLr > spec.optimizer.lr.value)
     reader.error(spec.schedule.minLr.mark,
                  "scheduler.min_lr: the learning rate falls to min_lr, "

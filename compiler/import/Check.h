@@ -14,7 +14,12 @@ void checkModel(const Node &node, const Spec &spec, Reader &reader);
 void checkOps(const Node &node, const Layer &layer, Reader &reader);
 /// As many means as deviations.
 void checkNormalize(const Node &node, const Data &data, Reader &reader);
-/// Data set and normalization have the same channels; min_lr is not above lr.
+/// The least is not above the most.
+void checkResizedCrop(const Node &node, const Augment &augment, Reader &reader);
+/// Each augmentation is given once; those that need another key have it; images, channels,
+/// normalization and padding go together.
+void checkData(const Node &node, const Data &data, Reader &reader);
+/// min_lr is not above lr.
 void checkSpec(const Node &node, const Spec &spec, Reader &reader);
 
 } // namespace danaus::spec

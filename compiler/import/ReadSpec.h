@@ -27,6 +27,11 @@ mlir::FailureOr<Spec> readSpecFile(llvm::StringRef path, llvm::SourceMgr &source
                                    llvm::ArrayRef<std::string> overrides,
                                    mlir::MLIRContext *context);
 
+/// Whether the model takes the images that `data` gives, where their sizes are known without
+/// reading them; an error at model.input.shape if not. Asked before a binary is made: the stages of
+/// the compiler can be looked at for any shape.
+mlir::LogicalResult checkDataFits(const Spec &spec, mlir::MLIRContext *context);
+
 /// The location of a mark of this spec: in its file, on the command line, or unknown (a default).
 mlir::Location locationOf(const Spec &spec, Mark mark, mlir::MLIRContext *context);
 

@@ -1,6 +1,6 @@
 // The table of keys. Defaults are the initializers in Spec.h. A new key is one entry here and a
 // member there; a new layer is one layerKind() and its members in Layer; then write docs/Spec.md
-// anew (danaus_spec_test says how).
+// anew (danaus_spec_test says how). The section `data` is in SchemaData.cpp.
 #include "compiler/import/Schema.h"
 #include "compiler/import/Check.h"
 
@@ -151,35 +151,6 @@ const Type *Schema::structure() {
       .onlyWith("kind", {"monarch"});
   rule->markedBy<&Structure::mark>();
   return make<ListType<Structure>>(rule, "rules", 0);
-}
-
-const Record<Data> *Schema::data() {
-  auto *channels = make<ListType<double>>(make<NumberType>(Range::any()), "numbers", 1, 64);
-  auto *deviations = make<ListType<double>>(make<NumberType>(Range::above(0)), "numbers", 1, 64);
-  auto *numbers = make<Record<Data>>();
-  numbers->key<&Data::mean>("mean", channels, "Subtracted, per channel.").required();
-  numbers->key<&Data::deviation>("std", deviations, "Divided by, per channel.").required();
-  numbers->checkedBy(checkNormalize);
-
-  auto *names = make<WordType<std::string>>(
-      Words<std::string>{{"mnist", "mnist"}, {"fashion_mnist", "fashion_mnist"}});
-  names->notYet({"cifar10", "cifar100", "imagenet_folder"});
-  auto *data = make<Record<Data>>();
-  data->key<&Data::name>("name", names, "Which data set.").required();
-  data->key<&Data::dir>("dir", make<TextType>(TextForm::Path),
-                        "Where its files are, from the spec's folder; not written: where the "
-                        "package of the data set puts them.")
-      .hiddenUnset();
-  data->key<&Data::shuffle>("shuffle", make<BoolType>(), "A new order in each epoch.");
-  data->key<&Data::validation>("validation", make<IntegerType>(0, 1'000'000'000),
-                               "So many training samples are kept aside: the last of a seeded "
-                               "permutation, or of the file where `shuffle` is false.");
-  data->self("normalize", make<NormalizeType>(numbers),
-             "Pixels are scaled to [0, 1], then a mean is subtracted and the result divided by a "
-             "deviation.")
-      .markedAs(detail::markOf<&Data::normalize>);
-  data->notYet({"augment", "resize", "pad", "channels"});
-  return data;
 }
 
 const Record<Train> *Schema::train() {

@@ -43,6 +43,7 @@ private:
   const Record<Spec> *model();
   const Type *structure();
   const Record<Data> *data();
+  const Type *augment();
   const Record<Train> *train();
   const Record<Optimizer> *optimizer();
   const Record<Schedule> *scheduler();

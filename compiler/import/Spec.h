@@ -99,6 +99,27 @@ struct Structure {
   At<int64_t> nblocks;                 ///< monarch
 };
 
+enum class AugmentKind {
+  RandomCrop,
+  HorizontalFlip,
+  RandomResizedCrop,
+  RandomErasing,
+  Mixup,
+  Cutmix
+};
+
+/// One entry of `data.augment`; only the members of its kind mean something.
+struct Augment {
+  Mark mark;
+  AugmentKind kind = AugmentKind::HorizontalFlip;
+  At<int64_t> padding{4};                        ///< random_crop
+  double flipProbability = 0.5;                  ///< horizontal_flip
+  At<std::vector<double>> scale{{0.08, 1.0}};    ///< random_resized_crop: share of the area
+  At<std::vector<double>> ratio{{0.75, 1.3333}}; ///< random_resized_crop: width by height
+  double eraseProbability = 0.25;                ///< random_erasing
+  double mixupAlpha = 0.8, cutmixAlpha = 1.0;    ///< of the Beta distribution
+};
+
 struct Data {
   Mark mark;
   At<std::string> name;
@@ -107,6 +128,18 @@ struct Data {
   At<int64_t> validation;
   Mark normalize;
   std::vector<double> mean, deviation; ///< per channel; empty: none
+  At<int64_t> resize;                  ///< both sides in pixels; 0: as they are
+  At<int64_t> pad;                     ///< zero pixels on every side
+  At<int64_t> channels;                ///< 0: as they are
+  std::vector<Augment> augment;        ///< each kind at most once
+
+  /// The augmentation of this kind, or null.
+  const Augment *find(AugmentKind kind) const {
+    for (const Augment &entry : augment)
+      if (entry.kind == kind)
+        return &entry;
+    return nullptr;
+  }
 };
 
 enum class OptimizerKind { Sgd, Adam, AdamW };

@@ -80,7 +80,11 @@ struct Normalization {
 
 /// Of the pixels of each training set, scaled to [0, 1].
 static std::vector<Normalization> normalizations() {
-  return {{"none", {}, {}}, {"mnist", {0.1307}, {0.3081}}, {"fashion_mnist", {0.2860}, {0.3530}}};
+  return {{"none", {}, {}},
+          {"mnist", {0.1307}, {0.3081}},
+          {"fashion_mnist", {0.2860}, {0.3530}},
+          {"cifar10", {0.4914, 0.4822, 0.4465}, {0.2470, 0.2435, 0.2616}},
+          {"imagenet", {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}}};
 }
 
 static std::vector<std::string> normalizationNames() {
@@ -101,8 +105,7 @@ void NormalizeType::read(const Node &node, Data &data, Reader &reader) const {
       data.deviation = known.deviation;
       return;
     }
-  reader.unknown(node.mark, "value", node.text, normalizationNames(),
-                 {"cifar10", "cifar100", "imagenet"});
+  reader.unknown(node.mark, "value", node.text, normalizationNames(), {"cifar100"});
 }
 
 Node NormalizeType::print(const Data &data) const {

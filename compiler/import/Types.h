@@ -105,6 +105,12 @@ struct Range {
   static Range any() { return {}; }
   static Range atLeast(double least) { return {.least = least}; }
   static Range above(double least) { return {.least = least, .withLeast = false}; }
+  /// least <= x <= most
+  static Range within(double least, double most) { return {.least = least, .most = most}; }
+  /// least < x <= most
+  static Range aboveUpTo(double least, double most) {
+    return {.least = least, .most = most, .withLeast = false};
+  }
   /// least <= x < most
   static Range upTo(double least, double most) {
     return {.least = least, .most = most, .withMost = false};

@@ -29,6 +29,37 @@ std::unique_ptr<fb::InitT> describeInit(DictionaryAttr init) {
   return result;
 }
 
+void describeImages(const spec::Data &spec, fb::DataT &data) {
+  data.resize = spec.resize.value;
+  data.pad = spec.pad.value;
+  data.channels = spec.channels.value;
+  for (const spec::Augment &entry : spec.augment)
+    switch (entry.kind) {
+    case spec::AugmentKind::RandomCrop:
+      data.crop_padding = entry.padding.value;
+      break;
+    case spec::AugmentKind::HorizontalFlip:
+      data.flip_probability = entry.flipProbability;
+      break;
+    case spec::AugmentKind::RandomResizedCrop:
+      data.resized_crop = std::make_unique<fb::ResizedCropT>();
+      data.resized_crop->min_scale = entry.scale.value[0];
+      data.resized_crop->max_scale = entry.scale.value[1];
+      data.resized_crop->min_ratio = entry.ratio.value[0];
+      data.resized_crop->max_ratio = entry.ratio.value[1];
+      break;
+    case spec::AugmentKind::RandomErasing:
+      data.erase_probability = entry.eraseProbability;
+      break;
+    case spec::AugmentKind::Mixup:
+      data.mixup_alpha = entry.mixupAlpha;
+      break;
+    case spec::AugmentKind::Cutmix:
+      data.cutmix_alpha = entry.cutmixAlpha;
+      break;
+    }
+}
+
 void describeSettings(const spec::Spec &spec, fb::ModelT &model) {
   auto data = std::make_unique<fb::DataT>();
   data->name = spec.data.name.value;
@@ -37,6 +68,7 @@ void describeSettings(const spec::Spec &spec, fb::ModelT &model) {
   data->validation = spec.data.validation.value;
   data->normalize_mean.assign(spec.data.mean.begin(), spec.data.mean.end());
   data->normalize_std.assign(spec.data.deviation.begin(), spec.data.deviation.end());
+  describeImages(spec.data, *data);
   model.data = std::move(data);
 
   auto training = std::make_unique<fb::TrainingT>();

@@ -55,6 +55,32 @@ Status checkNormalization(const fb::Data &data) {
   return Status::ok();
 }
 
+Status checkImages(const fb::Data &data) {
+  constexpr uint32_t mostPixels = 16'384, mostChannels = 64;
+  if (data.resize() > mostPixels || data.pad() > mostPixels || data.crop_padding() > mostPixels ||
+      data.channels() > mostChannels)
+    return invalidModel("data: resize, pad, crop_padding or channels is beyond all images");
+  for (Number each : {Number{"flip_probability", data.flip_probability()},
+                      {"erase_probability", data.erase_probability()}})
+    if (!(each.value >= 0 && each.value <= 1))
+      return invalidModel(format("data.%s is not in [0, 1]", each.name));
+  for (Number each :
+       {Number{"mixup_alpha", data.mixup_alpha()}, {"cutmix_alpha", data.cutmix_alpha()}})
+    if (!(each.value >= 0 && each.value <= 1e6))
+      return invalidModel(format("data.%s is not in [0, 1000000]", each.name));
+  const fb::ResizedCrop *crop = data.resized_crop();
+  if (!crop)
+    return Status::ok();
+  if (!data.resize())
+    return invalidModel("data.resized_crop without data.resize");
+  if (!(crop->min_scale() > 0 && crop->min_scale() <= crop->max_scale() && crop->max_scale() <= 1))
+    return invalidModel("data.resized_crop: not 0 < min_scale <= max_scale <= 1");
+  if (!(crop->min_ratio() > 0 && crop->min_ratio() <= crop->max_ratio() &&
+        std::isfinite(crop->max_ratio())))
+    return invalidModel("data.resized_crop: not 0 < min_ratio <= max_ratio");
+  return Status::ok();
+}
+
 Status checkNumbers(const fb::Model &model) {
   const fb::Optimizer &optimizer = *model.optimizer();
   const fb::Schedule &schedule = *model.schedule();
@@ -82,7 +108,9 @@ Status checkNumbers(const fb::Model &model) {
     return invalidModel("training.batch_size is 0");
   if (model.classes() == 0)
     return invalidModel("classes is 0");
-  return checkNormalization(*model.data());
+  if (Status status = checkNormalization(*model.data()); !status)
+    return status;
+  return checkImages(*model.data());
 }
 
 Status checkParameter(const fb::Parameter &parameter) {

@@ -103,7 +103,8 @@ static ExitCode run(const CommandLine &line) {
   if (line.printConfig)
     return writeText(line.output, spec->resolved);
   if (!line.emit)
-    return compile(*spec, *module, line);
+    return failed(spec::checkDataFits(*spec, &context)) ? ExitCode::SpecInvalid
+                                                        : compile(*spec, *module, line);
 
   std::string text;
   llvm::raw_string_ostream os(text);

@@ -143,7 +143,15 @@ TEST(GoodSpecs, DefaultsAreThoseOfThePage) {
   EXPECT_EQ(spec.resolved, R"(name: m
 seed: 0
 model: {input: {shape: [4]}, layers: [relu]}
-data: {name: mnist, shuffle: true, validation: 0, normalize: none}
+data:
+  name: mnist
+  shuffle: true
+  validation: 0
+  normalize: none
+  resize: 0
+  pad: 0
+  channels: 0
+  augment: []
 train:
   epochs: 10
   max_steps: 0
@@ -166,6 +174,43 @@ TEST(GoodSpecs, NormalizationsByName) {
   EXPECT_EQ(read(model + "data: {name: mnist, normalize: fashion_mnist}").data.deviation[0],
             0.3530);
   EXPECT_TRUE(read(model + "data: {name: mnist, normalize: none}").data.mean.empty());
+  EXPECT_EQ(read(model + "data: {name: cifar10, normalize: cifar10}").data.deviation,
+            (std::vector<double>{0.2470, 0.2435, 0.2616}));
+}
+
+TEST(GoodSpecs, AugmentationsAloneAndWithOptions) {
+  const std::string model = "name: m\nmodel: {input: {shape: [4]}, layers: [relu]}\n";
+  Spec spec = read(model + R"(
+data:
+  name: imagenet_folder
+  normalize: imagenet
+  resize: 224
+  pad: 2
+  channels: 3
+  augment:
+    - random_crop
+    - horizontal_flip
+    - random_resized_crop: {scale: [0.5, 0.9]}
+    - random_erasing: {probability: 1}
+    - mixup
+    - cutmix: {alpha: 0.5}
+)");
+  const Data &data = spec.data;
+  EXPECT_EQ(data.mean, (std::vector<double>{0.485, 0.456, 0.406}));
+  EXPECT_EQ(data.resize.value, 224);
+  EXPECT_EQ(data.pad.value, 2);
+  EXPECT_EQ(data.channels.value, 3);
+  ASSERT_EQ(data.augment.size(), 6u);
+  EXPECT_EQ(data.find(AugmentKind::RandomCrop)->padding.value, 4);
+  EXPECT_EQ(data.find(AugmentKind::HorizontalFlip)->flipProbability, 0.5);
+  const Augment &crop = *data.find(AugmentKind::RandomResizedCrop);
+  EXPECT_EQ(crop.scale.value, (std::vector<double>{0.5, 0.9}));
+  EXPECT_EQ(crop.ratio.value, (std::vector<double>{0.75, 1.3333}));
+  EXPECT_EQ(crop.mark.line, 13u);
+  EXPECT_EQ(data.find(AugmentKind::RandomErasing)->eraseProbability, 1.0);
+  EXPECT_EQ(data.find(AugmentKind::Mixup)->mixupAlpha, 0.8);
+  EXPECT_EQ(data.find(AugmentKind::Cutmix)->cutmixAlpha, 0.5);
+  EXPECT_EQ(read(spec.resolved).resolved, spec.resolved);
 }
 
 TEST(GoodSpecs, AnchorsAndAliases) {

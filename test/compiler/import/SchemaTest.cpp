@@ -57,7 +57,8 @@ TEST(Schema, JsonIsValidAndNamesEveryKey) {
   collect(*value, inJson);
   inJson.erase("cross_entropy"); // the loss's name, a key only of its long form
   EXPECT_EQ(inJson, inTable);
-  for (const char *name : {"label_smoothing", "nblocks", "residual", "std", "min_lr", "output"})
+  for (const char *name : {"label_smoothing", "nblocks", "residual", "std", "min_lr", "output",
+                           "random_crop", "padding"})
     EXPECT_TRUE(inTable.count(name)) << name;
 }
 

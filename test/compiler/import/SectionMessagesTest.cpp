@@ -63,46 +63,6 @@ const MessageCase cases[] = {
 structure: {match: "*", kind: dense}
            ^
 )~"},
-    {"DataOfALaterVersion", 6, "data: {name: cifar10}",
-     R"~(bad.yaml:6:14: error: data.name: value 'cifar10' is not supported by this version
-data: {name: cifar10}
-             ^
-)~"},
-    {"DataMisspelt", 6, "data: {name: fashion_mnits}",
-     R"~(bad.yaml:6:14: error: data.name: unknown value 'fashion_mnits'; did you mean 'fashion_mnist'?
-data: {name: fashion_mnits}
-             ^
-)~"},
-    {"ValidationNegative", 6, "data: {name: mnist, validation: -1}",
-     R"~(bad.yaml:6:33: error: data.validation: -1 is out of range: expected an integer from 0 to 1000000000
-data: {name: mnist, validation: -1}
-                                ^
-)~"},
-    {"NormalizeUnknown", 6, "data: {name: mnist, normalize: minst}",
-     R"~(bad.yaml:6:32: error: data.normalize: unknown value 'minst'; did you mean 'mnist'?
-data: {name: mnist, normalize: minst}
-                               ^
-)~"},
-    {"NormalizeIsANumber", 6, "data: {name: mnist, normalize: [0.5]}",
-     R"~(bad.yaml:6:32: error: data.normalize: expected one of none, mnist, fashion_mnist, or {mean: [...], std: [...]}, found a list
-data: {name: mnist, normalize: [0.5]}
-                               ^
-)~"},
-    {"NormalizeLengths", 6, "data: {name: mnist, normalize: {mean: [0.5], std: [1.0, 1.0]}}",
-     R"~(bad.yaml:6:32: error: data.normalize: mean has length 1 and std 2; both have a number for each channel
-data: {name: mnist, normalize: {mean: [0.5], std: [1.0, 1.0]}}
-                               ^
-)~"},
-    {"NormalizeChannels", 6, "data: {name: mnist, normalize: {mean: [0.5, 0.5], std: [1.0, 1.0]}}",
-     R"~(bad.yaml:6:32: error: data.normalize: 2 channels are given, but the images of mnist have 1
-data: {name: mnist, normalize: {mean: [0.5, 0.5], std: [1.0, 1.0]}}
-                               ^
-)~"},
-    {"NormalizeByZero", 6, "data: {name: mnist, normalize: {mean: [0.5], std: [0.0]}}",
-     R"~(bad.yaml:6:52: error: data.normalize.std.0: 0.0 is out of range: expected a number above 0.0
-data: {name: mnist, normalize: {mean: [0.5], std: [0.0]}}
-                                                   ^
-)~"},
     {"EpochsZero", 7, "train: {epochs: 0}",
      R"~(bad.yaml:7:17: error: train.epochs: 0 is out of range: expected an integer from 1 to 1000000
 train: {epochs: 0}

@@ -3,6 +3,7 @@
 
 #include "runtime/plan/Validate.h"
 
+#include <array>
 #include <functional>
 #include <gtest/gtest.h>
 #include <limits>
@@ -14,6 +15,16 @@ namespace {
 
 constexpr double NotANumber = std::numeric_limits<double>::quiet_NaN();
 constexpr double Infinite = std::numeric_limits<double>::infinity();
+
+/// Makes the model cut out random parts: least and most scale, least and most ratio.
+void crop(fb::ModelT &model, uint32_t resize, std::array<double, 4> ranges) {
+  model.data->resize = resize;
+  model.data->resized_crop = std::make_unique<fb::ResizedCropT>();
+  model.data->resized_crop->min_scale = ranges[0];
+  model.data->resized_crop->max_scale = ranges[1];
+  model.data->resized_crop->min_ratio = ranges[2];
+  model.data->resized_crop->max_ratio = ranges[3];
+}
 
 struct BrokenModel {
   const char *name;
@@ -87,6 +98,30 @@ const BrokenModel BrokenModels[] = {
 }
 }
 , {"Channels", "different channels", BREAK{model.data->normalize_std = {1, 1};
+}
+}
+, {"Resize", "beyond all images", BREAK{model.data->resize = 1u << 30;
+}
+}
+, {"FlipProbability", "data.flip_probability", BREAK{model.data->flip_probability = 1.5;
+}
+}
+, {"EraseProbability", "data.erase_probability", BREAK{model.data->erase_probability = -Infinite;
+}
+}
+, {"MixupAlpha", "data.mixup_alpha", BREAK{model.data->mixup_alpha = -1;
+}
+}
+, {"CutmixAlpha", "data.cutmix_alpha", BREAK{model.data->cutmix_alpha = NotANumber;
+}
+}
+, {"CropWithoutResize", "without data.resize", BREAK{crop(model, 0, {0.1, 1, 0.5, 2});
+}
+}
+, {"CropScale", "min_scale <= max_scale", BREAK{crop(model, 8, {0.5, 0.1, 0.5, 2});
+}
+}
+, {"CropRatio", "min_ratio <= max_ratio", BREAK{crop(model, 8, {0.1, 1, 0, 2});
 }
 }
 , {"NoPhase", "no phase", BREAK{model.phases.clear();
