@@ -4,6 +4,7 @@
 #include "dialects/kernel/Kernel.h"
 
 #include "mlir/Analysis/TopologicalSortUtils.h"
+#include "mlir/Transforms/RegionUtils.h"
 
 namespace danaus {
 #define GEN_PASS_DEF_KERNELFORMCHAINS
@@ -72,8 +73,10 @@ SmallVector<Operation *> chainFrom(Operation *first) {
   SmallVector<Operation *> members;
   DenseSet<Value> inside, tainted; // tainted: depends on the chain, but is made outside
   for (Operation *op = first; op; op = op->getNextNode()) {
+    llvm::SetVector<Value> reads(op->operand_begin(), op->operand_end());
+    getUsedValuesDefinedAbove(op->getRegions(), reads); // of chains formed before
     auto depends = [&](const DenseSet<Value> &set) {
-      return llvm::any_of(op->getOperands(), [&](Value v) { return set.contains(v); });
+      return llvm::any_of(reads, [&](Value v) { return set.contains(v); });
     };
     if (rowsOf(*op) == rows && !depends(tainted) && readsRowWise(*op, inside)) {
       members.push_back(op);

@@ -62,6 +62,10 @@ public:
     for (Operation *op : llvm::reverse(ops))
       if (erased.contains(op))
         op->erase();
+    // A reshape that nobody reads would look like a second reader of a product.
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(function.front())))
+      if (isa<nn::ReshapeOp>(op) && op.use_empty())
+        op.erase();
     return success();
   }
 
