@@ -23,7 +23,7 @@ LogicalResult verifyFits(Operation *op, ArrayRef<int64_t> smaller, ArrayRef<int6
                              << " dimensions";
   for (unsigned i = 0; i < smaller.size(); ++i) {
     int64_t first = low ? (*low)[i] : 0;
-    if (first < 0 || first + smaller[i] > larger[i])
+    if (first < 0 || first > larger[i] - smaller[i])
       return op->emitOpError() << "cannot turn " << shapeText(shapeOf(op->getOperand(0)))
                                << " into " << shapeText(shapeOf(op->getResult(0)))
                                << (low ? " from [" : "")

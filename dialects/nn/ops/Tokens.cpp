@@ -34,7 +34,8 @@ LogicalResult DropoutOp::verify() {
     return emitOpError() << "rate must be in [0, 1), got " << rate;
   // dropout_c2
   auto shape = shapeOf(getInput());
-  int64_t perSample = llvm::product_of(shape) / (shape.empty() ? 1 : shape[0]), group = getGroup();
+  int64_t perSample = llvm::product_of(shape.drop_front(shape.empty() ? 0 : 1));
+  int64_t group = getGroup();
   if (group < 1 || perSample % group != 0)
     return emitOpError() << "group = " << group << " does not divide the " << perSample
                          << " elements of a sample";

@@ -23,8 +23,9 @@ protected:
   NNContext context;
   std::mt19937 random{7};
 
-  /// Checks the gradients of all arguments of the function whose body is `text`.
-  void check(const std::string &text) {
+  /// Checks the gradients of all arguments of the function whose body is `text`; of all but the
+  /// last, if that is the control buffer.
+  void check(const std::string &text, const Tensor *control = nullptr) {
     SCOPED_TRACE(text);
     OwningOpRef<ModuleOp> module = parse(context, text), expanded = parse(context, text);
     ASSERT_TRUE(module);
@@ -33,12 +34,14 @@ protected:
     ASSERT_TRUE(succeeded(passes.run(*expanded)));
     auto original = *module->getOps<func::FuncOp>().begin();
     auto function = *expanded->getOps<func::FuncOp>().begin();
-    SmallVector<Tensor> seeds;
+    SmallVector<Tensor> seeds, arguments = randomArguments(original, random);
     for (Type type : function.getResultTypes())
       seeds.push_back(randomTensor(cast<ShapedType>(type).getShape(), random));
-    auto all = llvm::to_vector(llvm::seq<unsigned>(0, function.getNumArguments()));
-    auto error =
-        test::gradientError(original, function, all, randomArguments(original, random), seeds);
+    if (control)
+      arguments.back() = *control;
+    auto differentiated =
+        llvm::to_vector(llvm::seq<unsigned>(0, arguments.size() - (control ? 1 : 0)));
+    auto error = test::gradientError(original, function, differentiated, arguments, seeds);
     ASSERT_TRUE(succeeded(error));
     EXPECT_LE(*error, Tolerance);
   }
@@ -56,6 +59,9 @@ protected:
                         "  %0 = nn.{0} : {3}\n  return %0 : tensor<{2}>\n}",
                         op, input, result, types));
   }
+
+  /// A size in [1, limit]. Not for two arguments of one call, whose order is the compiler's choice.
+  int64_t size(int64_t limit) { return 1 + random() % limit; }
 };
 
 TEST_F(Gradient, Add) {
@@ -96,6 +102,20 @@ TEST_F(Gradient, Pad) {
 TEST_F(Gradient, Slice) {
   checkUnary("slice %a", "3x7xf32", "3x5xf32", "tensor<3x7xf32> -> tensor<3x5xf32>");
   checkUnary("slice %a", "3x7xf32", "1x1xf32", "tensor<3x7xf32> -> tensor<1x1xf32>");
+}
+
+TEST_F(Gradient, PadAndSliceFromAnOffset) {
+  for (int round = 0; round < 8; ++round) {
+    std::array<int64_t, 3> small, large, low;
+    for (int dim = 0; dim < 3; ++dim) {
+      int64_t behind = size(3) - 1;
+      small[dim] = size(4), low[dim] = size(3) - 1, large[dim] = low[dim] + small[dim] + behind;
+    }
+    std::string a = nn::shapeText(small) + "xf32", b = nn::shapeText(large) + "xf32";
+    std::string from = llvm::formatv(" %a from [{0}, {1}, {2}]", low[0], low[1], low[2]);
+    checkUnary("pad" + from, a, b, "tensor<" + a + "> -> tensor<" + b + ">");
+    checkUnary("slice" + from, b, a, "tensor<" + b + "> -> tensor<" + a + ">");
+  }
 }
 
 TEST_F(Gradient, Matmul) {
@@ -150,6 +170,77 @@ TEST_F(Gradient, MonarchLinear) {
   }
 }
 
+TEST_F(Gradient, LayerNorm) {
+  auto checkSize = [&](int64_t rows, int64_t columns, double epsilon) {
+    check(llvm::formatv(
+        "func.func @f(%x: tensor<{0}x{1}xf32>, %w: tensor<{1}xf32>, %b: tensor<{1}xf32>) -> "
+        "tensor<{0}x{1}xf32> {{\n  %0, %m, %r = nn.layer_norm %x, %w, %b epsilon {2:f6} : "
+        "tensor<{0}x{1}xf32>, tensor<{1}xf32>, tensor<{1}xf32> -> tensor<{0}xf32>\n"
+        "  return %0 : tensor<{0}x{1}xf32>\n}",
+        rows, columns, epsilon));
+  };
+  for (auto [rows, columns] : {std::pair{1, 7}, {3, 13}, {5, 16}})
+    checkSize(rows, columns, 1e-5);
+  // Rows of few columns can be almost constant: a larger epsilon keeps the curvature small.
+  for (auto [rows, columns] : {std::pair{1, 1}, {7, 1}, {5, 2}, {2, 3}})
+    checkSize(rows, columns, 0.5);
+  for (int round = 0; round < 6; ++round) {
+    int64_t rows = size(5), columns = size(11);
+    checkSize(rows, columns, 0.5);
+  }
+}
+
+TEST_F(Gradient, Attention) {
+  auto checkSize = [&](int64_t batch, int64_t tokens, int64_t heads, int64_t width) {
+    check(llvm::formatv("func.func @f(%q: tensor<{0}x{1}x{3}xf32>, %k: tensor<{0}x{1}x{3}xf32>, "
+                        "%v: tensor<{0}x{1}x{3}xf32>) -> tensor<{0}x{1}x{3}xf32> {{\n"
+                        "  %0, %l = nn.attention %q, %k, %v heads {2} : tensor<{0}x{1}x{3}xf32> -> "
+                        "tensor<{0}x{2}x{1}xf32>\n  return %0 : tensor<{0}x{1}x{3}xf32>\n}",
+                        batch, tokens, heads, heads * width));
+  };
+  for (int64_t tokens : {1, 2, 5, 7})
+    for (int64_t heads : {1, 2, 3}) {
+      int64_t batch = size(3), width = size(5);
+      checkSize(batch, tokens, heads, width);
+    }
+  checkSize(1, 1, 1, 1);
+  checkSize(2, 3, 5, 1);
+  checkSize(1, 11, 1, 2);
+}
+
+TEST_F(Gradient, AttentionOfAValueWithItself) {
+  check("func.func @f(%x: tensor<2x3x4xf32>) -> tensor<2x3x4xf32> {\n"
+        "  %0, %l = nn.attention %x, %x, %x heads 2 : tensor<2x3x4xf32> -> tensor<2x2x3xf32>\n"
+        "  return %0 : tensor<2x3x4xf32>\n}");
+}
+
+TEST_F(Gradient, MeanTokens) {
+  auto checkSize = [&](int64_t batch, int64_t tokens, int64_t d) {
+    std::string input = nn::shapeText({batch, tokens, d}) + "xf32",
+                result = nn::shapeText({batch, d}) + "xf32";
+    checkUnary("mean_tokens %a", input, result, "tensor<" + input + "> -> tensor<" + result + ">");
+  };
+  for (auto [batch, tokens, d] : {std::array{1, 1, 1}, {2, 5, 3}, {3, 1, 7}, {1, 7, 1}})
+    checkSize(batch, tokens, d);
+  for (int round = 0; round < 4; ++round) {
+    int64_t batch = size(4), tokens = size(7), d = size(5);
+    checkSize(batch, tokens, d);
+  }
+}
+
+TEST_F(Gradient, DropoutDropsTheSameElements) {
+  Tensor control = dropoutControl(/*seed=*/0x0123456789ABCDEF, /*step=*/7, /*firstSample=*/3);
+  for (auto [batch, tokens, d, group] :
+       {std::array{1, 1, 1, 1}, {3, 5, 7, 1}, {5, 2, 3, 6}, {2, 3, 4, 2}, {7, 1, 3, 3}})
+    check(llvm::formatv("func.func @f(%a: tensor<{0}x{1}x{2}xf32>, %c: tensor<16xf32>) -> "
+                        "tensor<{0}x{1}x{2}xf32> {{\n"
+                        "  %0 = nn.dropout %a, %c rate 0.4 stream 11 group {3} : "
+                        "tensor<{0}x{1}x{2}xf32>, tensor<16xf32>\n"
+                        "  return %0 : tensor<{0}x{1}x{2}xf32>\n}",
+                        batch, tokens, d, group),
+          &control);
+}
+
 TEST_F(Gradient, TwoLayers) {
   check("func.func @f(%x: tensor<3x5xf32>, %w: tensor<4x5xf32>, %v: tensor<2x4xf32>) -> "
         "tensor<3x2xf32> {\n"
@@ -186,8 +277,9 @@ TEST_F(Gradient, CrossEntropyOfTheMeanOverValidRows) {
 
 TEST_F(Gradient, EveryDifferentiableOperationIsCheckedHere) {
   const llvm::StringSet<> checked = {
-      "nn.add",       "nn.relu", "nn.gelu",  "nn.gelu_tanh", "nn.reshape",
-      "nn.transpose", "nn.pad",  "nn.slice", "nn.contract",  "nn.cross_entropy_loss"};
+      "nn.add",        "nn.relu",      "nn.gelu",        "nn.gelu_tanh", "nn.reshape",
+      "nn.transpose",  "nn.pad",       "nn.slice",       "nn.contract",  "nn.cross_entropy_loss",
+      "nn.layer_norm", "nn.attention", "nn.mean_tokens", "nn.dropout"};
   for (RegisteredOperationName name : context.getRegisteredOperations())
     if (name.hasInterface<nn::DifferentiableOpInterface>())
       EXPECT_TRUE(checked.contains(name.getStringRef())) << name.getStringRef().str();

@@ -1,10 +1,8 @@
 // The reference interpreter itself, on numbers worked out by hand.
 #include "runtime/plan/Control.h"
-#include "test/lib/reference/Testing.h"
+#include "test/dialects/nn/InterpreterTest.h"
 
-#include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/StringSet.h"
-#include "gtest/gtest.h"
 
 using namespace mlir;
 using namespace danaus;
@@ -12,22 +10,8 @@ using namespace danaus::reference;
 
 namespace {
 
-class Reference : public testing::Test {
+class Reference : public test::InterpreterTest {
 protected:
-  NNContext context;
-  std::string diagnostics;
-  ScopedDiagnosticHandler handler{&context, [this](Diagnostic &diagnostic) {
-                                    diagnostics += diagnostic.str() + "\n";
-                                    return success();
-                                  }};
-
-  FailureOr<SmallVector<Tensor>> run(const std::string &text, ArrayRef<Tensor> arguments) {
-    OwningOpRef<ModuleOp> module = parse(context, text);
-    if (!module)
-      return failure();
-    return interpret(*module->getOps<func::FuncOp>().begin(), arguments);
-  }
-
   /// A step on parameter 2, gradient 0.5 and all state 0.25, at the learning rate 0.1, Adam's
   /// corrections being those of the first step with betas 0.9 and 0.99.
   void step(const std::string &op, double loss = 1, double norm = 0, double first = 0) {
@@ -198,6 +182,14 @@ TEST_F(Reference, EveryOperationHasAnEvaluator) {
                                    "nn.transpose",
                                    "nn.pad",
                                    "nn.slice",
+                                   "nn.layer_norm",
+                                   "nn.layer_norm_backward",
+                                   "nn.layer_norm_weight_backward",
+                                   "nn.attention",
+                                   "nn.attention_backward",
+                                   "nn.mean_tokens",
+                                   "nn.mean_tokens_backward",
+                                   "nn.dropout",
                                    "nn.matmul",
                                    "nn.batch_matmul",
                                    "nn.linear",

@@ -225,6 +225,38 @@ func.func @pad_c2(%a: tensor<2x3xf32>) {
 
 // -----
 
+func.func @pad_c2_low(%a: tensor<2x3xf32>) {
+  // expected-error @+1 {{cannot turn 2x3 into 2x4 from [0, 2]}}
+  %0 = nn.pad %a from [0, 2] : tensor<2x3xf32> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @pad_c2_offsets(%a: tensor<2x3xf32>) {
+  // expected-error @+1 {{has 1 offsets for 2 dimensions}}
+  %0 = nn.pad %a from [0] : tensor<2x3xf32> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @pad_c2_negative(%a: tensor<2x3xf32>) {
+  // expected-error @+1 {{cannot turn 2x3 into 2x4 from [0, -1]}}
+  %0 = nn.pad %a from [0, -1] : tensor<2x3xf32> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @pad_c2_huge(%a: tensor<2x3xf32>) {
+  // expected-error @+1 {{cannot turn 2x3 into 2x4 from [0, 9223372036854775807]}}
+  %0 = nn.pad %a from [0, 9223372036854775807] : tensor<2x3xf32> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
 func.func @slice_c1(%a: tensor<2x3xf32>) {
   // expected-error @+1 {{ranks of input and result differ: 2x3 against 2}}
   %0 = nn.slice %a : tensor<2x3xf32> -> tensor<2xf32>
@@ -236,6 +268,30 @@ func.func @slice_c1(%a: tensor<2x3xf32>) {
 func.func @slice_c2(%a: tensor<2x3xf32>) {
   // expected-error @+1 {{cannot turn 2x3 into 2x4}}
   %0 = nn.slice %a : tensor<2x3xf32> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @slice_c2_low(%a: tensor<2x3xf32>) {
+  // expected-error @+1 {{cannot turn 2x3 into 1x3 from [2, 0]}}
+  %0 = nn.slice %a from [2, 0] : tensor<2x3xf32> -> tensor<1x3xf32>
+  return
+}
+
+// -----
+
+func.func @slice_c2_offsets(%a: tensor<2x3xf32>) {
+  // expected-error @+1 {{has 3 offsets for 2 dimensions}}
+  %0 = nn.slice %a from [0, 0, 0] : tensor<2x3xf32> -> tensor<1x3xf32>
+  return
+}
+
+// -----
+
+func.func @slice_c2_negative(%a: tensor<2x3xf32>) {
+  // expected-error @+1 {{cannot turn 2x3 into 1x3 from [-1, 0]}}
+  %0 = nn.slice %a from [-1, 0] : tensor<2x3xf32> -> tensor<1x3xf32>
   return
 }
 

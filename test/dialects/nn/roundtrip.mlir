@@ -18,6 +18,41 @@ func.func @shapes(%a: tensor<2x3xf32>) -> tensor<4x1xf32> {
   return %3 : tensor<4x1xf32>
 }
 
+// CHECK-LABEL: func.func @shapes_from_an_offset
+func.func @shapes_from_an_offset(%a: tensor<2x3xf32>) -> tensor<2x1xf32> {
+  // CHECK: nn.pad %{{.*}} from [1, 0] : tensor<2x3xf32> -> tensor<4x3xf32>
+  %0 = nn.pad %a from [1, 0] : tensor<2x3xf32> -> tensor<4x3xf32>
+  // CHECK: nn.slice %{{.*}} from [2, 2] : tensor<4x3xf32> -> tensor<2x1xf32>
+  %1 = nn.slice %0 from [2, 2] : tensor<4x3xf32> -> tensor<2x1xf32>
+  return %1 : tensor<2x1xf32>
+}
+
+// CHECK-LABEL: func.func @norm
+func.func @norm(%x: tensor<5x3xf32>, %w: tensor<3xf32>, %b: tensor<3xf32>) -> (tensor<5x3xf32>, tensor<3xf32>) {
+  // CHECK: %{{.*}}, %{{.*}}, %{{.*}} = nn.layer_norm %{{.*}}, %{{.*}}, %{{.*}} epsilon 5.000000e-01 : tensor<5x3xf32>, tensor<3xf32>, tensor<3xf32> -> tensor<5xf32>
+  %y, %m, %r = nn.layer_norm %x, %w, %b epsilon 0.5 : tensor<5x3xf32>, tensor<3xf32>, tensor<3xf32> -> tensor<5xf32>
+  // CHECK: nn.layer_norm_backward %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : tensor<5x3xf32>, tensor<3xf32>, tensor<5xf32>
+  %0 = nn.layer_norm_backward %x, %w, %m, %r, %y : tensor<5x3xf32>, tensor<3xf32>, tensor<5xf32>
+  // CHECK: %{{.*}}, %{{.*}} = nn.layer_norm_weight_backward %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : tensor<5x3xf32>, tensor<5xf32> -> tensor<3xf32>
+  %1, %2 = nn.layer_norm_weight_backward %x, %m, %r, %0 : tensor<5x3xf32>, tensor<5xf32> -> tensor<3xf32>
+  return %0, %1 : tensor<5x3xf32>, tensor<3xf32>
+}
+
+// CHECK-LABEL: func.func @tokens
+func.func @tokens(%x: tensor<2x5x6xf32>, %c: tensor<16xf32>) -> tensor<2x5x6xf32> {
+  // CHECK: %{{.*}}, %{{.*}} = nn.attention %{{.*}}, %{{.*}}, %{{.*}} heads 3 : tensor<2x5x6xf32> -> tensor<2x3x5xf32>
+  %y, %l = nn.attention %x, %x, %x heads 3 : tensor<2x5x6xf32> -> tensor<2x3x5xf32>
+  // CHECK: nn.attention_backward %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} heads 3 : tensor<2x5x6xf32>, tensor<2x3x5xf32>
+  %0, %1, %2 = nn.attention_backward %x, %x, %x, %y, %l, %y heads 3 : tensor<2x5x6xf32>, tensor<2x3x5xf32>
+  // CHECK: nn.dropout %{{.*}}, %{{.*}} rate 2.500000e-01 stream 7 group 30 : tensor<2x5x6xf32>, tensor<16xf32>
+  %3 = nn.dropout %0, %c rate 0.25 stream 7 group 30 : tensor<2x5x6xf32>, tensor<16xf32>
+  // CHECK: nn.mean_tokens %{{.*}} : tensor<2x5x6xf32> -> tensor<2x6xf32>
+  %4 = nn.mean_tokens %3 : tensor<2x5x6xf32> -> tensor<2x6xf32>
+  // CHECK: nn.mean_tokens_backward %{{.*}} : tensor<2x6xf32> -> tensor<2x5x6xf32>
+  %5 = nn.mean_tokens_backward %4 : tensor<2x6xf32> -> tensor<2x5x6xf32>
+  return %5 : tensor<2x5x6xf32>
+}
+
 // CHECK-LABEL: func.func @elementwise
 func.func @elementwise(%a: tensor<2x3xf32>, %b: tensor<3xf32>) -> tensor<3xf32> {
   // CHECK: nn.add %{{.*}}, %{{.*}} : tensor<2x3xf32>, tensor<3xf32>

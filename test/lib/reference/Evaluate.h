@@ -25,10 +25,16 @@ private:
 llvm::LogicalResult evaluateShape(mlir::Operation *op, Values &values);
 llvm::LogicalResult evaluateElementwise(mlir::Operation *op, Values &values);
 llvm::LogicalResult evaluateProduct(mlir::Operation *op, Values &values);
+llvm::LogicalResult evaluateNorm(mlir::Operation *op, Values &values);
+llvm::LogicalResult evaluateAttention(mlir::Operation *op, Values &values);
+llvm::LogicalResult evaluateTokens(mlir::Operation *op, Values &values);
 llvm::LogicalResult evaluateLoss(mlir::Operation *op, Values &values);
 llvm::LogicalResult evaluateOptimizer(mlir::Operation *op, Values &values);
 
 /// A zero tensor of the value's shape.
 inline Tensor zerosLike(mlir::Value value) { return Tensor(nn::shapeOf(value)); }
+
+/// log sum_j exp z_j of at least one value, without overflow.
+double logSumExp(llvm::ArrayRef<double> z);
 
 } // namespace danaus::reference

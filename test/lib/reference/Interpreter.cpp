@@ -37,8 +37,8 @@ void reference::forEachIndex(ArrayRef<int64_t> shape,
 }
 
 static LogicalResult evaluate(Operation *op, Values &values) {
-  for (auto family :
-       {evaluateShape, evaluateElementwise, evaluateProduct, evaluateLoss, evaluateOptimizer})
+  for (auto family : {evaluateShape, evaluateElementwise, evaluateProduct, evaluateNorm,
+                      evaluateAttention, evaluateTokens, evaluateLoss, evaluateOptimizer})
     if (succeeded(family(op, values)))
       return success();
   return op->emitOpError() << "has no evaluator in the reference interpreter";

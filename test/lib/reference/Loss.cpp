@@ -17,16 +17,6 @@ ArrayRef<double> rowOf(const Tensor &logits, int64_t row) {
   return ArrayRef<double>(logits.data).slice(row * logits.shape[1], logits.shape[1]);
 }
 
-/// log sum_j exp z_j.
-double logSumExp(ArrayRef<double> z) {
-  double largest = z[0], sum = 0;
-  for (double value : z)
-    largest = std::fmax(largest, value);
-  for (double value : z)
-    sum += std::exp(value - largest);
-  return largest + std::log(sum);
-}
-
 /// The first of the largest logits. No logit is larger than another where one is NaN: then 0.
 int64_t largestOf(ArrayRef<double> z) {
   int64_t best = 0;
@@ -91,6 +81,15 @@ void evaluate(nn::BatchMetricsOp op, Values &values) {
 }
 
 } // namespace
+
+double reference::logSumExp(ArrayRef<double> z) {
+  double largest = z[0], sum = 0;
+  for (double value : z)
+    largest = std::fmax(largest, value);
+  for (double value : z)
+    sum += std::exp(value - largest);
+  return largest + std::log(sum);
+}
 
 LogicalResult reference::evaluateLoss(Operation *op, Values &values) {
   return TypeSwitch<Operation *, LogicalResult>(op)

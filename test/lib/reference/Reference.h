@@ -9,6 +9,7 @@
 #include "llvm/Support/LogicalResult.h"
 
 #include <cstdint>
+#include <initializer_list>
 #include <vector>
 
 namespace danaus::reference {
@@ -21,6 +22,8 @@ struct Tensor {
   Tensor() = default;
   /// Zeros of this shape.
   explicit Tensor(llvm::ArrayRef<int64_t> shape);
+  /// The same, for g++: to it, `Tensor({2, 3})` could also be a copy.
+  explicit Tensor(std::initializer_list<int64_t> shape) : Tensor(llvm::ArrayRef<int64_t>(shape)) {}
   Tensor(llvm::ArrayRef<int64_t> shape, std::vector<double> values);
 
   int64_t size() const { return data.size(); }

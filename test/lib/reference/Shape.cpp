@@ -25,23 +25,33 @@ Tensor evaluate(nn::TransposeOp op, const Values &values) {
   return result;
 }
 
-/// Copies what both have: the whole input into a larger tensor, or the start of it into a smaller.
-Tensor copyCommonPart(const Tensor &input, Tensor result) {
-  SmallVector<int64_t> common;
-  for (auto [a, b] : llvm::zip_equal(input.shape, result.shape))
-    common.push_back(std::min(a, b));
-  forEachIndex(common, [&](ArrayRef<int64_t> index) {
-    result.data[offsetOf(index, result.shape)] = input.data[offsetOf(index, input.shape)];
-  });
+/// index + low; `low` is 0 where it is not given.
+SmallVector<int64_t> moved(ArrayRef<int64_t> index, std::optional<ArrayRef<int64_t>> low) {
+  SmallVector<int64_t> result(index);
+  if (low)
+    for (auto [place, first] : llvm::zip_equal(result, *low))
+      place += first;
   return result;
 }
 
 Tensor evaluate(nn::PadOp op, const Values &values) {
-  return copyCommonPart(values[op.getInput()], zerosLike(op.getResult()));
+  const Tensor &input = values[op.getInput()];
+  Tensor result = zerosLike(op.getResult());
+  forEachIndex(input.shape, [&](ArrayRef<int64_t> index) {
+    result.data[offsetOf(moved(index, op.getLow()), result.shape)] =
+        input.data[offsetOf(index, input.shape)];
+  });
+  return result;
 }
 
 Tensor evaluate(nn::SliceOp op, const Values &values) {
-  return copyCommonPart(values[op.getInput()], zerosLike(op.getResult()));
+  const Tensor &input = values[op.getInput()];
+  Tensor result = zerosLike(op.getResult());
+  forEachIndex(result.shape, [&](ArrayRef<int64_t> index) {
+    result.data[offsetOf(index, result.shape)] =
+        input.data[offsetOf(moved(index, op.getLow()), input.shape)];
+  });
+  return result;
 }
 
 } // namespace

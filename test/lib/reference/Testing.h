@@ -3,11 +3,14 @@
 #pragma once
 
 #include "dialects/nn/NN.h"
+#include "runtime/plan/Control.h"
 #include "test/lib/reference/Reference.h"
 
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/Parser/Parser.h"
 
+#include <bit>
+#include <cassert>
 #include <cmath>
 #include <random>
 
@@ -40,6 +43,21 @@ inline llvm::SmallVector<Tensor> randomArguments(mlir::func::FuncOp function,
   for (mlir::Value argument : function.getArguments())
     arguments.push_back(randomTensor(nn::shapeOf(argument), random));
   return arguments;
+}
+
+/// A control buffer with the integers of nn.dropout's counters, in the bits of float32 values. A
+/// word in whose bits is a signalling NaN (0x7F800001 and so on) does not survive as a double.
+inline Tensor dropoutControl(uint64_t seed, uint32_t step, uint32_t firstSample = 0) {
+  Tensor result({int64_t(control::Count)});
+  auto set = [&](size_t index, uint32_t word) {
+    result.data[index] = std::bit_cast<float>(word);
+    assert(std::bit_cast<uint32_t>(float(result.data[index])) == word && "a signalling NaN");
+  };
+  set(control::RandomKey0, uint32_t(seed));
+  set(control::RandomKey1, uint32_t(seed >> 32));
+  set(control::RandomStep, step);
+  set(control::FirstSample, firstSample);
+  return result;
 }
 
 /// The largest difference of two elements; infinite where shapes differ or a difference is NaN.
