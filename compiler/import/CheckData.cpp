@@ -4,9 +4,9 @@
 #include "compiler/import/Check.h"
 #include "compiler/import/ReadSpec.h"
 
+#include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
-#include "mlir/IR/Diagnostics.h"
 
 using llvm::Twine;
 
@@ -112,9 +112,9 @@ mlir::LogicalResult checkDataFits(const Spec &spec, mlir::MLIRContext *context) 
                       " x ");
   };
   (mlir::emitError(locationOf(spec, spec.inputShape.mark, context))
-          << "model.input.shape: the model takes " << text(shape) << ", but the images of "
-          << spec.data.name.value << " are " << text(image)
-          << " (channels x height x width) after resize, pad and channels")
+   << "model.input.shape: the model takes " << text(shape) << ", but the images of "
+   << spec.data.name.value << " are " << text(image)
+   << " (channels x height x width) after resize, pad and channels")
           .attachNote(locationOf(spec, spec.data.mark, context))
       << "data is written here";
   return mlir::failure();

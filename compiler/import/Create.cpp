@@ -60,7 +60,8 @@ LogicalResult danaus::import::needsTokens(ModelContext &model, const spec::Layer
   if (sample.size() == 2)
     return success();
   return model.error(layer.mark)
-         << "layer " << name << " works on tokens: a sample must have the shape (tokens, features), "
+         << "layer " << name
+         << " works on tokens: a sample must have the shape (tokens, features), "
          << "but here it is " << nn::shapeText(sample)
          << "; put the layer behind - patch_embed: {patch: ..., dim: ...}";
 }
@@ -71,5 +72,6 @@ std::string danaus::import::nearestDivisors(int64_t whole, int64_t value) {
     --below;
   while (above < whole && whole % above != 0)
     ++above;
-  return value > whole ? std::to_string(whole) : std::to_string(below) + " or " + std::to_string(above);
+  return value > whole ? std::to_string(whole)
+                       : std::to_string(below) + " or " + std::to_string(above);
 }

@@ -158,7 +158,10 @@ LogicalResult addLoss(ModelContext &model, Value logits) {
   if (shape.size() != 2 || shape[0] != spec.train.batchSize) {
     spec::Mark last = spec.layers.empty() ? spec.model : spec.layers.back().mark;
     return model.error(last) << "the model ends with shape " << nn::shapeText(shape)
-                             << "; the loss needs one vector per image: add - flatten";
+                             << "; the loss needs one vector per image: add - flatten"
+                             << (shape.size() == 3 ? ", or of tokens - mean_tokens or "
+                                                     "- select_token: 0"
+                                                   : "");
   }
   if (model.parameterCount == 0)
     return model.error(spec.model) << "the model has no parameters: there is nothing to train";

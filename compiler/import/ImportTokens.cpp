@@ -47,30 +47,25 @@ Value cutPatches(ModelContext &model, Location loc, Value images, int64_t patch)
   Value split =
       createReshape(model, loc, images, {shape[0], channels, height, patch, width, patch});
   Value patches = createTranspose(model, loc, split, {0, 2, 4, 1, 3, 5});
-  return createReshape(model, loc, patches,
-                       {shape[0] * height * width, channels * patch * patch});
+  return createReshape(model, loc, patches, {shape[0] * height * width, channels * patch * patch});
 }
 
-LayerResult importPatchEmbed(ModelContext &model, const Layer &layer, StringRef name,
-                             Value input) {
+LayerResult importPatchEmbed(ModelContext &model, const Layer &layer, StringRef name, Value input) {
   if (failed(needsFeatures(model, layer, name, input)) ||
       failed(checkImages(model, layer, name, nn::shapeOf(input).drop_front())))
     return failure();
   ArrayRef<int64_t> shape = nn::shapeOf(input);
   Location loc = model.locationOf(name, layer.mark);
-  LinearLayer linear{name.str(),         layer.out,
-                     layer.bias,         layer.mark,
-                     layer.out.mark,     {layer.out, shape[1], layer.patch, layer.patch}};
+  LinearLayer linear{name.str(), layer.out,      layer.bias,
+                     layer.mark, layer.out.mark, {layer.out, shape[1], layer.patch, layer.patch}};
   auto rows = importLinearRows(model, linear, cutPatches(model, loc, input, layer.patch));
   if (failed(rows))
     return failure();
-  return createReshape(model, loc, *rows,
-                       {shape[0], nn::shapeOf(*rows)[0] / shape[0], layer.out});
+  return createReshape(model, loc, *rows, {shape[0], nn::shapeOf(*rows)[0] / shape[0], layer.out});
 }
 
 /// Pads the tokens by one in front and adds the class token, padded behind.
-LayerResult importClassToken(ModelContext &model, const Layer &layer, StringRef name,
-                             Value input) {
+LayerResult importClassToken(ModelContext &model, const Layer &layer, StringRef name, Value input) {
   ArrayRef<int64_t> shape = nn::shapeOf(input);
   auto token = model.addParameter(name, {1, shape[2]}, Init::truncatedNormal(embeddingDeviation),
                                   layer.mark, Decay::Never);
@@ -113,9 +108,9 @@ LayerResult importSelectToken(ModelContext &model, const Layer &layer, StringRef
            << "there is no token " << layer.token.value << " for layer " << name << ": the "
            << shape[1] << " tokens are 0 to " << shape[1] - 1;
   Location loc = model.locationOf(name, layer.mark);
-  Value token = nn::SliceOp::create(model.builder, loc,
-                                    nn::tensorOf(model.context, {shape[0], 1, shape[2]}), input,
-                                    model.builder.getDenseI64ArrayAttr({0, layer.token, 0}));
+  Value token =
+      nn::SliceOp::create(model.builder, loc, nn::tensorOf(model.context, {shape[0], 1, shape[2]}),
+                          input, model.builder.getDenseI64ArrayAttr({0, layer.token, 0}));
   return createReshape(model, loc, token, {shape[0], shape[2]});
 }
 } // namespace

@@ -98,8 +98,7 @@ LayerResult importMlp(ModelContext &model, const Layer &layer, StringRef name, V
   if (failed(needsTokens(model, layer, name, input)))
     return failure();
   Location loc = model.locationOf(name, layer.mark);
-  auto mixed =
-      importMlpOverLast(model, layer, name, createTranspose(model, loc, input, {0, 2, 1}));
+  auto mixed = importMlpOverLast(model, layer, name, createTranspose(model, loc, input, {0, 2, 1}));
   if (failed(mixed))
     return failure();
   return createTranspose(model, loc, *mixed, {0, 2, 1});

@@ -35,7 +35,7 @@ const LayerEntry *LayerType::kindOf(const Node &node, Reader &reader) const {
   if (!kind && node.keys.empty())
     reader.mismatch(node, describe());
   else if (!kind)
-    reader.unknown(node.keys.front().mark, "layer", node.keys.front().name, names(), unsupported);
+    reader.unknown(node.keys.front().mark, "layer", node.keys.front().name, names(), {});
   return kind;
 }
 
@@ -45,7 +45,7 @@ void LayerType::read(const Node &node, Layer &layer, Reader &reader) const {
   const LayerEntry *entry = node.isMap() ? kindOf(node, reader) : find(node.text);
   if (!entry) {
     if (node.isScalar())
-      reader.unknown(node.mark, "layer", node.text, names(), unsupported);
+      reader.unknown(node.mark, "layer", node.text, names(), {});
     return;
   }
   layer.kind = entry->kind;

@@ -22,8 +22,6 @@ struct LayerEntry {
 class LayerType : public TypeFor<Layer> {
 public:
   void add(LayerEntry entry) { entries.push_back(std::move(entry)); }
-  /// Kinds that later versions will know.
-  void notYet(std::vector<std::string> names) { unsupported = std::move(names); }
 
   void read(const Node &node, Layer &layer, Reader &reader) const override;
   Node print(const Layer &layer) const override;
@@ -41,7 +39,6 @@ private:
   const LayerEntry *kindOf(const Node &node, Reader &reader) const;
 
   std::vector<LayerEntry> entries;
-  std::vector<std::string> unsupported;
 };
 
 } // namespace danaus::spec

@@ -64,16 +64,18 @@ void Schema::defineVisionLayers() {
 void Schema::defineTokenLayers() {
   auto *embed = make<Record<Layer>>();
   embed->key<&Layer::name>("name", layerName, "The layer's name.").hiddenUnset();
-  embed->key<&Layer::patch>("patch", make<IntegerType>(1, largestSize),
-                            "The side of a patch; it divides the height and the width.")
+  embed
+      ->key<&Layer::patch>("patch", make<IntegerType>(1, largestSize),
+                           "The side of a patch; it divides the height and the width.")
       .required();
   embed->key<&Layer::out>("dim", make<IntegerType>(1, largestSize), "Features of a token.")
       .required();
   embed->key<&Layer::bias>("bias", make<BoolType>(), "Whether a bias is added.");
-  layerKind("patch_embed", LayerKind::PatchEmbed,
-            "Cuts images (channels, height, width) into square patches, row by row, and makes a "
-            "token of each by a linear: (tokens, dim). Its weight is (dim, channels, patch, patch).",
-            embed);
+  layerKind(
+      "patch_embed", LayerKind::PatchEmbed,
+      "Cuts images (channels, height, width) into square patches, row by row, and makes a "
+      "token of each by a linear: (tokens, dim). Its weight is (dim, channels, patch, patch).",
+      embed);
   layerKind("class_token", LayerKind::ClassToken,
             "Puts a learned token before the others: (tokens, d) to (tokens + 1, d).");
   layerKind("position_embedding", LayerKind::PositionEmbedding,

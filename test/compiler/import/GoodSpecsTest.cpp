@@ -138,6 +138,73 @@ TEST(GoodSpecs, EveryLayerArrives) {
   EXPECT_EQ(ops.ops.output.value, "z");
 }
 
+const char *const vision = R"~(
+name: vision
+model:
+  input: {shape: [3, 32, 32]}
+  layers:
+    - patch_embed: {name: cut, patch: 4, dim: 64, bias: false}
+    - class_token
+    - position_embedding: {name: where}
+    - dropout: 0.25
+    - residual:
+        - layer_norm: {eps: 1.0e-5}
+        - attention: {heads: 4, qkv_bias: false, dropout: 0.125}
+        - drop_path: 0.5
+    - residual: [layer_norm, {mlp: {hidden: 8, activation: relu, over: tokens, dropout: 0.0625}}]
+    - attention: {heads: 2}
+    - mlp: {hidden: 16}
+    - select_token: 64
+data: {name: mnist}
+)~";
+
+TEST(GoodSpecs, EveryVisionLayerArrives) {
+  Spec spec = read(vision);
+  ASSERT_EQ(spec.layers.size(), 9u);
+  const Layer &cut = spec.layers[0];
+  EXPECT_EQ(cut.kind, LayerKind::PatchEmbed);
+  EXPECT_EQ(cut.name.value, "cut");
+  EXPECT_EQ(cut.patch.value, 4);
+  EXPECT_EQ(cut.out.value, 64);
+  EXPECT_FALSE(cut.bias);
+  EXPECT_EQ(spec.layers[1].kind, LayerKind::ClassToken);
+  EXPECT_EQ(spec.layers[2].kind, LayerKind::PositionEmbedding);
+  EXPECT_EQ(spec.layers[2].name.value, "where");
+  EXPECT_EQ(spec.layers[3].kind, LayerKind::Dropout);
+  EXPECT_EQ(spec.layers[3].rate, 0.25);
+  const std::vector<Layer> &branch = spec.layers[4].layers;
+  EXPECT_EQ(branch[0].kind, LayerKind::LayerNorm);
+  EXPECT_EQ(branch[0].epsilon, 1e-5);
+  EXPECT_EQ(branch[1].kind, LayerKind::Attention);
+  EXPECT_EQ(branch[1].heads.value, 4);
+  EXPECT_FALSE(branch[1].qkvBias);
+  EXPECT_EQ(branch[1].rate, 0.125);
+  EXPECT_EQ(branch[2].kind, LayerKind::DropPath);
+  EXPECT_EQ(branch[2].rate, 0.5);
+  const Layer &mixer = spec.layers[5].layers[1];
+  EXPECT_EQ(mixer.kind, LayerKind::Mlp);
+  EXPECT_EQ(mixer.hidden.value, 8);
+  EXPECT_EQ(mixer.hiddenActivation, Activation::Relu);
+  EXPECT_EQ(mixer.axis, MlpAxis::Tokens);
+  EXPECT_EQ(mixer.rate, 0.0625);
+  EXPECT_EQ(spec.layers[8].kind, LayerKind::SelectToken);
+  EXPECT_EQ(spec.layers[8].token.value, 64);
+}
+
+TEST(GoodSpecs, DefaultsOfVisionLayers) {
+  Spec spec = read(vision);
+  EXPECT_EQ(spec.layers[5].layers[0].epsilon, 1e-6);
+  EXPECT_TRUE(spec.layers[6].qkvBias);
+  EXPECT_EQ(spec.layers[6].rate, 0);
+  EXPECT_EQ(spec.layers[7].hiddenActivation, Activation::Gelu);
+  EXPECT_EQ(spec.layers[7].axis, MlpAxis::Channels);
+  EXPECT_NE(
+      spec.resolved.find("- mlp: {hidden: 16, activation: gelu, over: channels, dropout: 0.0}"),
+      std::string::npos)
+      << spec.resolved;
+  EXPECT_EQ(read(spec.resolved).resolved, spec.resolved);
+}
+
 TEST(GoodSpecs, DefaultsAreThoseOfThePage) {
   Spec spec = read("name: m\nmodel: {input: {shape: [4]}, layers: [relu]}\ndata: {name: mnist}\n");
   EXPECT_EQ(spec.resolved, R"(name: m

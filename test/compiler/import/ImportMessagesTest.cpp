@@ -142,7 +142,7 @@ bad.yaml:5:22: note: the first is here
      R"~(    - linear: {name: fc, out: 10}
 )~",
      "",
-     R"~(bad.yaml:5:7: error: the model ends with shape 128x28x10; the loss needs one vector per image: add - flatten
+     R"~(bad.yaml:5:7: error: the model ends with shape 128x28x10; the loss needs one vector per image: add - flatten, or of tokens - mean_tokens or - select_token: 0
     - linear: {name: fc, out: 10}
       ^
 )~"},
@@ -150,7 +150,7 @@ bad.yaml:5:22: note: the first is here
      R"~(    - relu
 )~",
      "",
-     R"~(bad.yaml:5:7: error: the model ends with shape 128x28x28; the loss needs one vector per image: add - flatten
+     R"~(bad.yaml:5:7: error: the model ends with shape 128x28x28; the loss needs one vector per image: add - flatten, or of tokens - mean_tokens or - select_token: 0
     - relu
       ^
 )~"},

@@ -16,3 +16,23 @@ func.func @low_rank(%x: tensor<4x8xf32>, %v: tensor<2x8xf32>, %u: tensor<3x2xf32
   %g = nn.contract %y, %h sizes [4, 3, 2] maps [#y, #x, #w] : tensor<4x3xf32>, tensor<4x2xf32> -> tensor<3x2xf32>
   return %y, %g : tensor<4x3xf32>, tensor<3x2xf32>
 }
+
+// %g depends on the first chain, which reads %f: %f and %g cannot be one launch.
+// CHECK-LABEL: @around_a_chain
+// CHECK-SAME: %[[X:.*]]: tensor<4x8xf32>, %[[Z:.*]]: tensor<8x8xf32>,
+// CHECK: %[[F:.*]] = kernel.contract %[[Z]]
+// CHECK: %[[C:.*]] = kernel.chain
+// CHECK: kernel.contract %[[X]]
+// CHECK: kernel.contract %{{.*}}, %[[F]]
+// CHECK: kernel.yield
+// CHECK: %[[R:.*]] = nn.reshape %[[C]]
+// CHECK: kernel.contract %[[R]]
+// CHECK: return
+func.func @around_a_chain(%x: tensor<4x8xf32>, %z: tensor<8x8xf32>, %w: tensor<3x8xf32>, %u: tensor<3x4xf32>) -> tensor<8x3xf32> {
+  %k = nn.contract %x, %w sizes [4, 3, 8] maps [#x, #w, #y] : tensor<4x8xf32>, tensor<3x8xf32> -> tensor<4x3xf32>
+  %f = nn.contract %z, %w sizes [8, 3, 8] maps [#x, #w, #y] : tensor<8x8xf32>, tensor<3x8xf32> -> tensor<8x3xf32>
+  %p = nn.contract %k, %f sizes [4, 8, 3] maps [#x, #w, #y] : tensor<4x3xf32>, tensor<8x3xf32> -> tensor<4x8xf32>
+  %r = nn.reshape %p : tensor<4x8xf32> -> tensor<8x4xf32>
+  %g = nn.contract %r, %u sizes [8, 3, 4] maps [#x, #w, #y] : tensor<8x4xf32>, tensor<3x4xf32> -> tensor<8x3xf32>
+  return %g : tensor<8x3xf32>
+}
