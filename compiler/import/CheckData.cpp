@@ -4,9 +4,9 @@
 #include "compiler/import/Check.h"
 #include "compiler/import/ReadSpec.h"
 
+#include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
-#include "mlir/IR/Diagnostics.h"
 
 using llvm::Twine;
 
@@ -24,7 +24,7 @@ ImageSizes imagesOf(const std::string &name) {
     return {1, 28, 28};
   if (name == "cifar10")
     return {3, 32, 32};
-  if (name == "imagenet_folder")
+  if (name == "imagenet_folder" || name == "image_folder") // grey files are made colour
     return {3, 0, 0};
   return {};
 }
@@ -112,9 +112,9 @@ mlir::LogicalResult checkDataFits(const Spec &spec, mlir::MLIRContext *context) 
                       " x ");
   };
   (mlir::emitError(locationOf(spec, spec.inputShape.mark, context))
-          << "model.input.shape: the model takes " << text(shape) << ", but the images of "
-          << spec.data.name.value << " are " << text(image)
-          << " (channels x height x width) after resize, pad and channels")
+   << "model.input.shape: the model takes " << text(shape) << ", but the images of "
+   << spec.data.name.value << " are " << text(image)
+   << " (channels x height x width) after resize, pad and channels")
           .attachNote(locationOf(spec, spec.data.mark, context))
       << "data is written here";
   return mlir::failure();

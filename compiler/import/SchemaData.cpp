@@ -13,13 +13,13 @@ const Record<Data> *Schema::data() {
   numbers->key<&Data::deviation>("std", deviations, "Divided by, per channel.").required();
   numbers->checkedBy(checkNormalize);
 
-  auto *names =
-      make<WordType<std::string>>(std::vector<std::pair<std::string, std::string>>{{"mnist", "mnist"},
-                                                     {"fashion_mnist", "fashion_mnist"},
-                                                     {"cifar10", "cifar10"},
-                                                     {"imagenet_folder", "imagenet_folder"},
-                                                     {"image_folder", "image_folder"},
-                                                     {"npy", "npy"}});
+  auto *names = make<WordType<std::string>>(
+      std::vector<std::pair<std::string, std::string>>{{"mnist", "mnist"},
+                                                       {"fashion_mnist", "fashion_mnist"},
+                                                       {"cifar10", "cifar10"},
+                                                       {"imagenet_folder", "imagenet_folder"},
+                                                       {"image_folder", "image_folder"},
+                                                       {"npy", "npy"}});
   names->notYet({"cifar100"});
   auto *data = make<Record<Data>>();
   data->key<&Data::name>("name", names, "Which data set.").required();
