@@ -40,9 +40,8 @@ Status Prefetch::startThreads() {
                         "smaller",
                         slots.size(), rows));
   } catch (const std::system_error &error) {
-    return Error(ExitCode::DataInvalid,
-                 format("cannot start %u threads that read images: %s", options.workers,
-                        error.what()));
+    return Error(ExitCode::DataInvalid, format("cannot start %u threads that read images: %s",
+                                               options.workers, error.what()));
   }
   return Status::ok();
 }
@@ -112,8 +111,8 @@ void Prefetch::work() {
     Claim mine = claim();
     ++working;
     lock.unlock();
-    Status status = source.fillRows(epoch, mine.step, mine.begin, mine.end,
-                                    slot(mine.step).spans(), scratch);
+    Status status =
+        source.fillRows(epoch, mine.step, mine.begin, mine.end, slot(mine.step).spans(), scratch);
     lock.lock();
     finish(mine, std::move(status), lock);
     if (--working == 0)

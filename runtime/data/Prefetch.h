@@ -17,7 +17,7 @@ class Prefetch {
 public:
   struct Options {
     unsigned workers = 1; ///< at least 1
-    unsigned ahead = 3;   ///< batches in memory: the one in use and those that follow it; at least 2
+    unsigned ahead = 3; ///< batches in memory: the one in use and those that follow it; at least 2
   };
 
   /// `source` must outlive the object. DataInvalid when the system refuses the threads or memory.

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int fractionBits = 22;
 constexpr int32_t half = 1 << (fractionBits - 1);
-constexpr size_t lanes = 16;  ///< rows that the pass across takes at once
+constexpr size_t lanes = 16;   ///< rows that the pass across takes at once
 constexpr size_t stretch = 64; ///< pixels that the pass down takes at once
 
 [[gnu::always_inline]] inline uint8_t toByte(int32_t sum) {
@@ -20,9 +20,8 @@ constexpr size_t stretch = 64; ///< pixels that the pass down takes at once
 }
 
 /// columns: (inputs from taps.low() on) x lanes; results: outputs x lanes.
-[[gnu::always_inline]] inline void acrossBody(const ResizeTaps &taps,
-                                              const uint8_t *__restrict columns,
-                                              uint8_t *__restrict results) {
+[[gnu::always_inline]] inline void
+acrossBody(const ResizeTaps &taps, const uint8_t *__restrict columns, uint8_t *__restrict results) {
   uint32_t low = taps.low();
   for (size_t output = 0; output < taps.length; ++output) {
     const int32_t *weights = taps.weights.data() + output * taps.most;
@@ -104,8 +103,7 @@ struct Filter {
 
 } // namespace
 
-void ResizeTaps::prepare(uint32_t fromInputs, uint32_t toOutputs, uint32_t from,
-                         uint32_t wanted) {
+void ResizeTaps::prepare(uint32_t fromInputs, uint32_t toOutputs, uint32_t from, uint32_t wanted) {
   if (inputs == fromInputs && outputs == toOutputs && begin == from && length == wanted)
     return;
   inputs = fromInputs, outputs = toOutputs, begin = from, length = wanted;

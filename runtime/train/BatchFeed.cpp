@@ -10,13 +10,11 @@ namespace {
 /// Calls part(begin, end) for all of [0, count) on the device's host threads.
 template <typename Part> void inParts(Executor &executor, size_t count, Part part) {
   size_t parts = std::min<size_t>(executor.threads(), count);
-  executor.device().parallelFor(parts, [&](uint64_t i) {
-    part(i * count / parts, (i + 1) * count / parts);
-  });
+  executor.device().parallelFor(
+      parts, [&](uint64_t i) { part(i * count / parts, (i + 1) * count / parts); });
 }
 
-template <typename T>
-void copyRange(std::span<T> from, std::span<T> to, size_t begin, size_t end) {
+template <typename T> void copyRange(std::span<T> from, std::span<T> to, size_t begin, size_t end) {
   std::copy_n(from.data() + begin, end - begin, to.data() + begin);
 }
 

@@ -1,5 +1,5 @@
-// Resizing, against numbers computed by Pillow 13.0: Image.resize with BILINEAR on each channel, first
-// to the new width, then to the new height.
+// Resizing, against numbers computed by Pillow 13.0: Image.resize with BILINEAR on each channel,
+// first to the new width, then to the new height.
 #include "runtime/data/Resize.h"
 
 #include "runtime/base/Checksum.h"
@@ -25,7 +25,7 @@ TEST(Resize, SmallImagesAreThoseOfPillow) {
   EXPECT_EQ(resized(viewOf(image), 3, 4),
             (std::vector<uint8_t>{10, 23, 41, 57, 33, 53, 80, 103, 56, 84, 119, 150}));
   EXPECT_EQ(resized(viewOf(image), 8, 3),
-            (std::vector<uint8_t>{6,  22, 41,  13, 32, 54,  23, 45, 72,  32, 59,  89,
+            (std::vector<uint8_t>{6,  22, 41,  13, 32, 54,  23, 45,  72,  32, 59,  89,
                                   42, 73, 107, 52, 87, 125, 61, 100, 143, 68, 110, 155}));
 }
 

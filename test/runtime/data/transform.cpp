@@ -58,8 +58,7 @@ TEST(Transform, ResizeKeepsTheMiddle) {
                                  {{3, 500, 333}, 224, 0xc7469d85},
                                  {{1, 45, 30}, 7, 0x14fe8c76}})
     for (ImageUse use : {ImageUse::Training, ImageUse::Evaluation}) {
-      ImagePipeline pipeline =
-          make({each.shape.channels, 0, 0}, {.resize = each.side}, use);
+      ImagePipeline pipeline = make({each.shape.channels, 0, 0}, {.resize = each.side}, use);
       EXPECT_EQ(pipeline.shape(), (ImageShape{each.shape.channels, each.side, each.side}));
       std::vector<uint8_t> pixels = bytes(run(pipeline, makeImage(each.shape)));
       EXPECT_EQ(crc32(pixels.data(), pixels.size()), each.checksum);
@@ -218,7 +217,8 @@ TEST(Transform, EvaluationHasNothingRandom) {
   fixed.normalization = everything().normalization;
   std::vector<float> wanted = run(make({1, 0, 0}, fixed), image);
   for (uint64_t index = 0; index < 20; ++index)
-    EXPECT_EQ(run(make({1, 0, 0}, everything(), ImageUse::Evaluation), image, index, index), wanted);
+    EXPECT_EQ(run(make({1, 0, 0}, everything(), ImageUse::Evaluation), image, index, index),
+              wanted);
 }
 
 TEST(Transform, DependsOnSeedEpochAndIndexOnly) {
