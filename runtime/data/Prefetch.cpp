@@ -2,6 +2,7 @@
 #include "runtime/data/Prefetch.h"
 
 #include <algorithm>
+#include <csignal>
 #include <new>
 #include <system_error>
 
@@ -10,14 +11,29 @@ namespace danaus {
 namespace {
 /// Few enough that threads share a batch evenly, and that stopping does not wait long.
 constexpr size_t rowsAtOnce = 4;
+
+/// While threads are started, which inherit it: Ctrl-C is for the main thread.
+class BlockedSignals {
+public:
+  BlockedSignals() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+  }
+  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before, nullptr); }
+
+private:
+  sigset_t before;
+};
 } // namespace
 
-Prefetch::Prefetch(const BatchSource &source, Options options) : source(source), options(options) {
-  slots.resize(std::max(options.ahead, 2u));
+Prefetch::Prefetch(const BatchSource &source, Options options)
+    : source(source), options(std::move(options)) {
+  slots.resize(std::max(this->options.ahead, 2u));
 }
 
 Expected<std::unique_ptr<Prefetch>> Prefetch::create(const BatchSource &source, Options options) {
-  std::unique_ptr<Prefetch> made(new Prefetch(source, options));
+  std::unique_ptr<Prefetch> made(new Prefetch(source, std::move(options)));
   if (Status status = made->startThreads(); !status)
     return status.takeError();
   return made;
@@ -32,6 +48,7 @@ Status Prefetch::startThreads() {
       slot.mixLabels.resize(rows);
       slot.mixWeights.resize(rows);
     }
+    BlockedSignals blocked;
     for (unsigned i = 0; i < std::max(options.workers, 1u); ++i)
       threads.emplace_back([this] { work(); });
   } catch (const std::bad_alloc &) {
@@ -77,10 +94,13 @@ Expected<BatchSpans> Prefetch::next() {
   if (holdsBatch) {
     Slot &used = slot(nextTaken - 1);
     used.claimed = used.done = 0;
+    used.error.reset();
     used.ready = false;
     workChanged.notify_all();
   }
-  holdsBatch = true;
+  holdsBatch = nextTaken < steps;
+  if (!holdsBatch)
+    return Error(ExitCode::Internal, "an epoch was asked for more batches than it has");
   Slot &wanted = slot(nextTaken++);
   batchReady.wait(lock, [&] { return wanted.ready; });
   if (wanted.error)
@@ -101,7 +121,20 @@ Prefetch::Claim Prefetch::claim() {
   return {end == source.batchSize() ? nextClaimed++ : nextClaimed, begin, end};
 }
 
+Status Prefetch::make(const Claim &claim, TransformScratch &scratch) {
+  try {
+    return source.fillRows(epoch, claim.step, claim.begin, claim.end, slot(claim.step).spans(),
+                           scratch);
+  } catch (const std::bad_alloc &) {
+    return Error(ExitCode::DataInvalid,
+                 format("one of the images %zu to %zu of batch %zu does not fit into memory",
+                        claim.begin, claim.end - 1, claim.step));
+  }
+}
+
 void Prefetch::work() {
+  if (options.onThreadStart)
+    options.onThreadStart();
   TransformScratch scratch;
   std::unique_lock lock(mutex);
   for (;;) {
@@ -111,8 +144,7 @@ void Prefetch::work() {
     Claim mine = claim();
     ++working;
     lock.unlock();
-    Status status =
-        source.fillRows(epoch, mine.step, mine.begin, mine.end, slot(mine.step).spans(), scratch);
+    Status status = make(mine, scratch);
     lock.lock();
     finish(mine, std::move(status), lock);
     if (--working == 0)

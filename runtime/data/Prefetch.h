@@ -7,6 +7,7 @@
 #include "runtime/data/Batch.h"
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -18,6 +19,7 @@ public:
   struct Options {
     unsigned workers = 1; ///< at least 1
     unsigned ahead = 3; ///< batches in memory: the one in use and those that follow it; at least 2
+    std::function<void()> onThreadStart = {}; ///< called first by each worker
   };
 
   /// `source` must outlive the object. DataInvalid when the system refuses the threads or memory.
@@ -31,8 +33,8 @@ public:
   void startEpoch(uint64_t epoch, size_t step);
 
   /// The next batch of the epoch, once it is there; its spans are valid until the next call.
-  /// DataInvalid where an image could not be read: the message names its file. Must not be called
-  /// after the last step of the epoch.
+  /// DataInvalid where an image could not be read: the message names its file. Internal after the
+  /// last step of the epoch.
   Expected<BatchSpans> next();
 
 private:
@@ -56,6 +58,7 @@ private:
   void work();
   bool canClaim() const;
   Claim claim();
+  Status make(const Claim &claim, TransformScratch &scratch);
   void finish(const Claim &claim, Status status, std::unique_lock<std::mutex> &lock);
   Slot &slot(size_t step) { return slots[step % slots.size()]; }
 

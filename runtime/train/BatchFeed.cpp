@@ -38,7 +38,9 @@ Expected<std::unique_ptr<BatchFeed>> BatchFeed::create(Executor &executor,
                  "for (mixup, cutmix): compile it again");
   if (source.isCheap())
     return feed;
-  auto ahead = Prefetch::create(source, {.workers = executor.threads()});
+  Prefetch::Options options{.workers = executor.threads()};
+  options.onThreadStart = [device = &executor.device()] { device->enterHelperThread(); };
+  auto ahead = Prefetch::create(source, std::move(options));
   if (!ahead)
     return ahead.takeError();
   feed->ahead = std::move(*ahead);

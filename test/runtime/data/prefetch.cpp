@@ -65,7 +65,7 @@ TEST(Prefetch, AnyNumberOfThreadsMakesTheSame) {
   ASSERT_EQ(source.stepsPerEpoch(), 3u);
   for (unsigned workers : {1u, 2u, 7u})
     for (unsigned ahead : {2u, 3u, 5u}) {
-      auto prefetch = start(source, {workers, ahead});
+      auto prefetch = start(source, {.workers = workers, .ahead = ahead});
       for (uint64_t epoch : {0, 1, 5}) {
         prefetch->startEpoch(epoch, 0);
         for (size_t step = 0; step < 3; ++step) {
@@ -92,7 +92,7 @@ TEST(Prefetch, BatchesAreMixedAndPadded) {
 TEST(Prefetch, StartsAnywhereAndStartsAgain) {
   Dataset dataset = makeDataset(images, {1, 12, 9});
   BatchSource source = makeSource(dataset);
-  auto prefetch = start(source, {2, 3});
+  auto prefetch = start(source, {.workers = 2, .ahead = 3});
   for (int round = 0; round < 20; ++round) {
     uint64_t epoch = uint64_t(round) % 3;
     size_t step = size_t(round) % 3;
@@ -103,12 +103,22 @@ TEST(Prefetch, StartsAnywhereAndStartsAgain) {
   }
 }
 
+TEST(Prefetch, AnEpochHasAnEnd) {
+  Dataset dataset = makeDataset(images, {1, 12, 9});
+  BatchSource source = makeSource(dataset);
+  auto prefetch = start(source, {.workers = 2, .ahead = 3});
+  prefetch->startEpoch(0, 2);
+  ASSERT_TRUE(succeeds(prefetch->next()));
+  for (int again = 0; again < 2; ++again)
+    EXPECT_TRUE(failsWith(prefetch->next(), ExitCode::Internal, "more batches than it has"));
+}
+
 TEST(Prefetch, EndsAtAnyMoment) {
   Dataset dataset = makeDataset(images, {1, 12, 9});
   BatchSource source = makeSource(dataset);
-  start(source, {2, 3}); // before anything began
+  start(source, {.workers = 2, .ahead = 3}); // before anything began
   for (int taken = 0; taken < 3; ++taken) {
-    auto prefetch = start(source, {2, 2});
+    auto prefetch = start(source, {.workers = 2, .ahead = 2});
     prefetch->startEpoch(0, 0);
     for (int i = 0; i < taken; ++i)
       ASSERT_TRUE(succeeds(prefetch->next()));
@@ -123,7 +133,7 @@ TEST(Prefetch, AnUnreadableFileIsAnErrorOfItsBatch) {
     dataset.files.push_back(format("/nowhere/%zu.png", i));
   BatchSource source = makeSource(dataset);
   for (unsigned workers : {1u, 3u}) {
-    auto prefetch = start(source, {workers, 3});
+    auto prefetch = start(source, {.workers = workers, .ahead = 3});
     prefetch->startEpoch(0, 1);
     std::string first = dataset.files[source.epochRows(0).rows[batch]];
     EXPECT_TRUE(failsWith(prefetch->next(), ExitCode::DataInvalid, first));
