@@ -24,7 +24,7 @@ ImageSizes imagesOf(const std::string &name) {
     return {1, 28, 28};
   if (name == "cifar10")
     return {3, 32, 32};
-  if (name == "imagenet_folder")
+  if (name == "imagenet_folder" || name == "image_folder") // grey files are made colour
     return {3, 0, 0};
   return {};
 }

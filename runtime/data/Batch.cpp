@@ -1,111 +1,20 @@
-// Conversion of pixels and the batches of an epoch.
+// The batches of an epoch.
 #include "runtime/data/Batch.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 namespace danaus {
 
 namespace {
-
 constexpr size_t prefetchDistance = 2;
-
-/// x / 255 for x in 0..255, correctly rounded, without a division: multiply by the reciprocal, then
-/// add the residual x - 255 q times the reciprocal. Both differences are exact (Sterbenz). The test
-/// holds all 256 values against the division.
-[[gnu::always_inline]] inline float scaled(uint8_t pixel) {
-  constexpr float reciprocal = 1.0f / 255.0f;
-  float value = pixel, quotient = value * reciprocal;
-  float residual = (value - quotient * 256.0f) + quotient;
-  return quotient + residual * reciprocal;
-}
-
-[[gnu::always_inline]] inline void scaleBody(const uint8_t *__restrict pixels, size_t count,
-                                             float *__restrict into) {
-  for (size_t index = 0; index < count; ++index)
-    into[index] = scaled(pixels[index]);
-}
-
-[[gnu::always_inline]] inline void normalizeBody(const uint8_t *__restrict pixels, size_t count,
-                                                 float mean, float deviation,
-                                                 float *__restrict into) {
-  for (size_t index = 0; index < count; ++index)
-    into[index] = (scaled(pixels[index]) - mean) / deviation;
-}
-
-struct Kernels {
-  PixelConverter::Kernel scale;
-  PixelConverter::NormalizingKernel scaleAndNormalize;
-};
-
-/// The two loops, compiled for one instruction set; scaled() rounds right with and without FMA.
-#define DANAUS_PIXEL_KERNELS(NAME, ATTRIBUTE)                                                      \
-  ATTRIBUTE void scale##NAME(const uint8_t *pixels, size_t count, float *into) {                   \
-    scaleBody(pixels, count, into);                                                                \
-  }                                                                                                \
-  ATTRIBUTE void normalize##NAME(const uint8_t *pixels, size_t count, float mean, float deviation, \
-                                 float *into) {                                                    \
-    normalizeBody(pixels, count, mean, deviation, into);                                           \
-  }
-DANAUS_PIXEL_KERNELS(Plain, )
-#if defined(__x86_64__)
-DANAUS_PIXEL_KERNELS(Avx2, [[gnu::target("avx2")]])
-DANAUS_PIXEL_KERNELS(Avx512, [[gnu::target("avx512f,avx512bw")]])
-#endif
-#undef DANAUS_PIXEL_KERNELS
-
-Kernels chooseKernels() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"))
-    return {scaleAvx512, normalizeAvx512};
-  if (__builtin_cpu_supports("avx2"))
-    return {scaleAvx2, normalizeAvx2};
-#endif
-  return {scalePlain, normalizePlain};
-}
-
+constexpr size_t cheapPixels = 16'384;
 } // namespace
 
-Expected<PixelConverter> PixelConverter::create(const ImageShape &shape,
-                                                const Normalization &normalization) {
-  const auto &[mean, deviation] = normalization;
-  if (mean.size() != deviation.size() || (!mean.empty() && mean.size() != shape.channels))
-    return Error(ExitCode::DataInvalid,
-                 format("data.normalize has %zu means and %zu deviations; the images have %u "
-                        "channels",
-                        mean.size(), deviation.size(), shape.channels));
-  for (size_t channel = 0; channel < mean.size(); ++channel)
-    if (!std::isfinite(mean[channel]) || !std::isfinite(deviation[channel]) ||
-        !(deviation[channel] > 0))
-      return Error(ExitCode::DataInvalid,
-                   format("data.normalize: mean %g and deviation %g of channel %zu; both must be "
-                          "finite, the deviation above 0",
-                          double(mean[channel]), double(deviation[channel]), channel));
-  PixelConverter converter;
-  converter.shape = shape;
-  converter.normalization = normalization;
-  Kernels kernels = chooseKernels();
-  converter.scale = kernels.scale;
-  converter.scaleAndNormalize = kernels.scaleAndNormalize;
-  return converter;
-}
-
-void PixelConverter::convert(const uint8_t *pixels, float *into) const {
-  if (normalization.mean.empty())
-    return scale(pixels, shape.pixels(), into);
-  size_t plane = size_t(shape.height) * shape.width;
-  for (size_t channel = 0; channel < shape.channels; ++channel)
-    scaleAndNormalize(pixels + channel * plane, plane, normalization.mean[channel],
-                      normalization.deviation[channel], into + channel * plane);
-}
-
 BatchSource::BatchSource(const Dataset &dataset, std::vector<uint32_t> rows, Options options,
-                         PixelConverter converter)
+                         ImagePipeline pipeline)
     : dataset(&dataset), selected(std::move(rows)), options(std::move(options)),
-      converter(std::move(converter)) {
-  startEpoch(0);
-}
+      pipeline(std::move(pipeline)) {}
 
 Expected<BatchSource> BatchSource::create(const Dataset &dataset, std::vector<uint32_t> rows,
                                           Options options) {
@@ -115,50 +24,94 @@ Expected<BatchSource> BatchSource::create(const Dataset &dataset, std::vector<ui
     if (row >= dataset.count())
       return Error(ExitCode::DataInvalid, format("row %u of %s does not exist: it has %zu", row,
                                                  dataset.name.c_str(), dataset.count()));
-  Expected<PixelConverter> converter = PixelConverter::create(dataset.shape, options.normalization);
-  if (!converter)
-    return converter.takeError();
-  return BatchSource(dataset, std::move(rows), std::move(options), std::move(*converter));
+  bool fixed = dataset.inMemory() || options.transforms.resize;
+  auto pipeline = ImagePipeline::create(fixed ? dataset.shape : options.fileShape,
+                                        options.transforms, options.use, options.seed);
+  if (!pipeline)
+    return pipeline.takeError();
+  return BatchSource(dataset, std::move(rows), std::move(options), std::move(*pipeline));
+}
+
+bool BatchSource::isCheap() const {
+  return dataset->inMemory() && pipeline.isPlain() && !mixes() && shape().pixels() <= cheapPixels;
 }
 
 size_t BatchSource::stepsPerEpoch() const {
-  return (order.size() + options.batchSize - 1) / options.batchSize;
+  return (selected.size() + options.batchSize - 1) / options.batchSize;
 }
 
-void BatchSource::startEpoch(uint64_t epoch) {
-  order = epochOrder(selected, options.seed, epoch, options.order);
-  currentEpoch = epoch;
+EpochRows BatchSource::epochRows(uint64_t epoch) const {
+  return {epoch, epochOrder(selected, options.seed, epoch, options.order)};
 }
 
 size_t BatchSource::validRows(size_t step) const {
   if (step >= stepsPerEpoch())
     return 0;
-  return std::min(options.batchSize, order.size() - step * options.batchSize);
+  return std::min(options.batchSize, selected.size() - step * options.batchSize);
 }
 
-size_t BatchSource::fill(size_t step, float *input, int32_t *labels) const {
-  fillRows(step, 0, options.batchSize, input, labels);
-  return validRows(step);
+Status BatchSource::fill(const EpochRows &epoch, size_t step, const BatchSpans &into,
+                         TransformScratch &scratch) const {
+  if (Status status = fillRows(epoch, step, 0, options.batchSize, into, scratch); !status)
+    return status;
+  mix(epoch, step, into);
+  return Status::ok();
 }
 
-void BatchSource::fillRows(size_t step, size_t begin, size_t end, float *input,
-                           int32_t *labels) const {
-  size_t pixels = dataset->shape.pixels(), valid = validRows(step);
-  const uint32_t *batch = order.data() + step * options.batchSize;
-  for (size_t row = begin; row < end; ++row) {
-    float *into = input + row * pixels;
-    if (row >= valid) {
-      std::memset(into, 0, pixels * sizeof(float));
-      labels[row] = -1;
-      continue;
-    }
-    // The rows of a shuffled epoch are far apart in memory: ask for them early.
-    if (row + prefetchDistance < valid)
-      for (size_t byte = 0; byte < pixels; byte += 64)
-        __builtin_prefetch(dataset->row(batch[row + prefetchDistance]) + byte);
-    converter.convert(dataset->row(batch[row]), into);
-    labels[row] = dataset->labels[batch[row]];
+Status BatchSource::fillRow(uint64_t epoch, uint32_t index, float *into,
+                            TransformScratch &scratch) const {
+  if (dataset->inMemory()) {
+    Status status = pipeline.run(ImageView::of(dataset->row(index), dataset->shape), epoch, index,
+                                 into, scratch);
+    return status ? Status::ok()
+                  : Error(ExitCode::DataInvalid,
+                          format("image %u of %s ", index, dataset->name.c_str()) +
+                              status.error().message());
   }
+  Expected<Image> image = dataset->load(index);
+  if (!image)
+    return image.takeError();
+  Status status =
+      pipeline.run(ImageView::of(image->pixels.data(), image->shape), epoch, index, into, scratch);
+  return status ? Status::ok()
+                : Error(ExitCode::DataInvalid,
+                        "'" + dataset->files[index] + "' " + status.error().message());
+}
+
+Status BatchSource::fillRows(const EpochRows &epoch, size_t step, size_t begin, size_t end,
+                             const BatchSpans &into, TransformScratch &scratch) const {
+  size_t pixels = shape().pixels(), valid = validRows(step);
+  const uint32_t *batch = epoch.rows.data() + step * options.batchSize;
+  bool plain = dataset->inMemory() && pipeline.isPlain();
+  for (size_t row = begin; row < end; ++row) {
+    float *input = into.input.data() + row * pixels;
+    bool real = row < valid;
+    into.labels[row] = real ? dataset->labels[batch[row]] : -1;
+    if (!into.mixLabels.empty())
+      into.mixLabels[row] = into.labels[row];
+    if (!into.mixWeights.empty())
+      into.mixWeights[row] = 1;
+    if (!real) {
+      std::memset(input, 0, pixels * sizeof(float));
+    } else if (plain) {
+      // The rows of a shuffled epoch are far apart in memory: ask for them early.
+      if (row + prefetchDistance < valid)
+        for (size_t byte = 0; byte < pixels; byte += 64)
+          __builtin_prefetch(dataset->row(batch[row + prefetchDistance]) + byte);
+      pipeline.converter().convert(dataset->row(batch[row]), input);
+    } else if (Status status = fillRow(epoch.epoch, batch[row], input, scratch); !status) {
+      return status;
+    }
+  }
+  return Status::ok();
+}
+
+void BatchSource::mix(const EpochRows &epoch, size_t step, const BatchSpans &into) const {
+  if (!mixes())
+    return;
+  size_t valid = validRows(step);
+  mixBatch(drawMix(options.mix, shape(), options.seed, epoch.epoch, step), shape(), into.input,
+           into.labels.first(valid), into.mixLabels.first(valid), into.mixWeights.first(valid));
 }
 
 } // namespace danaus

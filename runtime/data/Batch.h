@@ -1,37 +1,29 @@
-// Batches: rows of a dataset as float32, in the order of an epoch. The position of a run is (epoch,
-// step); nothing else is remembered, so a resumed run sees exactly the batches it would have seen.
+// Batches: rows of a dataset as float32, in the order of an epoch. A batch is a function of (epoch,
+// step); nothing is remembered, so a resumed run sees exactly the batches it would have seen, and
+// any thread can make any part of any batch.
 #pragma once
 
 #include "runtime/data/Dataset.h"
+#include "runtime/data/Mix.h"
 #include "runtime/data/Permutation.h"
+#include "runtime/data/Transform.h"
+
+#include <span>
 
 namespace danaus {
 
-/// (x / 255 - mean) / deviation, one pair a channel; empty: x / 255.
-struct Normalization {
-  std::vector<float> mean, deviation;
+/// Where a batch goes.
+struct BatchSpans {
+  std::span<float> input;         ///< batch size x pixels
+  std::span<int32_t> labels;      ///< batch size; -1 pads a short batch
+  std::span<int32_t> mixLabels{}; ///< batch size; empty: not asked for
+  std::span<float> mixWeights{};  ///< batch size, of the first label; empty: not asked for
 };
 
-/// u8 -> float32 with the same bits as float(x) / 255.0f and, when normalising, (that - mean) /
-/// deviation, both divisions correctly rounded.
-class PixelConverter {
-public:
-  /// mean and deviation must be empty or have one finite entry a channel, deviation > 0.
-  static Expected<PixelConverter> create(const ImageShape &shape,
-                                         const Normalization &normalization);
-  /// One image.
-  void convert(const uint8_t *pixels, float *into) const;
-
-  using Kernel = void (*)(const uint8_t *pixels, size_t count, float *into);
-  using NormalizingKernel = void (*)(const uint8_t *pixels, size_t count, float mean,
-                                     float deviation, float *into);
-
-private:
-  ImageShape shape;
-  Normalization normalization;
-  /// Chosen once by what this CPU can do.
-  Kernel scale = nullptr;
-  NormalizingKernel scaleAndNormalize = nullptr;
+/// The rows of one epoch (counted from 0) in their order.
+struct EpochRows {
+  uint64_t epoch = 0;
+  std::vector<uint32_t> rows;
 };
 
 class BatchSource {
@@ -40,7 +32,11 @@ public:
     size_t batchSize = 0;
     uint64_t seed = 0;
     RowOrder order = RowOrder::File;
-    Normalization normalization = {};
+    TransformOptions transforms = {};
+    ImageUse use = ImageUse::Evaluation;
+    MixOptions mix = {};
+    /// Of images in files that are not resized: all must have it.
+    ImageShape fileShape = {};
   };
 
   /// `dataset` must outlive the source; `rows` index into it.
@@ -48,32 +44,41 @@ public:
                                       Options options);
 
   /// Rows in an epoch; the last batch of it may be short.
-  size_t rows() const { return order.size(); }
+  size_t rows() const { return selected.size(); }
   size_t batchSize() const { return options.batchSize; }
   size_t stepsPerEpoch() const;
+  /// Of a row of the input.
+  const ImageShape &shape() const { return pipeline.shape(); }
+  /// Whether labels are mixed: the model must take both.
+  bool mixes() const { return options.mix.any(); }
+  /// Whether a batch costs so little that it is made between two steps, by the threads that compute
+  /// the step: the images are in memory, have at most 16,384 values and are only converted.
+  bool isCheap() const;
 
-  /// Draws the order of this epoch (from 0); create() has started epoch 0.
-  void startEpoch(uint64_t epoch);
-  uint64_t epoch() const { return currentEpoch; }
-
+  /// The order of an epoch.
+  EpochRows epochRows(uint64_t epoch) const;
   /// Rows of this step (from 0, within the epoch) that are real.
   size_t validRows(size_t step) const;
-  /// Fills input (batchSize x pixels) and labels (batchSize); rows past the last are zeros with
-  /// label -1. Returns validRows(step).
-  size_t fill(size_t step, float *input, int32_t *labels) const;
-  /// The same for rows [begin, end) of the batch only, so that a thread team can share a batch; the
-  /// pointers are those of the whole batch.
-  void fillRows(size_t step, size_t begin, size_t end, float *input, int32_t *labels) const;
+  /// Fills the whole batch; rows past the last are zeros with label -1. Errors are DataInvalid and
+  /// name the image.
+  Status fill(const EpochRows &epoch, size_t step, const BatchSpans &into,
+              TransformScratch &scratch) const;
+  /// The same for rows [begin, end) of the batch only and without mixing, so that threads can share
+  /// a batch; the spans are those of the whole batch.
+  Status fillRows(const EpochRows &epoch, size_t step, size_t begin, size_t end,
+                  const BatchSpans &into, TransformScratch &scratch) const;
+  /// What is left to do once all rows are filled: mixup, cutmix.
+  void mix(const EpochRows &epoch, size_t step, const BatchSpans &into) const;
 
 private:
   BatchSource(const Dataset &dataset, std::vector<uint32_t> rows, Options options,
-              PixelConverter converter);
+              ImagePipeline pipeline);
+  Status fillRow(uint64_t epoch, uint32_t index, float *into, TransformScratch &scratch) const;
 
   const Dataset *dataset;
-  std::vector<uint32_t> selected, order;
+  std::vector<uint32_t> selected;
   Options options;
-  PixelConverter converter;
-  uint64_t currentEpoch = 0;
+  ImagePipeline pipeline;
 };
 
 } // namespace danaus

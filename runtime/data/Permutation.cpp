@@ -1,9 +1,7 @@
-// Fisher-Yates with unbiased bounded numbers (Lemire, "Fast random integer generation in an
-// interval", 2019). The fourth word of the counter keeps these numbers apart from those of weight
-// initialisation.
+// Fisher-Yates with unbiased bounded numbers.
 #include "runtime/data/Permutation.h"
 
-#include "runtime/base/Philox.h"
+#include "runtime/data/RandomStream.h"
 
 #include <algorithm>
 #include <numeric>
@@ -13,42 +11,10 @@ namespace danaus {
 
 namespace {
 
-constexpr uint32_t permutationDomain = 0x7065726D;
 constexpr uint64_t splitStream = ~uint64_t(0);
 
-class WordStream {
-public:
-  WordStream(uint64_t seed, uint64_t stream)
-      : key{uint32_t(seed), uint32_t(seed >> 32)},
-        counter{0, uint32_t(stream), uint32_t(stream >> 32), permutationDomain} {}
-
-  uint32_t next() {
-    if (used == 4) {
-      block = philox4x32(counter, key);
-      ++counter[0];
-      used = 0;
-    }
-    return block[used++];
-  }
-
-  /// Uniform in [0, bound), bound > 0.
-  uint32_t below(uint32_t bound) {
-    uint64_t product = uint64_t(next()) * bound;
-    if (uint32_t(product) < bound)
-      for (uint32_t threshold = -bound % bound; uint32_t(product) < threshold;)
-        product = uint64_t(next()) * bound;
-    return uint32_t(product >> 32);
-  }
-
-private:
-  PhiloxKey key;
-  PhiloxCounter counter;
-  PhiloxCounter block{};
-  unsigned used = 4;
-};
-
 void shuffle(std::vector<uint32_t> &items, uint64_t seed, uint64_t stream) {
-  WordStream words(seed, stream);
+  RandomStream words(seed, uint32_t(stream), uint32_t(stream >> 32), RandomUse::Permutation);
   for (size_t last = items.size(); last > 1; --last)
     std::swap(items[last - 1], items[words.below(uint32_t(last))]);
 }

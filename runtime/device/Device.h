@@ -112,6 +112,11 @@ public:
   /// Host work such as filling a batch: calls fn(i) for i = 0 .. n-1, each once, on the device's
   /// host threads, and returns when all are done. fn must not throw nor call the device.
   virtual void parallelFor(uint64_t n, const std::function<void(uint64_t)> &fn) = 0;
+
+  /// Called first by a thread that was started for host work beside the device's own, on itself and
+  /// while other threads use the device: undoes what the thread inherited from the one that started
+  /// it, such as being tied to one core.
+  virtual void enterHelperThread() const {}
 };
 
 struct DeviceOptions {

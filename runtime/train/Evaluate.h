@@ -1,15 +1,10 @@
-// The host's side of one step: filling a batch into an executor, and running all batches of a
-// source through the EvalStep program.
+// Running all batches of a source through the EvalStep program.
 #pragma once
 
 #include "runtime/data/Batch.h"
 #include "runtime/exec/Executor.h"
 
 namespace danaus {
-
-/// Fills the executor's input and labels with step `step` of the source, on the device's host
-/// threads. Returns the number of real rows.
-uint64_t fillBatch(Executor &executor, const BatchSource &source, size_t step);
 
 struct Evaluation {
   uint64_t images = 0, correct = 0;

@@ -12,25 +12,74 @@ static std::string extents(const flatbuffers::Vector<uint64_t> &shape) {
   return text;
 }
 
+static std::vector<float> perChannel(const flatbuffers::Vector<float> *values) {
+  return values ? std::vector<float>(values->begin(), values->end()) : std::vector<float>();
+}
+
+static TransformOptions transformsOf(const fb::Data &data) {
+  TransformOptions options;
+  options.resize = data.resize();
+  options.pad = data.pad();
+  options.channels = data.channels();
+  options.cropPadding = data.crop_padding();
+  options.flipProbability = data.flip_probability();
+  options.eraseProbability = data.erase_probability();
+  if (const fb::ResizedCrop *crop = data.resized_crop())
+    options.resizedCrop = {crop->min_scale(), crop->max_scale(), crop->min_ratio(),
+                           crop->max_ratio()};
+  options.normalization = {perChannel(data.normalize_mean()), perChannel(data.normalize_std())};
+  return options;
+}
+
+/// Images in files that are not resized must all have the size that the model takes.
+static ImageShape fileShape(const fb::Model &model, const Dataset &dataset) {
+  const auto &input = *model.input_shape();
+  uint64_t border = 2 * uint64_t(model.data()->pad());
+  if (input.size() != 3 || input[1] <= border || input[2] <= border)
+    return {};
+  return {dataset.shape.channels, uint32_t(input[1] - border), uint32_t(input[2] - border)};
+}
+
+static std::string extents(const ImageShape &shape) {
+  return format("%u x %u x %u", shape.channels, shape.height, shape.width);
+}
+
+static Status checkClasses(const fb::Model &model, const Dataset &dataset) {
+  if (dataset.classes <= model.classes())
+    return Status::ok();
+  return Error(ExitCode::DataInvalid,
+               format("the head of model '%s' has %llu outputs, but %s has %u classes: change "
+                      "the last layer's `out` or data.name",
+                      model.name()->c_str(), (unsigned long long)model.classes(),
+                      dataset.name.c_str(), dataset.classes));
+}
+
 Status checkDataFits(const fb::Model &model, const Dataset &dataset) {
+  const auto &input = *model.input_shape();
+  TransformOptions transforms = transformsOf(*model.data());
+  bool known = dataset.inMemory() || transforms.resize;
+  ImageShape own = known ? dataset.shape : fileShape(model, dataset);
+  ImageShape image = outputShape(own, transforms);
+  if (image.pixels() == 0)
+    return Error(ExitCode::DataInvalid,
+                 format("the images of %s may differ in size and model '%s' takes %s, which is not "
+                        "channels x height x width: write data.resize",
+                        dataset.name.c_str(), model.name()->c_str(), extents(input).c_str()));
   uint64_t elements = 1;
-  for (uint64_t extent : *model.input_shape())
+  for (uint64_t extent : input)
     elements *= extent;
-  const ImageShape &image = dataset.shape;
-  if (elements != image.pixels())
+  // Three dimensions are channels, height and width; fewer are the same numbers in the same order.
+  bool fits = elements == image.pixels() &&
+              (input.size() != 3 ||
+               (input[0] == image.channels && input[1] == image.height && input[2] == image.width));
+  if (!fits)
     return Error(ExitCode::DataInvalid,
-                 format("model '%s' takes %s = %llu inputs, but an image of %s has %u x %u x %u = "
-                        "%zu values: change model.input.shape or data.name",
-                        model.name()->c_str(), extents(*model.input_shape()).c_str(),
-                        (unsigned long long)elements, dataset.name.c_str(), image.channels,
-                        image.height, image.width, image.pixels()));
-  if (dataset.classes > model.classes())
-    return Error(ExitCode::DataInvalid,
-                 format("the head of model '%s' has %llu outputs, but %s has %u classes: change "
-                        "the last layer's `out` or data.name",
-                        model.name()->c_str(), (unsigned long long)model.classes(),
-                        dataset.name.c_str(), dataset.classes));
-  return Status::ok();
+                 format("model '%s' takes %s = %llu inputs, but an image of %s has %s = %zu "
+                        "values%s: change model.input.shape or data",
+                        model.name()->c_str(), extents(input).c_str(), (unsigned long long)elements,
+                        dataset.name.c_str(), extents(image).c_str(), image.pixels(),
+                        image == own ? "" : " after resize, pad and channels"));
+  return checkClasses(model, dataset);
 }
 
 Expected<Dataset> loadModelData(const fb::Model &model, Portion portion,
@@ -45,12 +94,8 @@ Expected<Dataset> loadModelData(const fb::Model &model, Portion portion,
   return dataset;
 }
 
-static std::vector<float> perChannel(const flatbuffers::Vector<float> *values) {
-  return values ? std::vector<float>(values->begin(), values->end()) : std::vector<float>();
-}
-
 Expected<BatchSource> makeBatchSource(const fb::Model &model, const Dataset &dataset,
-                                      SplitName split, uint64_t batch) {
+                                      SplitName split, uint64_t batch, ImageUse use) {
   const fb::Data &data = *model.data();
   RowOrder order = data.shuffle() ? RowOrder::Shuffled : RowOrder::File;
   std::vector<uint32_t> rows(dataset.count());
@@ -71,7 +116,11 @@ Expected<BatchSource> makeBatchSource(const fb::Model &model, const Dataset &dat
   options.batchSize = batch;
   options.seed = model.seed();
   options.order = split == SplitName::Train ? order : RowOrder::File;
-  options.normalization = {perChannel(data.normalize_mean()), perChannel(data.normalize_std())};
+  options.transforms = transformsOf(data);
+  options.fileShape = fileShape(model, dataset);
+  options.use = use;
+  if (use == ImageUse::Training)
+    options.mix = {data.mixup_alpha(), data.cutmix_alpha()};
   return BatchSource::create(dataset, std::move(rows), std::move(options));
 }
 

@@ -10,8 +10,8 @@ namespace danaus {
 /// Which images: both Train and Validation come from the dataset's training portion.
 enum class SplitName { Train, Validation, Test };
 
-/// Whether the model can take these images: as many input elements as pixels, and at least as many
-/// outputs of the head as classes.
+/// Whether the model can take these images: what data.resize, pad and channels make of them has the
+/// shape of its input, and the head has at least as many outputs as there are classes.
 Status checkDataFits(const fb::Model &model, const Dataset &dataset);
 
 /// Loads one portion of the dataset that the model names, and checks it.
@@ -20,9 +20,10 @@ loadModelData(const fb::Model &model, Portion portion,
               const DataEnvironment &environment = DataEnvironment::fromProcess());
 
 /// Batches of a split. `dataset` is the portion that holds it and must outlive the source. Train is
-/// in the order that the spec asks for, the others in the order of the file. A split without images
-/// is an error except for Validation, which gives an empty source.
+/// in the order that the spec asks for, the others in the order of the file. ImageUse::Training
+/// augments and mixes. A split
+/// without images is an error except for Validation, which gives an empty source.
 Expected<BatchSource> makeBatchSource(const fb::Model &model, const Dataset &dataset,
-                                      SplitName split, uint64_t batch);
+                                      SplitName split, uint64_t batch, ImageUse use);
 
 } // namespace danaus

@@ -43,7 +43,7 @@ bool Trainer::finished() const {
 }
 
 Status Trainer::trainEpoch() {
-  source->startEpoch(at.epoch);
+  feed->startEpoch(at.epoch, at.epochStep);
   since = Clock::now();
   while (at.epochStep < source->stepsPerEpoch() && !limitReached()) {
     if (Status status = trainStep(); !status)
@@ -59,7 +59,10 @@ Status Trainer::trainEpoch() {
 }
 
 Status Trainer::trainStep() {
-  uint64_t rows = fillBatch(executor, *source, at.epochStep);
+  Expected<uint64_t> filled = feed->next();
+  if (!filled)
+    return filled.takeError();
+  uint64_t rows = *filled;
   schedule->fillControl(at.step, rows, executor.control());
   if (Status status = executor.run(fb::ProgramKind::TrainStep); !status)
     return status;
@@ -188,17 +191,23 @@ Status Trainer::makeSources() {
     const Dataset &dataset;
     SplitName split;
     uint64_t batch;
+    ImageUse use = ImageUse::Evaluation;
   };
-  std::vector<Wanted> all = {{source, data, SplitName::Train, batch},
+  std::vector<Wanted> all = {{source, data, SplitName::Train, batch, ImageUse::Training},
                              {test, testData, SplitName::Test, evalBatch}};
   if (file.model().data()->validation())
     all.push_back({validation, data, SplitName::Validation, evalBatch});
   for (Wanted &wanted : all) {
-    auto made = makeBatchSource(file.model(), wanted.dataset, wanted.split, wanted.batch);
+    auto made =
+        makeBatchSource(file.model(), wanted.dataset, wanted.split, wanted.batch, wanted.use);
     if (!made)
       return made.takeError();
     wanted.into.emplace(std::move(*made));
   }
+  Expected<std::unique_ptr<BatchFeed>> made = BatchFeed::create(executor, *source);
+  if (!made)
+    return made.takeError();
+  feed = std::move(*made);
   schedule.emplace(*file.model().schedule(), *file.model().optimizer(), training.epochs(),
                    source->stepsPerEpoch());
   return Status::ok();

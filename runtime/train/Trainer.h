@@ -3,8 +3,8 @@
 // happens. Bit for bit the same whether a run is interrupted and resumed or not.
 #pragma once
 
-#include "runtime/data/Batch.h"
 #include "runtime/exec/Executor.h"
+#include "runtime/train/BatchFeed.h"
 #include "runtime/train/Checkpoint.h"
 #include "runtime/train/MetricsLog.h"
 #include "runtime/train/RunFolder.h"
@@ -79,6 +79,7 @@ private:
   CheckpointStore store;
 
   std::optional<BatchSource> source, validation, test;
+  std::unique_ptr<BatchFeed> feed; ///< of `source`
   std::optional<Schedule> schedule;
   std::optional<MetricsLog> log;
 

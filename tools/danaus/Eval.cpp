@@ -68,7 +68,8 @@ static Expected<Evaluation> evaluateSplit(const EvalArguments &arguments, Execut
   if (!batch)
     return Error(ExitCode::CheckpointInvalid, "the model binary lacks an evaluation step: compile "
                                               "it again");
-  Expected<BatchSource> source = makeBatchSource(executor.model(), *data, split, batch);
+  Expected<BatchSource> source =
+      makeBatchSource(executor.model(), *data, split, batch, ImageUse::Evaluation);
   if (!source)
     return source.takeError();
   return evaluate(executor, *source);

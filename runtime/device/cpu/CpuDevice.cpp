@@ -87,6 +87,8 @@ public:
     });
   }
 
+  void enterHelperThread() const override { team->freeThisThread(); }
+
 private:
   std::unique_ptr<ThreadTeam> team;
   ScratchPool scratch;

@@ -103,6 +103,11 @@ void ThreadTeam::pinCaller(const std::vector<int> &cpus) {
     pin(caller, cpus[0]);
 }
 
+void ThreadTeam::freeThisThread() const {
+  if (callerPinned)
+    pthread_setaffinity_np(pthread_self(), sizeof(callerMask), &callerMask);
+}
+
 ThreadTeam::~ThreadTeam() {
   if (callerPinned && pthread_equal(caller, pthread_self()))
     pthread_setaffinity_np(caller, sizeof(callerMask), &callerMask);

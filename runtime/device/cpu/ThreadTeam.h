@@ -62,6 +62,10 @@ public:
     barrierRound.advance();
   }
 
+  /// Lets a thread that inherited the caller's core run wherever the caller might before the team
+  /// was made. Thread-safe.
+  void freeThisThread() const;
+
 private:
   using ErasedJob = void (*)(void *context, unsigned thread);
 

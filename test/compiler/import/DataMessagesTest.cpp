@@ -234,7 +234,7 @@ TEST(DataFits, InAnyGroupingAndWhereItIsNotKnown) {
   EXPECT_EQ(fitMessages("[3, 224, 224]", "{name: cifar10, resize: 224}"), "");
   EXPECT_EQ(fitMessages("[3, 228, 228]", "{name: imagenet_folder, resize: 224, pad: 2}"), "");
   EXPECT_EQ(fitMessages("[7]", "{name: npy}"), "");
-  EXPECT_EQ(fitMessages("[7]", "{name: image_folder, resize: 4}"), "");
+  EXPECT_EQ(fitMessages("[7]", "{name: image_folder}"), "");
 }
 
 } // namespace

@@ -2,6 +2,7 @@
 #include "runtime/data/Batch.h"
 #include "runtime/base/Philox.h"
 
+#include "test/runtime/data/MadeImages.h"
 #include "test/runtime/support/TempFolder.h"
 
 #include <algorithm>
@@ -20,16 +21,21 @@ std::vector<uint32_t> upTo(uint32_t count) {
   return rows;
 }
 
-Dataset makeDataset(size_t count, ImageShape shape) {
-  Dataset dataset;
-  dataset.name = "made";
-  dataset.shape = shape;
-  dataset.classes = 10;
-  for (size_t index = 0; index < count * shape.pixels(); ++index)
-    dataset.images.push_back(uint8_t(index * 31 + index / 256));
-  for (size_t index = 0; index < count; ++index)
-    dataset.labels.push_back(int32_t(index % 10));
-  return dataset;
+/// A batch in memory.
+struct Filled {
+  std::vector<float> input;
+  std::vector<int32_t> labels;
+  explicit Filled(const BatchSource &source)
+      : input(source.batchSize() * source.shape().pixels(), 5), labels(source.batchSize(), 5) {}
+  BatchSpans spans() { return {input, labels}; }
+};
+
+/// Batch `step` of epoch 0.
+Filled fill(const BatchSource &source, size_t step) {
+  Filled filled(source);
+  TransformScratch scratch;
+  EXPECT_TRUE(succeeds(source.fill(source.epochRows(0), step, filled.spans(), scratch)));
+  return filled;
 }
 
 TEST(Philox, KnownAnswersOfRandom123) {
@@ -100,9 +106,8 @@ TEST(Batch, EveryPixelValueIsTheTrueDivision) {
   std::iota(dataset.images.begin(), dataset.images.end(), 0);
   Expected<BatchSource> source = BatchSource::create(dataset, {0}, {.batchSize = 1});
   ASSERT_TRUE(succeeds(source));
-  std::vector<float> input(256);
-  int32_t label;
-  ASSERT_EQ(source->fill(0, input.data(), &label), 1u);
+  ASSERT_EQ(source->validRows(0), 1u);
+  std::vector<float> input = fill(*source, 0).input;
   for (int value = 0; value < 256; ++value)
     EXPECT_EQ(input[value], float(value) / 255.0f) << value;
 }
@@ -110,12 +115,10 @@ TEST(Batch, EveryPixelValueIsTheTrueDivision) {
 TEST(Batch, NormalizesPerChannel) {
   Dataset dataset = makeDataset(2, {3, 5, 7});
   Normalization normalization{{0.5f, 0.25f, 0.1f}, {0.2f, 0.3f, 0.7f}};
-  Expected<BatchSource> source =
-      BatchSource::create(dataset, {1}, {.batchSize = 1, .normalization = normalization});
+  Expected<BatchSource> source = BatchSource::create(
+      dataset, {1}, {.batchSize = 1, .transforms = {.normalization = normalization}});
   ASSERT_TRUE(succeeds(source));
-  std::vector<float> input(105);
-  int32_t label;
-  source->fill(0, input.data(), &label);
+  std::vector<float> input = fill(*source, 0).input;
   for (size_t pixel = 0; pixel < 105; ++pixel) {
     float unit = float(dataset.row(1)[pixel]) / 255.0f;
     float expected = (unit - normalization.mean[pixel / 35]) / normalization.deviation[pixel / 35];
@@ -126,7 +129,8 @@ TEST(Batch, NormalizesPerChannel) {
 TEST(Batch, RefusesBadNormalization) {
   Dataset dataset = makeDataset(1, {3, 2, 2});
   auto create = [&](Normalization normalization) {
-    return BatchSource::create(dataset, {0}, {.batchSize = 1, .normalization = normalization});
+    return BatchSource::create(dataset, {0},
+                               {.batchSize = 1, .transforms = {.normalization = normalization}});
   };
   EXPECT_TRUE(failsWith(create({{0.5f}, {0.5f}}), ExitCode::DataInvalid, "3 channels"));
   EXPECT_TRUE(failsWith(create({{0, 0, 0}, {1, 0, 1}}), ExitCode::DataInvalid, "channel 1"));
@@ -146,9 +150,8 @@ TEST(Batch, LastBatchIsPadded) {
   Expected<BatchSource> source = BatchSource::create(dataset, upTo(7), {.batchSize = 4});
   ASSERT_TRUE(succeeds(source));
   EXPECT_EQ(source->stepsPerEpoch(), 2u);
-  std::vector<float> input(36, 5);
-  std::vector<int32_t> labels(4, 5);
-  EXPECT_EQ(source->fill(1, input.data(), labels.data()), 3u);
+  EXPECT_EQ(source->validRows(1), 3u);
+  auto [input, labels] = fill(*source, 1);
   EXPECT_EQ(labels, (std::vector<int32_t>{4, 5, 6, -1}));
   for (size_t pixel = 0; pixel < 36; ++pixel)
     EXPECT_EQ(input[pixel], pixel < 27 ? float(dataset.row(4)[pixel]) / 255.0f : 0) << pixel;
@@ -163,12 +166,13 @@ TEST(Batch, EpochsVisitEveryRowOnceInNewOrders) {
   ASSERT_TRUE(succeeds(source));
   std::vector<std::vector<int32_t>> epochs;
   for (uint64_t epoch : {0, 1, 0}) {
-    source->startEpoch(epoch);
-    std::vector<int32_t> seen, labels(8);
-    std::vector<float> input(8);
+    std::vector<int32_t> seen;
+    Filled filled(*source);
+    TransformScratch scratch;
     for (size_t step = 0; step < source->stepsPerEpoch(); ++step) {
-      size_t valid = source->fill(step, input.data(), labels.data());
-      seen.insert(seen.end(), labels.begin(), labels.begin() + std::ptrdiff_t(valid));
+      ASSERT_TRUE(succeeds(source->fill(source->epochRows(epoch), step, filled.spans(), scratch)));
+      seen.insert(seen.end(), filled.labels.begin(),
+                  filled.labels.begin() + std::ptrdiff_t(source->validRows(step)));
     }
     epochs.push_back(seen);
     std::sort(seen.begin(), seen.end());
@@ -184,13 +188,13 @@ TEST(Batch, SharedByRangesIsTheSame) {
   Expected<BatchSource> source = BatchSource::create(dataset, upTo(13), options);
   ASSERT_TRUE(succeeds(source));
   for (size_t step : {0, 1}) {
-    std::vector<float> whole(160, 1), parts(160, 2);
-    std::vector<int32_t> wholeLabels(8, 1), partLabels(8, 2);
-    source->fill(step, whole.data(), wholeLabels.data());
-    source->fillRows(step, 3, 8, parts.data(), partLabels.data());
-    source->fillRows(step, 0, 3, parts.data(), partLabels.data());
-    EXPECT_EQ(whole, parts);
-    EXPECT_EQ(wholeLabels, partLabels);
+    Filled whole = fill(*source, step), parts(*source);
+    TransformScratch scratch;
+    for (auto [begin, end] : {std::pair{3, 8}, std::pair{0, 3}})
+      ASSERT_TRUE(succeeds(source->fillRows(source->epochRows(0), step, size_t(begin), size_t(end),
+                                            parts.spans(), scratch)));
+    EXPECT_EQ(whole.input, parts.input);
+    EXPECT_EQ(whole.labels, parts.labels);
   }
 }
 

@@ -1,14 +1,10 @@
 // The training loop on the tiny model: what it computes, what it leaves behind, and every way in
 // which it ends.
-#include "runtime/train/Trainer.h"
-#include "runtime/train/ModelData.h"
+#include "test/runtime/train/TrainerTest.h"
+
 #include "runtime/train/StopSignals.h"
-#include "runtime/train/Weights.h"
-#include "test/runtime/support/TempFolder.h"
-#include "test/runtime/train/TinyModel.h"
 
 #include <csignal>
-#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,69 +12,6 @@ using namespace danaus;
 using namespace danaus::test;
 
 namespace {
-
-/// Counts what happens; stops or dies at a step where asked.
-struct Watcher : TrainObserver {
-  uint64_t steps = 0, stopAt = 0, dieAt = 0;
-  std::vector<EpochRow> epochs;
-  std::string notes;
-  void onStep(const StepProgress &) override {
-    if (++steps == dieAt)
-      ::_exit(9);
-  }
-  void onEpoch(const EpochRow &row, uint64_t) override { epochs.push_back(row); }
-  void onNote(const std::string &sentence) override { notes += sentence; }
-};
-
-/// 77 images train (9 full batches and one of 5), 16 validate: 10 steps an epoch.
-class TrainerTest : public ::testing::Test {
-protected:
-  TempFolder folder;
-  Dataset data = tinyDataset(93, 0), test = tinyDataset(29, 1);
-  Watcher watcher;
-  TrainerOptions options{.logEvery = 1, .stopRequested = {}};
-
-  Expected<RunSummary> train(const TinyOptions &tiny, const std::string &run,
-                             RunMode mode = RunMode::Fresh, unsigned threads = 1) {
-    return trainModel(tinyModel(tiny), run, mode, threads);
-  }
-
-  Expected<RunSummary> trainModel(const fb::ModelT &model, const std::string &run, RunMode mode,
-                                  unsigned threads) {
-    std::string path = folder / "model.dnb";
-    if (Status status = writeTinyModel(path, model); !status)
-      return status.takeError();
-    auto file = ModelFile::open(path);
-    if (!file)
-      return file.takeError();
-    auto device = builtinDevices().create("cpu", {.threads = threads});
-    if (!device)
-      return device.takeError();
-    auto executor = Executor::open(*file, **device);
-    if (!executor)
-      return executor.takeError();
-    auto opened = RunFolder::open(folder / run, mode);
-    if (!opened)
-      return opened.takeError();
-    watcher.steps = 0;
-    options.stopRequested = [this] { return watcher.steps == watcher.stopAt; };
-    return Trainer(*file, **executor, data, test, *opened, options, watcher).train();
-  }
-
-  std::string weights(const std::string &run, const std::string &slot = "last") {
-    return readText(folder / (run + "/checkpoints/" + slot + "/model.safetensors"));
-  }
-
-  /// The rows of steps; those of epochs hold times.
-  std::string stepRows(const std::string &run) {
-    std::ifstream file(folder / (run + "/metrics.jsonl"));
-    std::string rows;
-    for (std::string line; std::getline(file, line);)
-      if (line.find("epoch") == std::string::npos)
-        rows += line + "\n";
-    return rows;
-  }
-};
 
 TEST_F(TrainerTest, LearnsAndLeavesAWholeRun) {
   auto summary = train({.epochs = 6}, "run");
@@ -242,24 +175,6 @@ TEST_F(TrainerTest, WrongInitNamesTheTensorsAndLeavesNothing) {
 
 TEST_F(TrainerTest, MoreValidationThanImages) {
   EXPECT_TRUE(failsWith(train({.validation = 93}, "run"), ExitCode::DataInvalid, "93"));
-}
-
-TEST(ModelData, SaysBothSidesOfWhatDoesNotFit) {
-  Dataset data = tinyDataset(1);
-  fb::ModelT table = tinyModel();
-  auto check = [&] {
-    flatbuffers::FlatBufferBuilder builder;
-    builder.Finish(fb::Model::Pack(builder, &table));
-    return checkDataFits(*flatbuffers::GetRoot<fb::Model>(builder.GetBufferPointer()), data);
-  };
-  EXPECT_TRUE(succeeds(check()));
-  table.input_shape = {3, 32, 32};
-  EXPECT_TRUE(failsWith(check(), ExitCode::DataInvalid, "3 x 32 x 32 = 3072"));
-  EXPECT_TRUE(failsWith(check(), ExitCode::DataInvalid, "1 x 28 x 28 = 784"));
-  table.input_shape = {784};
-  table.classes = 9;
-  EXPECT_TRUE(failsWith(check(), ExitCode::DataInvalid, "has 9 outputs"));
-  EXPECT_TRUE(failsWith(check(), ExitCode::DataInvalid, "10 classes"));
 }
 
 TEST(StopSignals, TheFirstIsAFlagAndTheSecondEnds) {
