@@ -3,6 +3,8 @@
 
 #include "runtime/base/File.h"
 #include "runtime/data/Cifar10.h"
+#include "runtime/data/DecodeImage.h"
+#include "runtime/data/ImageFolder.h"
 #include "runtime/data/Mnist.h"
 
 #include <cstdlib>
@@ -45,7 +47,7 @@ Error notFound(const DatasetFormat &format, const std::vector<std::string> &fold
 
 Expected<Image> Dataset::load(size_t index) const {
   if (!inMemory())
-    return Error(ExitCode::DataInvalid, "cannot decode " + files[index]);
+    return readImageFile(files[index]);
   return Image{shape, {row(index), row(index) + shape.pixels()}};
 }
 
@@ -89,7 +91,8 @@ Expected<std::string> findDatasetFolder(const DatasetFormat &format, const std::
 
 std::span<const DatasetFormat> datasetFormats() {
   static const std::vector<DatasetFormat> formats = {fashionMnistFormat(), mnistFormat(),
-                                                     cifar10Format()};
+                                                     cifar10Format(), imagenetFolderFormat(),
+                                                     imageFolderFormat()};
   return formats;
 }
 

@@ -8,6 +8,7 @@
 #include "runtime/data/Image.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
