@@ -6,6 +6,7 @@
 #include "runtime/data/DecodeImage.h"
 #include "runtime/data/ImageFolder.h"
 #include "runtime/data/Mnist.h"
+#include "runtime/data/Npy.h"
 
 #include <cstdlib>
 
@@ -91,8 +92,8 @@ Expected<std::string> findDatasetFolder(const DatasetFormat &format, const std::
 
 std::span<const DatasetFormat> datasetFormats() {
   static const std::vector<DatasetFormat> formats = {fashionMnistFormat(), mnistFormat(),
-                                                     cifar10Format(), imagenetFolderFormat(),
-                                                     imageFolderFormat()};
+                                                     cifar10Format(),      imagenetFolderFormat(),
+                                                     imageFolderFormat(),  npyFormat()};
   return formats;
 }
 
