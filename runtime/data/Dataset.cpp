@@ -91,9 +91,10 @@ Expected<std::string> findDatasetFolder(const DatasetFormat &format, const std::
 }
 
 std::span<const DatasetFormat> datasetFormats() {
-  static const std::vector<DatasetFormat> formats = {fashionMnistFormat(), mnistFormat(),
-                                                     cifar10Format(),      imagenetFolderFormat(),
-                                                     imageFolderFormat(),  npyFormat()};
+  // In the order in which data check recognises them: any folder may have a folder `train`.
+  static const std::vector<DatasetFormat> formats = {fashionMnistFormat(),   mnistFormat(),
+                                                     cifar10Format(),        npyFormat(),
+                                                     imagenetFolderFormat(), imageFolderFormat()};
   return formats;
 }
 
