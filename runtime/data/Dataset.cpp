@@ -2,7 +2,11 @@
 #include "runtime/data/Dataset.h"
 
 #include "runtime/base/File.h"
+#include "runtime/data/Cifar10.h"
+#include "runtime/data/DecodeImage.h"
+#include "runtime/data/ImageFolder.h"
 #include "runtime/data/Mnist.h"
+#include "runtime/data/Npy.h"
 
 #include <cstdlib>
 
@@ -15,24 +19,18 @@ std::string environmentVariable(const char *name) {
   return value ? value : "";
 }
 
-/// In the order in which they are tried.
-std::vector<std::string> candidateFolders(const DatasetFormat &format, const std::string &dir,
-                                          const DataEnvironment &environment) {
-  if (!dir.empty())
-    return {dir, joinPath(dir, format.name)};
-  std::vector<std::string> folders;
-  if (!environment.danausData.empty())
-    folders.push_back(joinPath(environment.danausData, format.name));
-  if (!environment.dataHome.empty())
-    folders.push_back(joinPath(joinPath(environment.dataHome, "danaus"), format.name));
-  folders.push_back(joinPath(joinPath(environment.workFolder, "data"), format.name));
-  if (!format.systemName.empty())
-    folders.push_back(joinPath(environment.systemFolder, format.systemName));
-  return folders;
+void addFolders(const DatasetFormat &format, const std::string &root,
+                std::vector<std::string> &folders) {
+  std::string named = joinPath(root, format.name);
+  folders.push_back(named);
+  for (const std::string &name : format.folderNames) {
+    folders.push_back(joinPath(root, name));
+    folders.push_back(joinPath(named, name));
+  }
 }
 
-bool holdsDataset(const DatasetFormat &format, const std::string &folder) {
-  for (const std::string &marker : format.markers)
+bool holdsOneOf(const std::vector<std::string> &markers, const std::string &folder) {
+  for (const std::string &marker : markers)
     if (pathExists(joinPath(folder, marker)))
       return true;
   return false;
@@ -50,7 +48,7 @@ Error notFound(const DatasetFormat &format, const std::vector<std::string> &fold
 
 Expected<Image> Dataset::load(size_t index) const {
   if (!inMemory())
-    return Error(ExitCode::DataInvalid, "cannot decode " + files[index]);
+    return readImageFile(files[index]);
   return Image{shape, {row(index), row(index) + shape.pixels()}};
 }
 
@@ -64,8 +62,39 @@ DataEnvironment DataEnvironment::fromProcess() {
   return environment;
 }
 
+std::vector<std::string> candidateFolders(const DatasetFormat &format, const std::string &dir,
+                                          const DataEnvironment &environment) {
+  std::vector<std::string> folders;
+  if (!dir.empty()) {
+    folders.push_back(dir);
+    addFolders(format, dir, folders);
+    return folders;
+  }
+  if (!environment.danausData.empty())
+    addFolders(format, environment.danausData, folders);
+  if (!environment.dataHome.empty())
+    addFolders(format, joinPath(environment.dataHome, "danaus"), folders);
+  addFolders(format, joinPath(environment.workFolder, "data"), folders);
+  if (!format.systemName.empty())
+    folders.push_back(joinPath(environment.systemFolder, format.systemName));
+  return folders;
+}
+
+Expected<std::string> findDatasetFolder(const DatasetFormat &format, const std::string &dir,
+                                        const DataEnvironment &environment) {
+  std::vector<std::string> folders = candidateFolders(format, dir, environment);
+  for (const std::vector<std::string> *markers : {&format.markers, &format.nearMarkers})
+    for (const std::string &folder : folders)
+      if (holdsOneOf(*markers, folder))
+        return folder;
+  return notFound(format, folders);
+}
+
 std::span<const DatasetFormat> datasetFormats() {
-  static const std::vector<DatasetFormat> formats = {fashionMnistFormat(), mnistFormat()};
+  // In the order in which data check recognises them: any folder may have a folder `train`.
+  static const std::vector<DatasetFormat> formats = {fashionMnistFormat(),   mnistFormat(),
+                                                     cifar10Format(),        npyFormat(),
+                                                     imagenetFolderFormat(), imageFolderFormat()};
   return formats;
 }
 
@@ -84,11 +113,10 @@ Expected<Dataset> loadDataset(const std::string &name, const std::string &dir, P
   Expected<const DatasetFormat *> format = findDatasetFormat(name);
   if (!format)
     return format.takeError();
-  std::vector<std::string> folders = candidateFolders(**format, dir, environment);
-  for (const std::string &folder : folders)
-    if (holdsDataset(**format, folder))
-      return (*format)->read(**format, folder, portion);
-  return notFound(**format, folders);
+  Expected<std::string> folder = findDatasetFolder(**format, dir, environment);
+  if (!folder)
+    return folder.takeError();
+  return (*format)->read(**format, *folder, portion);
 }
 
 } // namespace danaus

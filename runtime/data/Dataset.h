@@ -1,12 +1,14 @@
-// A dataset in memory and the registry of the ones we can read. Images stay u8 (Fashion-MNIST: 47
-// MB); Batch.h turns rows into float32. A new dataset is one DatasetFormat in Registry.cpp and the
-// reader of its file format. Nothing is ever downloaded. Errors carry ExitCode::DataInvalid.
+// A dataset and the registry of the ones we can read. Images stay u8 (Fashion-MNIST: 47 MB) or, in
+// image folders, files until they are asked for; Batch.h turns rows into float32. A new dataset is
+// one DatasetFormat in Dataset.cpp and the reader of its file format. Nothing is ever downloaded.
+// Errors carry ExitCode::DataInvalid.
 #pragma once
 
 #include "runtime/base/Status.h"
 #include "runtime/data/Image.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -53,18 +55,31 @@ struct DatasetFormat {
   ImageShape shape;
   uint32_t classes = 0;
   std::vector<std::string> classNames;
+  /// What else its folder may be called than `name`: what its archive unpacks to.
+  std::vector<std::string> folderNames;
   /// Below DataEnvironment::systemFolder; empty: no Debian package carries it.
   std::string systemName;
   /// How a person gets it: "apt-get install dataset-fashion-mnist".
   std::string howToGet;
   /// One of these (by file name) in a folder tells that the dataset is there.
   std::vector<std::string> markers;
+  /// Looked for when no folder has a marker: what is there when a step is missing (an archive that
+  /// is not unpacked); `read` says which.
+  std::vector<std::string> nearMarkers;
   Expected<Dataset> (*read)(const DatasetFormat &, const std::string &folder, Portion) = nullptr;
 };
 
 std::span<const DatasetFormat> datasetFormats();
 /// Unknown name: an error that lists the known ones.
 Expected<const DatasetFormat *> findDatasetFormat(const std::string &name);
+
+/// The folders in which the dataset is looked for, in order. `dir` as in loadDataset().
+std::vector<std::string> candidateFolders(const DatasetFormat &format, const std::string &dir,
+                                          const DataEnvironment &environment);
+/// The first of them that holds the dataset (or what is nearly the dataset: then reading it fails
+/// with a message of its own); none: an error that lists all of them and says how to get it.
+Expected<std::string> findDatasetFolder(const DatasetFormat &format, const std::string &dir,
+                                        const DataEnvironment &environment);
 
 /// Finds the folder (`dir` if given, else the search order of docs) and reads one portion of it.
 /// `dir`: data.dir of the spec, empty when not given.

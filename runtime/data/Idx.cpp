@@ -4,12 +4,11 @@
 #include "runtime/data/Idx.h"
 
 #include "runtime/base/File.h"
+#include "runtime/data/FileHead.h"
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <memory>
-#include <strings.h>
 #include <zlib.h>
 
 namespace danaus {
@@ -61,22 +60,12 @@ struct Source {
   }
 };
 
-bool looksLikeHtml(std::string_view head) {
-  size_t start = head.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
-  if (start == std::string_view::npos || head[start] != '<')
-    return false;
-  for (const char *opening : {"<!doctype", "<html", "<head", "<?xml", "<!--"})
-    if (head.size() - start >= std::strlen(opening) &&
-        ::strncasecmp(head.data() + start, opening, std::strlen(opening)) == 0)
-      return true;
-  return false;
-}
-
 /// Says what is wrong with the first bytes for a file of this name.
 Status checkHead(const std::string &path, std::string_view head, bool namedGz) {
-  if (looksLikeHtml(head))
+  FileKind kind = recogniseHead(head);
+  if (kind == FileKind::WebPage)
     return broken(path, "is a web page, not data: a download went wrong; fetch the file again");
-  bool gzip = head.size() >= 2 && head[0] == '\x1f' && head[1] == '\x8b';
+  bool gzip = kind == FileKind::Gzip;
   if (gzip && !namedGz)
     return broken(path, "is still compressed with gzip: gunzip it, or let its name end in .gz");
   if (namedGz && !gzip)
@@ -94,10 +83,10 @@ Expected<Source> openSource(const std::string &path, bool namedGz) {
     return size.takeError();
   if (*size == 0)
     return broken(path, "is empty");
-  std::string head(size_t(std::min<uint64_t>(*size, 256)), '\0');
-  if (Status status = readExactly(file->get(), head.data(), head.size(), 0, path); !status)
-    return status.takeError();
-  if (Status status = checkHead(path, head, namedGz); !status)
+  Expected<std::string> head = readHead(path);
+  if (!head)
+    return head.takeError();
+  if (Status status = checkHead(path, *head, namedGz); !status)
     return status.takeError();
   Source source{path, namedGz, *size, false, {}};
   source.stream.reset(::gzdopen(file->get(), "rb"));

@@ -21,6 +21,7 @@ Status runTrain(const Arguments &arguments);
 Status runEval(const Arguments &arguments);
 Status runSummary(const Arguments &arguments);
 Status runBench(const Arguments &arguments);
+Status runData(const Arguments &arguments);
 Status runDevices(const Arguments &arguments);
 
 /// An error with an empty message: it has been printed already (by the compiler).

@@ -11,6 +11,7 @@ static const Verb verbs[] = {
     {"eval", "loss and accuracy of a run or of a weight file", runEval},
     {"summary", "layers, parameters, arithmetic and memory of a model", runSummary},
     {"bench", "time of a step, images per second, peak memory", runBench},
+    {"data", "data check: which dataset is in a folder, and is all of it whole", runData},
     {"devices", "what this machine can run models on, and why not", runDevices},
 };
 
