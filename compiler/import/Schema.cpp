@@ -200,9 +200,10 @@ const Record<Optimizer> *Schema::optimizer() {
       ->key<&Optimizer::epsilon>("eps", make<NumberType>(Range::above(0)),
                                  "Added to the denominator.")
       .onlyWith("type", {"adam", "adamw"});
-  optimizer->key<&Optimizer::weightDecay>("weight_decay", make<NumberType>(Range::atLeast(0)),
-                                          "Pulls weights, but no biases, to 0; apart from the "
-                                          "gradient in adamw.");
+  optimizer->key<&Optimizer::weightDecay>(
+      "weight_decay", make<NumberType>(Range::atLeast(0)),
+      "Pulls weights to 0, but no biases, norms, class tokens and "
+      "positions; apart from the gradient in adamw.");
   return optimizer;
 }
 
