@@ -61,6 +61,17 @@ Expected<Image> readImageFile(const std::string &path) {
   return decodeImage(*bytes, path);
 }
 
+Image toGrey(const Image &rgb) {
+  size_t plane = size_t(rgb.shape.height) * rgb.shape.width;
+  Image grey{{1, rgb.shape.height, rgb.shape.width}, std::vector<uint8_t>(plane)};
+  const uint8_t *red = rgb.pixels.data(), *green = red + plane, *blue = green + plane;
+  // 0.299, 0.587 and 0.114 times 2^16; they add up to it, so grey stays as it is.
+  for (size_t pixel = 0; pixel < plane; ++pixel)
+    grey.pixels[pixel] = uint8_t(
+        (red[pixel] * 19595u + green[pixel] * 38470u + blue[pixel] * 7471u + 0x8000u) >> 16);
+  return grey;
+}
+
 bool hasImageExtension(std::string_view name) {
   for (std::string_view extension : {".jpg", ".jpeg", ".png"})
     if (name.size() > extension.size() &&

@@ -28,6 +28,9 @@ Expected<Image> decodeImage(std::string_view bytes, const std::string &path);
 /// Reads the file and decodes it.
 Expected<Image> readImageFile(const std::string &path);
 
+/// One channel of three: the luma of ITU-R 601 in fixed point, bit for bit PIL's convert("L").
+Image toGrey(const Image &rgb);
+
 /// Whether a name ends in .jpg, .jpeg or .png, in small or capital letters.
 bool hasImageExtension(std::string_view name);
 

@@ -148,6 +148,13 @@ std::optional<std::string> imageFolderPortion(const std::string &folder, Portion
   return std::nullopt;
 }
 
+Expected<std::vector<std::string>> imageFolderClasses(const std::string &folder) {
+  Expected<std::string> path = requirePortion(folder, Portion::Train);
+  if (!path)
+    return path.takeError();
+  return listClasses(*path);
+}
+
 Expected<Dataset> readImageFolder(const DatasetFormat &format, const std::string &folder,
                                   Portion portion) {
   Expected<std::string> path = requirePortion(folder, portion);

@@ -14,6 +14,9 @@ Expected<Dataset> readImageFolder(const DatasetFormat &format, const std::string
 DatasetFormat imageFolderFormat();
 DatasetFormat imagenetFolderFormat();
 
+/// The names of the classes alone, in order, without a look at the images.
+Expected<std::vector<std::string>> imageFolderClasses(const std::string &folder);
+
 /// The folder of a portion: train; val or, where there is none, test. Nothing when it is missing.
 std::optional<std::string> imageFolderPortion(const std::string &folder, Portion portion);
 

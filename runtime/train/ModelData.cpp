@@ -16,7 +16,7 @@ static std::vector<float> perChannel(const flatbuffers::Vector<float> *values) {
   return values ? std::vector<float>(values->begin(), values->end()) : std::vector<float>();
 }
 
-static TransformOptions transformsOf(const fb::Data &data) {
+TransformOptions transformsOf(const fb::Data &data) {
   TransformOptions options;
   options.resize = data.resize();
   options.pad = data.pad();

@@ -1,6 +1,4 @@
 // danaus eval: loss and accuracy of given weights on one split.
-#include "runtime/base/File.h"
-#include "runtime/train/Checkpoint.h"
 #include "runtime/train/Evaluate.h"
 #include "runtime/train/ModelData.h"
 #include "runtime/train/Weights.h"
@@ -29,28 +27,6 @@ static Expected<CommandLine::Outcome> parse(const Arguments &words, EvalArgument
   into.declareDevice(line);
   line.flag(into.json, "--json", "print one JSON object");
   return line.parse(words);
-}
-
-/// A checkpoint's folder is verified with its checksums; a single file by its header.
-static Expected<SafetensorsFile> openWeights(const EvalArguments &arguments) {
-  std::string path = arguments.weights;
-  if (path.empty() && isFolder(arguments.model)) {
-    CheckpointStore store(joinPath(arguments.model, "checkpoints"));
-    Expected<LoadedCheckpoint> best = store.load("best");
-    if (!best)
-      return best.takeError();
-    return std::move(best->model);
-  }
-  if (path.empty())
-    return Error(ExitCode::Usage, "a compiled model holds no weights: give --weights FILE, or the "
-                                  "folder of a run instead of '" +
-                                      arguments.model + "'");
-  if (!isFolder(path))
-    return SafetensorsFile::open(path);
-  Expected<LoadedCheckpoint> checkpoint = loadCheckpointFolder(path);
-  if (!checkpoint)
-    return checkpoint.takeError();
-  return std::move(checkpoint->model);
 }
 
 static Expected<Evaluation> evaluateSplit(const EvalArguments &arguments, Executor &executor) {
@@ -97,7 +73,7 @@ Status runEval(const Arguments &words) {
   Expected<CompiledModel> model = openModel(arguments);
   if (!model)
     return model.takeError();
-  Expected<SafetensorsFile> weights = openWeights(arguments);
+  Expected<SafetensorsFile> weights = openWeights(arguments.model, arguments.weights);
   if (!weights)
     return weights.takeError();
   auto device = openDevice(arguments);

@@ -2,6 +2,7 @@
 #include "tools/danaus/OpenModel.h"
 
 #include "runtime/base/File.h"
+#include "runtime/train/Checkpoint.h"
 #include "runtime/train/RunRecord.h"
 
 #include <algorithm>
@@ -50,6 +51,27 @@ Expected<std::unique_ptr<Device>> openDevice(const ModelArguments &arguments) {
   // The device says how many it can have.
   unsigned threads = unsigned(std::min<uint64_t>(arguments.threads, UINT32_MAX));
   return builtinDevices().create(arguments.device, {.threads = threads});
+}
+
+Expected<SafetensorsFile> openWeights(const std::string &model, const std::string &weights) {
+  std::string path = weights;
+  if (path.empty() && isFolder(model)) {
+    CheckpointStore store(joinPath(model, "checkpoints"));
+    Expected<LoadedCheckpoint> best = store.load("best");
+    if (!best)
+      return best.takeError();
+    return std::move(best->model);
+  }
+  if (path.empty())
+    return Error(ExitCode::Usage, "a compiled model holds no weights: give --weights FILE, or the "
+                                  "folder of a run instead of '" +
+                                      model + "'");
+  if (!isFolder(path))
+    return SafetensorsFile::open(path);
+  Expected<LoadedCheckpoint> checkpoint = loadCheckpointFolder(path);
+  if (!checkpoint)
+    return checkpoint.takeError();
+  return std::move(checkpoint->model);
 }
 
 } // namespace danaus::tool

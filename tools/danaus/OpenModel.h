@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/exec/Executor.h"
+#include "runtime/train/Safetensors.h"
 #include "tools/danaus/CommandLine.h"
 #include "tools/danaus/Compile.h"
 
@@ -19,6 +20,10 @@ struct ModelArguments {
 
 /// Opens (compiling where needed) what the user named. Overrides on anything but a spec are Usage.
 Expected<CompiledModel> openModel(const ModelArguments &arguments);
+
+/// The weights that the user named: a .safetensors file (checked by its header) or a checkpoint's
+/// folder (verified with its checksums); without a name the best ones of the run `model`.
+Expected<SafetensorsFile> openWeights(const std::string &model, const std::string &weights);
 
 /// Creates the device that the user named.
 Expected<std::unique_ptr<Device>> openDevice(const ModelArguments &arguments);

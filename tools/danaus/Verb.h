@@ -19,6 +19,7 @@ struct Verb {
 
 Status runTrain(const Arguments &arguments);
 Status runEval(const Arguments &arguments);
+Status runPredict(const Arguments &arguments);
 Status runSummary(const Arguments &arguments);
 Status runBench(const Arguments &arguments);
 Status runData(const Arguments &arguments);

@@ -9,6 +9,7 @@ using namespace danaus::tool;
 static const Verb verbs[] = {
     {"train", "train a model on its data; writes runs/NAME", runTrain},
     {"eval", "loss and accuracy of a run or of a weight file", runEval},
+    {"predict", "the most probable classes of image files, by a run", runPredict},
     {"summary", "layers, parameters, arithmetic and memory of a model", runSummary},
     {"bench", "time of a step, images per second, peak memory", runBench},
     {"data", "data check: which dataset is in a folder, and is all of it whole", runData},

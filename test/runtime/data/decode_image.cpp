@@ -131,6 +131,14 @@ TEST(Decode, IsWhatItsBytesSay) {
   EXPECT_TRUE(succeeds(readImageFile(folder / "n02105855_2933.JPEG")));
 }
 
+TEST(Decode, GreyIsLuma) {
+  Image rgb{{3, 1, 5}, {255, 0, 0, 255, 9, 0, 255, 0, 255, 9, 0, 0, 255, 255, 9}};
+  Image grey = toGrey(rgb);
+  EXPECT_EQ(grey.shape, (ImageShape{1, 1, 5}));
+  // Of PIL: Image.convert("L").
+  EXPECT_EQ(grey.pixels, (std::vector<uint8_t>{76, 150, 29, 255, 9}));
+}
+
 TEST(Decode, Extensions) {
   for (const char *name : {"a.jpg", "a.JPEG", "b.c.png", "x.Jpg"})
     EXPECT_TRUE(hasImageExtension(name)) << name;

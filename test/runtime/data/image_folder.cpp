@@ -44,6 +44,12 @@ TEST_F(ImageFolderTest, ListsClassesAndFilesInSortedOrder) {
   EXPECT_EQ(image->shape, (ImageShape{3, 8, 9}));
 }
 
+TEST_F(ImageFolderTest, ClassesAlone) {
+  Expected<std::vector<std::string>> classes = imageFolderClasses(folder.path());
+  ASSERT_TRUE(succeeds(classes));
+  EXPECT_EQ(*classes, (std::vector<std::string>{"ant", "bee", "cat"}));
+}
+
 TEST_F(ImageFolderTest, TestPortionIsValElseTest) {
   ASSERT_TRUE(succeeds(read(Portion::Test)));
   EXPECT_EQ(read(Portion::Test)->files[0], folder / "val/ant/0.png");

@@ -83,7 +83,7 @@ std::unique_ptr<fb::TargetPlanT> targetPlan() {
   uint64_t mw = layout.take(classes * inputs), mb = layout.take(classes);
   uint64_t input = layout.take(tinyBatch * inputs), label = layout.take(tinyBatch);
   uint64_t control = layout.take(control::Count), metrics = layout.take(metrics::Count);
-  uint64_t errors = layout.take(tinyBatch * classes);
+  uint64_t errors = layout.take(tinyBatch * classes), logits = layout.take(tinyBatch * classes);
 
   auto plan = make<fb::TargetPlanT>();
   plan->target = "cpu";
@@ -96,16 +96,17 @@ std::unique_ptr<fb::TargetPlanT> targetPlan() {
   plan->buffers.push_back(buffer(BufferRole::Label, DType::I32, {tinyBatch}, label));
   plan->buffers.push_back(buffer(BufferRole::Control, DType::F32, {control::Count}, control));
   plan->buffers.push_back(buffer(BufferRole::Metrics, DType::F32, {metrics::Count}, metrics));
+  plan->buffers.push_back(buffer(BufferRole::Logits, DType::F32, {tinyBatch, classes}, logits));
   plan->kernels.push_back(kernel("tiny_forward", 1, 7));
   plan->kernels.push_back(kernel("tiny_update", classes, 8));
-  plan->kernels.push_back(kernel("tiny_eval", 1, 6));
+  plan->kernels.push_back(kernel("tiny_eval", 1, 7));
   auto train = make<fb::ProgramT>(), eval = make<fb::ProgramT>();
   train->kind = fb::ProgramKind::TrainStep;
   train->batch = eval->batch = tinyBatch;
   train->stages.push_back(stage(0, {w, b, input, label, control, metrics, errors}));
   train->stages.push_back(stage(1, {w, b, mw, mb, input, control, metrics, errors}));
   eval->kind = fb::ProgramKind::EvalStep;
-  eval->stages.push_back(stage(2, {w, b, input, label, control, metrics}));
+  eval->stages.push_back(stage(2, {w, b, input, label, control, metrics, logits}));
   plan->programs.push_back(std::move(train));
   plan->programs.push_back(std::move(eval));
   return plan;
