@@ -47,9 +47,13 @@ Error notFound(const DatasetFormat &format, const std::vector<std::string> &fold
 } // namespace
 
 Expected<Image> Dataset::load(size_t index) const {
-  if (!inMemory())
-    return readImageFile(files[index]);
-  return Image{shape, {row(index), row(index) + shape.pixels()}};
+  if (inMemory())
+    return Image{shape, {row(index), row(index) + shape.pixels()}};
+  Expected<Image> image = readImageFile(files[index]);
+  // A file that was listed and cannot be read is a fault of the data.
+  if (!image)
+    return Error(ExitCode::DataInvalid, image.error().message());
+  return image;
 }
 
 DataEnvironment DataEnvironment::fromProcess() {
