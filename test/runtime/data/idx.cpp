@@ -1,6 +1,7 @@
 // IDX files and the search for datasets: what reads, and the message for each way of being broken.
 #include "runtime/data/Idx.h"
 #include "runtime/data/Dataset.h"
+#include "test/runtime/support/Damage.h"
 #include "test/runtime/support/IdxFiles.h"
 
 using namespace danaus;
@@ -133,6 +134,23 @@ TEST_F(IdxTest, DecompressionBomb) {
   // Far more than its compressed bytes could ever hold: refused before memory is asked for.
   writeImages(idxBytes(0x0803, {1000000, 28, 28}, "x"), Packing::Gzip);
   EXPECT_TRUE(imagesFail("cannot hold them"));
+}
+
+TEST_F(IdxTest, DamagedFilesAreReadOrRefused) {
+  for (Packing packing : {Packing::Plain, Packing::Gzip}) {
+    writeImages(idxImages(3, 6, 5), packing);
+    std::string path = (folder / imagesName) + (packing == Packing::Gzip ? ".gz" : "");
+    forEachDamage(readText(path), 150, [&](const std::string &bad) {
+      writeText(path, bad);
+      Expected<IdxFile> file = readImages(1 << 20);
+      if (file)
+        EXPECT_EQ(file->bytes.size(),
+                  file->dimensions[0] * file->dimensions[1] * file->dimensions[2]);
+      else
+        EXPECT_EQ(file.error().code(), ExitCode::DataInvalid) << file.error().message();
+    });
+    ASSERT_TRUE(removeTree(path));
+  }
 }
 
 struct DatasetTest : ::testing::Test {
