@@ -184,6 +184,29 @@ TEST(Decode, HugeImagesAreRefusedBeforeTheyAreAllocated) {
   EXPECT_TRUE(decodeFails(png, "has 1048576 x 1048576 pixels, more than"));
 }
 
+TEST(Decode, JpegsOfEndlessScansAreRefused) {
+  std::vector<uint8_t> samples(3 * 16 * 16, 100);
+  std::string jpeg = encodeJpeg(samples, 16, 16, {JpegColours::Rgb, 90, true});
+  size_t lastScan = jpeg.rfind("\xff\xda");
+  ASSERT_NE(lastScan, std::string::npos);
+  std::string scan = jpeg.substr(lastScan, jpeg.size() - 2 - lastScan), bomb = jpeg;
+  for (int repeat = 0; repeat < 600; ++repeat)
+    bomb.insert(lastScan, scan);
+  EXPECT_TRUE(succeeds(decode(jpeg)));
+  EXPECT_TRUE(decodeFails(bomb, "is damaged: it has more than 500 scans"));
+}
+
+TEST(Decode, JpegsWithLostPixelsAreRefusedButOdditiesAreNot) {
+  std::string jpeg = encodeJpeg(gradientImage({3, 64, 64}));
+  // Between the last entropy-coded byte and the end mark: nothing is lost.
+  std::string odd = jpeg;
+  odd.insert(odd.size() - 2, 5, '\x55');
+  EXPECT_TRUE(succeeds(decode(odd)));
+  std::string lost = jpeg;
+  lost.erase(lost.size() / 2 + 200, lost.size() / 4);
+  EXPECT_TRUE(decodeFails(lost, "is damaged: "));
+}
+
 TEST(Decode, DamagedFilesAreDecodedOrRefused) {
   Image image = gradientImage({3, 17, 19});
   std::vector<uint8_t> inks(4 * 16 * 16, 90), colours(3 * 16 * 16, 55);
