@@ -170,6 +170,8 @@ struct Train {
   double clipGradNorm = 0; ///< 0: off
   At<std::string> init;    ///< an absolute path; empty: from the seed
   DataType dtype = DataType::F32;
+  /// Whether rows carry a second label and a weight (mixup, cutmix).
+  bool mixesLabels = false;
 };
 
 struct Spec {

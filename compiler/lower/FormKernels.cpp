@@ -281,20 +281,21 @@ private:
     auto shape = nn::shapeOf(op.getLogits());
     auto r = builder.getAffineDimExpr(0), c = builder.getAffineDimExpr(1);
     SmallVector<AffineMap> maps{mapOf(2, {r, c}), mapOf(2, {r}),
-                                mapOf(2, {builder.getAffineConstantExpr(control::InverseCount)}),
-                                mapOf(2, {r}), mapOf(2, {r})};
+                                mapOf(2, {builder.getAffineConstantExpr(control::InverseCount)})};
+    maps.append(op->getNumOperands() - 1, mapOf(2, {r})); // labels that are mixed in; loss, hits
     SmallVector<Type> types{op.getLoss().getType(), op.getCorrect().getType()};
     if (backward) {
       maps.push_back(mapOf(2, {r, c}));
       types.push_back(backward.getType());
     }
-    auto row = kernel::RowOp::create(builder, op.getLoc(), types,
-                                     ValueRange{op.getLogits(), op.getLabels(), op.getControl()},
-                                     shape, builder.getAffineMapArrayAttr(maps), IntegerAttr());
+    auto row = kernel::RowOp::create(builder, op.getLoc(), types, op->getOperands(), shape,
+                                     builder.getAffineMapArrayAttr(maps), IntegerAttr());
     OpBuilder::InsertionGuard guard(builder);
-    Type f32 = builder.getF32Type();
-    Block *block = builder.createBlock(&row.getBody(), {}, {f32, builder.getI32Type(), f32},
-                                       SmallVector<Location>(3, op.getLoc()));
+    SmallVector<Type> scalars;
+    for (Type type : op->getOperandTypes())
+      scalars.push_back(cast<RankedTensorType>(type).getElementType());
+    Block *block = builder.createBlock(&row.getBody(), {}, scalars,
+                                       SmallVector<Location>(scalars.size(), op.getLoc()));
     SmallVector<Value> values =
         buildCrossEntropy(builder, op.getLoc(), block->getArguments(), shape[1],
                           op.getLabelSmoothing().convertToDouble());

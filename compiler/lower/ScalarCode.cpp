@@ -64,9 +64,18 @@ SmallVector<Value> danaus::buildCrossEntropy(OpBuilder &builder, Location loc, V
   Value shifted = s.sub(z, largest);
   Value power = math::ExpOp::create(builder, loc, shifted);
   Value sum = s.reduce(ReduceKind::Add, power);
+  // How much of the target is on this column, times `value`: all on the label, or mixed.
+  auto onLabels = [&](Value value) {
+    Value first = s.select(isLabel, value, zero);
+    if (args.size() == 3)
+      return first;
+    Value isSecond = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, column, args[3]);
+    Value rest = s.sub(s.number(1), args[4]);
+    return s.add(s.mul(args[4], first), s.mul(rest, s.select(isSecond, value, zero)));
+  };
   // With shifted logits: loss = log sum exp - (1-e) z_y - e/C sum z.
   Value loss = math::LogOp::create(builder, loc, sum);
-  Value ofLabel = s.reduce(ReduceKind::Add, s.select(isLabel, shifted, zero));
+  Value ofLabel = s.reduce(ReduceKind::Add, onLabels(shifted));
   loss = s.sub(loss, s.mul(s.number(1 - smoothing), ofLabel));
   if (smoothing != 0)
     loss = s.sub(loss, s.mul(s.number(smoothing / classes), s.reduce(ReduceKind::Add, shifted)));
@@ -78,7 +87,7 @@ SmallVector<Value> danaus::buildCrossEntropy(OpBuilder &builder, Location loc, V
   Value wanted = arith::SIToFPOp::create(builder, loc, builder.getF32Type(), label);
   Value correct = s.select(s.compare(arith::CmpFPredicate::OEQ, first, wanted), s.number(1), zero);
 
-  Value target = s.select(isLabel, s.number(1 - smoothing), zero);
+  Value target = onLabels(s.number(1 - smoothing));
   if (smoothing != 0)
     target = s.add(target, s.number(smoothing / classes));
   Value gradient = s.mul(s.sub(s.div(power, sum), target), inverseCount);

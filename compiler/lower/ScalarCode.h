@@ -12,7 +12,8 @@ namespace danaus {
 mlir::Value buildElementwise(mlir::OpBuilder &builder, mlir::Location loc, mlir::Operation *op,
                              mlir::ValueRange args);
 
-/// One element of softmax cross-entropy with `classes` columns, from (logit, label, 1/count):
+/// One element of softmax cross-entropy with `classes` columns, from (logit, label, 1/count) and,
+/// where rows are mixed, (second label, weight of the first):
 /// returns {loss, correct} of the row and the gradient of the logit (nn.cross_entropy_loss,
 /// _backward).
 llvm::SmallVector<mlir::Value> buildCrossEntropy(mlir::OpBuilder &builder, mlir::Location loc,

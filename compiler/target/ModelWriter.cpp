@@ -6,6 +6,7 @@
 #include "dialects/plan/Plan.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
 using namespace danaus;
@@ -107,11 +108,15 @@ void describeSettings(const spec::Spec &spec, fb::ModelT &model) {
 }
 
 fb::BufferRole roleOf(StringRef role) {
-  return role == "input"     ? fb::BufferRole::Input
-         : role == "label"   ? fb::BufferRole::Label
-         : role == "control" ? fb::BufferRole::Control
-         : role == "metrics" ? fb::BufferRole::Metrics
-                             : fb::BufferRole::Logits;
+  return llvm::StringSwitch<fb::BufferRole>(role)
+      .Case("input", fb::BufferRole::Input)
+      .Case("label", fb::BufferRole::Label)
+      .Case("mix_label", fb::BufferRole::MixLabel)
+      .Case("mix_weight", fb::BufferRole::MixWeight)
+      .Case("control", fb::BufferRole::Control)
+      .Case("metrics", fb::BufferRole::Metrics)
+      .Case("logits", fb::BufferRole::Logits)
+      .Default(fb::BufferRole::Activation);
 }
 
 std::unique_ptr<fb::BufferT> describeBuffer(plan::BufferOp op) {

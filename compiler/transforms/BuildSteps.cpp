@@ -15,7 +15,14 @@ using namespace danaus;
 
 namespace {
 
-constexpr unsigned ControlArgument = 2, FirstParameter = 3;
+/// The arguments of @forward before the parameters: input, labels, control, and with nn.mixes
+/// second labels and weights.
+constexpr unsigned ControlArgument = 2, MixArguments = 2;
+
+unsigned firstParameterOf(ModuleOp module) {
+  return ControlArgument + 1 + (module->hasAttr(nn::MixesAttr) ? MixArguments : 0);
+}
+
 constexpr int64_t MetricsSize = 16;
 
 /// Reverse-mode differentiation of one block: gradients of values that depend on a parameter.
@@ -126,9 +133,11 @@ private:
 struct BuildSteps : danaus::impl::NNBuildStepsBase<BuildSteps> {
   void runOnOperation() override {
     auto forward = getOperation().lookupSymbol<func::FuncOp>("forward");
-    if (!forward || forward.getNumArguments() < FirstParameter || forward.getNumResults() != 3) {
-      getOperation().emitError(
-          "needs @forward(input, labels, control, parameters...) -> (loss, correct, logits)");
+    firstParameter = firstParameterOf(getOperation());
+    if (!forward || forward.getNumArguments() < firstParameter || forward.getNumResults() != 3) {
+      getOperation().emitError("needs @forward(input, labels, control, ")
+          << (firstParameter > ControlArgument + 1 ? "mix_labels, mix_weight, " : "")
+          << "parameters...) -> (loss, correct, logits)";
       return signalPassFailure();
     }
     auto optimizer = Optimizer::of(getOperation());
@@ -170,6 +179,10 @@ private:
     auto [step, values] = copyOf(forward, "eval_step");
     removeDropout(step.front(), values);
     auto builder = OpBuilder::atBlockEnd(&step.front());
+    step.walk([](nn::CrossEntropyLossOp loss) { // evaluation knows one label
+      loss.getMixLabelsMutable().clear();
+      loss.getMixWeightMutable().clear();
+    });
     Value metrics =
         nn::BatchMetricsOp::create(builder, step.getLoc(), metricsType(), values[0], values[1],
                                    step.getArgument(ControlArgument), Value());
@@ -179,7 +192,7 @@ private:
   LogicalResult buildTrainStep(func::FuncOp forward, const Optimizer &optimizer) {
     auto [step, values] = copyOf(forward, "train_step");
     auto builder = OpBuilder::atBlockEnd(&step.front());
-    SmallVector<BlockArgument> parameters(step.getArguments().drop_front(FirstParameter));
+    SmallVector<BlockArgument> parameters(step.getArguments().drop_front(firstParameter));
     Differentiator differentiator(builder, step.front(), parameters);
     if (failed(differentiator.run(values[0])))
       return failure();
@@ -228,6 +241,8 @@ private:
       return {};
     return step.getArguments().back();
   }
+
+  unsigned firstParameter = 0;
 };
 
 } // namespace

@@ -38,4 +38,8 @@ inline constexpr llvm::StringLiteral NameAttr = "nn.name", RoleAttr = "nn.role",
 /// the addition of a class token.
 inline constexpr llvm::StringLiteral LayerAttr = "nn.layer";
 
+/// Module attributes that say what a step consists of. MixesAttr (unit): @forward takes second
+/// labels and their weights after control.
+inline constexpr llvm::StringLiteral MixesAttr = "nn.mixes";
+
 } // namespace danaus::nn

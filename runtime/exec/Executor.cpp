@@ -143,16 +143,22 @@ std::span<float> Executor::buffer(fb::BufferRole role) {
   return found ? floats(found->offset(), elements(*found->shape())) : std::span<float>();
 }
 
+std::span<int32_t> Executor::integers(fb::BufferRole role) {
+  const fb::Buffer *found = findBuffer(role);
+  if (!found)
+    return {};
+  return {reinterpret_cast<int32_t *>(arena->host() + found->offset()),
+          size_t(elements(*found->shape()))};
+}
+
 std::span<float> Executor::input() { return buffer(fb::BufferRole::Input); }
 std::span<float> Executor::control() { return buffer(fb::BufferRole::Control); }
 std::span<const float> Executor::metrics() { return buffer(fb::BufferRole::Metrics); }
 std::span<const float> Executor::logits() { return buffer(fb::BufferRole::Logits); }
 
-std::span<int32_t> Executor::label() {
-  const fb::Buffer *found = findBuffer(fb::BufferRole::Label);
-  return {reinterpret_cast<int32_t *>(arena->host() + found->offset()),
-          size_t(elements(*found->shape()))};
-}
+std::span<int32_t> Executor::label() { return integers(fb::BufferRole::Label); }
+std::span<int32_t> Executor::mixLabel() { return integers(fb::BufferRole::MixLabel); }
+std::span<float> Executor::mixWeight() { return buffer(fb::BufferRole::MixWeight); }
 
 const Executor::LoadedProgram *Executor::find(fb::ProgramKind kind) const {
   auto found = std::ranges::find_if(

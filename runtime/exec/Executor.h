@@ -53,6 +53,10 @@ public:
   // The step's inputs and outputs.
   std::span<float> input();   ///< batch * the model's input shape
   std::span<int32_t> label(); ///< batch; -1 pads a short batch
+  /// Where rows are mixed (mixup, cutmix): the second label of each row, and the weight of the
+  /// first, 1 being not mixed. Both empty where the model does not mix; zero until written.
+  std::span<int32_t> mixLabel();
+  std::span<float> mixWeight();
   std::span<float> control(); ///< Control.h
   std::span<const float> metrics();
   std::span<const float> logits(); ///< batch * classes; empty if the plan does not keep them
@@ -82,6 +86,7 @@ private:
   const fb::Buffer *findBuffer(fb::BufferRole role) const;
   std::span<float> floats(uint64_t offset, uint64_t count);
   std::span<float> buffer(fb::BufferRole role);
+  std::span<int32_t> integers(fb::BufferRole role);
 
   const ModelFile *file;
   Device *owner;

@@ -121,6 +121,8 @@ struct Checker {
     };
     for (const Rule &rule : {Rule{fb::BufferRole::Input, fb::DType::F32, inputs, true},
                              Rule{fb::BufferRole::Label, fb::DType::I32, batch, true},
+                             Rule{fb::BufferRole::MixLabel, fb::DType::I32, batch, false},
+                             Rule{fb::BufferRole::MixWeight, fb::DType::F32, batch, false},
                              Rule{fb::BufferRole::Control, fb::DType::F32, control::Count, true},
                              Rule{fb::BufferRole::Metrics, fb::DType::F32, metrics::Count, true},
                              Rule{fb::BufferRole::Logits, fb::DType::F32, logits, false}})

@@ -32,6 +32,8 @@ Status prepareMeasurement(Executor &executor, fb::ProgramKind kind) {
   std::span<int32_t> labels = executor.label();
   for (size_t i = 0; i < labels.size(); ++i)
     labels[i] = i < batch ? int32_t(i % std::max<uint64_t>(model.classes(), 1)) : -1;
+  std::ranges::copy(labels.first(executor.mixLabel().size()), executor.mixLabel().begin());
+  std::ranges::fill(executor.mixWeight(), 0.5f);
   Schedule(*model.schedule(), *model.optimizer(), 1, 1).fillControl(0, batch, executor.control());
   executor.control()[control::LearningRate] = 0;
   return Status::ok();

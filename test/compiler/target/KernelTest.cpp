@@ -148,6 +148,8 @@ std::vector<std::string> instructionSets() {
   return names;
 }
 
+enum class Labels { Plain, Mixed };
+
 /// A compiled spec: the step functions in IR, and what they need as arguments.
 struct Model {
   mlir::MLIRContext context;
@@ -155,7 +157,7 @@ struct Model {
   spec::Spec spec;
   mlir::OwningOpRef<mlir::ModuleOp> imported, steps;
 
-  explicit Model(const std::string &text) {
+  explicit Model(const std::string &text, Labels labels = Labels::Plain) {
     context.disableMultithreading();
     quiet.emplace(&context, [](mlir::Diagnostic &diagnostic) {
       if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error)
@@ -167,6 +169,7 @@ struct Model {
     if (failed(read))
       return;
     spec = *read;
+    spec.train.mixesLabels = labels == Labels::Mixed;
     imported = importModel(spec, &context);
     steps = imported->clone();
     if (failed(runPhases(*steps, Stage::Gradient, {})))
@@ -181,8 +184,8 @@ private:
   std::optional<mlir::ScopedDiagnosticHandler> quiet;
 };
 
-/// Arguments of @train_step: input, labels, control, parameters, states (per parameter, slot by
-/// slot).
+/// Arguments of @train_step: input, labels, control, second labels and weights where they are
+/// mixed, parameters, states (per parameter, slot by slot).
 std::vector<Tensor> randomStepArguments(Model &model, unsigned seed) {
   std::mt19937 random(seed);
   auto train = model.step("train_step");
@@ -197,6 +200,11 @@ std::vector<Tensor> randomStepArguments(Model &model, unsigned seed) {
     if (role == "label")
       for (int64_t i = 0; i < tensor.size(); ++i)
         tensor.data[i] = i < valid ? double(random() % classes) : -1;
+    for (double &value : tensor.data)
+      if (role == "mix_label")
+        value = random() % classes;
+      else if (role == "mix_weight")
+        value = random() % 3 ? std::fabs(value) : 1;
     if (role == "control") {
       tensor = Tensor(shape);
       int64_t batch = nn::shapeOf(train.getArgument(1))[0];
@@ -229,12 +237,17 @@ void setArguments(Executor &executor, const std::vector<Tensor> &arguments) {
   copyTo(executor.input(), arguments[0]);
   std::copy(arguments[1].data.begin(), arguments[1].data.end(), executor.label().begin());
   copyTo(executor.control(), arguments[2]);
-  size_t count = executor.parameterCount(), states = executor.stateCount();
-  for (size_t i = 0; i < count; ++i) {
-    copyTo(executor.parameter(i), arguments[3 + i]);
-    for (size_t s = 0; s < states; ++s)
-      copyTo(executor.state(i, s), arguments[3 + count + i * states + s]);
+  size_t count = executor.parameterCount(), states = executor.stateCount(), next = 3;
+  if (!executor.mixLabel().empty()) {
+    std::copy(arguments[3].data.begin(), arguments[3].data.end(), executor.mixLabel().begin());
+    copyTo(executor.mixWeight(), arguments[4]);
+    next = 5;
   }
+  for (size_t i = 0; i < count; ++i)
+    copyTo(executor.parameter(i), arguments[next++]);
+  for (size_t i = 0; i < count; ++i)
+    for (size_t s = 0; s < states; ++s)
+      copyTo(executor.state(i, s), arguments[next++]);
 }
 
 /// Everything that a training step writes, in the order of @train_step's results.
@@ -306,7 +319,7 @@ std::string compiled(Model &model, const Folder &folder, const std::string &isa)
 /// Both steps of the spec's model on every instruction set and two numbers of threads.
 void expectStepsAgree(const std::string &text, unsigned seed) {
   SCOPED_TRACE(text);
-  Model model(text);
+  Model model(text, GetParam() % 3 == 0 ? Labels::Mixed : Labels::Plain);
   ASSERT_TRUE(model.steps);
   auto arguments = randomStepArguments(model, seed);
   auto wanted = reference::interpret(model.step("train_step"), arguments);
@@ -322,6 +335,7 @@ void expectStepsAgree(const std::string &text, unsigned seed) {
     for (unsigned threads : {1u, 2u, 1u}) {
       Loaded loaded(path, threads);
       ASSERT_TRUE(loaded.executor);
+      EXPECT_EQ(loaded.executor->mixWeight().empty(), GetParam() % 3 != 0);
       setArguments(*loaded.executor, arguments);
       ASSERT_TRUE(bool(loaded.executor->run(fb::ProgramKind::EvalStep)));
       EXPECT_LE(errorOf(loaded.executor->metrics(), (*wantedEval)[0]), 1e-4);

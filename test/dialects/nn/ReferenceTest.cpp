@@ -116,6 +116,27 @@ TEST_F(Reference, CrossEntropyAndMetrics) {
   EXPECT_EQ(metrics.data[metrics::GradNorm], 5);
 }
 
+TEST_F(Reference, CrossEntropyOfMixedLabelsIsLinearInTheTarget) {
+  auto loss = [&](double label, double second, double weight) {
+    auto results =
+        run("func.func @f(%z: tensor<1x3xf32>, %y: tensor<1xi32>, %c: tensor<16xf32>, "
+            "%m: tensor<1xi32>, %w: tensor<1xf32>) -> (tensor<1xf32>, tensor<1xf32>) {\n"
+            "  %l, %h = nn.cross_entropy_loss %z, %y, %c mix %m, %w : tensor<1xi32>, tensor<1xf32> "
+            "smoothing 0.25 : tensor<1x3xf32>, tensor<1xi32>, tensor<16xf32> -> tensor<1xf32>, "
+            "tensor<1xf32>\n  return %l, %h : tensor<1xf32>, tensor<1xf32>\n}",
+            {Tensor({1, 3}, {1, 2, 4}), Tensor({1}, {label}), Tensor({control::Count}),
+             Tensor({1}, {second}), Tensor({1}, {weight})});
+    EXPECT_TRUE(succeeded(results)) << diagnostics;
+    EXPECT_EQ((*results)[1].data[0], label == 2); // the hit is the first label's
+    return (*results)[0].data[0];
+  };
+  double first = loss(0, 0, 1), second = loss(2, 2, 1);
+  EXPECT_NEAR(loss(0, 2, 0.7), 0.7 * first + 0.3 * second, 1e-12);
+  EXPECT_NEAR(loss(0, 2, 1), first, 1e-12);
+  EXPECT_NEAR(loss(0, 2, 0), second, 1e-12);
+  EXPECT_EQ(loss(-1, 2, 0.7), 0);
+}
+
 TEST_F(Reference, SquareNormIsSpreadAsItLikes) {
   auto results =
       run("func.func @f(%a: tensor<2xf32>, %b: tensor<1xf32>) -> tensor<4xf32> {\n"

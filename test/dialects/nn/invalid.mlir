@@ -218,6 +218,30 @@ func.func @cross_entropy_backward_c2(%z: tensor<4x3xf32>, %y: tensor<4xi32>, %c:
 
 // -----
 
+func.func @cross_entropy_loss_c3(%z: tensor<4x3xf32>, %y: tensor<4xi32>, %c: tensor<16xf32>, %m: tensor<4xi32>, %w: tensor<3xf32>) {
+  // expected-error @+1 {{mix_labels and mix_weight must be (rows) = 4, got 3}}
+  %l, %h = nn.cross_entropy_loss %z, %y, %c mix %m, %w : tensor<4xi32>, tensor<3xf32> smoothing 0.0 : tensor<4x3xf32>, tensor<4xi32>, tensor<16xf32> -> tensor<4xf32>, tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @cross_entropy_loss_c3_one(%z: tensor<4x3xf32>, %y: tensor<4xi32>, %c: tensor<16xf32>, %m: tensor<4xi32>) {
+  // expected-error @+1 {{has only one of mix_labels and mix_weight}}
+  %l, %h = "nn.cross_entropy_loss"(%z, %y, %c, %m) <{label_smoothing = 0.0 : f64, operandSegmentSizes = array<i32: 1, 1, 1, 1, 0>}> : (tensor<4x3xf32>, tensor<4xi32>, tensor<16xf32>, tensor<4xi32>) -> (tensor<4xf32>, tensor<4xf32>)
+  return
+}
+
+// -----
+
+func.func @cross_entropy_backward_c3(%z: tensor<4x3xf32>, %y: tensor<4xi32>, %c: tensor<16xf32>, %m: tensor<5xi32>, %w: tensor<4xf32>) {
+  // expected-error @+1 {{mix_labels and mix_weight must be (rows) = 4, got 5}}
+  %0 = nn.cross_entropy_backward %z, %y, %c mix %m, %w : tensor<5xi32>, tensor<4xf32> smoothing 0.0 : tensor<4x3xf32>, tensor<4xi32>, tensor<16xf32>
+  return
+}
+
+// -----
+
 func.func @batch_metrics_c1(%l: tensor<4x1xf32>, %h: tensor<4x1xf32>, %c: tensor<16xf32>) {
   // expected-error @+1 {{loss 4x1 and correct 4x1 must be (rows)}}
   %0 = nn.batch_metrics %l, %h, %c : tensor<4x1xf32>, tensor<16xf32> -> tensor<16xf32>

@@ -74,6 +74,8 @@ TEST_F(ExecutorTest, ViewsAreWhereThePlanSays) {
   expectAt(executor.metrics(), 576, metrics::Count);
   expectAt(executor.logits(), 640, 8);
   EXPECT_EQ(executor.label().size(), 4u);
+  EXPECT_TRUE(executor.mixLabel().empty()); // a model that does not mix
+  EXPECT_TRUE(executor.mixWeight().empty());
   EXPECT_EQ(static_cast<void *>(executor.label().data()), floatsFrom(448 / 4, 1).data());
   EXPECT_EQ(executor.findParameter("b"), 1u);
   EXPECT_EQ(executor.findParameter("c"), std::nullopt);

@@ -232,6 +232,17 @@ const BrokenModel BrokenModels[] = {
 , {"ShortLogits", "the Logits buffer has 6", BREAK{plan.buffers[4]->shape = {3, 2};
 }
 }
+, {"ShortMixLabels", "the MixLabel buffer has 2 elements, 4 are needed",
+   BREAK{plan.buffers[4]->role = fb::BufferRole::MixLabel;
+plan.buffers[4]->dtype = fb::DType::I32;
+plan.buffers[4]->shape = {2};
+}
+}
+, {"MixWeightType", "the MixWeight buffer is I32 instead of F32",
+   BREAK{plan.buffers[4]->role = fb::BufferRole::MixWeight;
+plan.buffers[4]->dtype = fb::DType::I32;
+}
+}
 , {"HugeBatch", "more than 64 bits", BREAK{plan.programs[0]->batch = uint64_t(1) << 63;
 }
 }
