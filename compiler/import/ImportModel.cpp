@@ -136,7 +136,7 @@ FailureOr<Value> LayerImporter::importFlatten(const Layer &layer, StringRef name
 /// input, labels, control, and what mixing needs: the arguments that are not parameters.
 FailureOr<Value> addDataArguments(ModelContext &model) {
   const spec::Spec &spec = model.spec;
-  SmallVector<int64_t> shape{spec.train.batchSize};
+  SmallVector<int64_t> shape{spec.train.microBatch()};
   llvm::append_range(shape, spec.inputShape.value);
   auto type =
       model.tensorOf(shape, {spec.train.batchSize.mark, spec.inputShape.mark}, "a batch of inputs");
@@ -161,7 +161,7 @@ FailureOr<Value> addDataArguments(ModelContext &model) {
 LogicalResult addLoss(ModelContext &model, Value logits) {
   const spec::Spec &spec = model.spec;
   ArrayRef<int64_t> shape = nn::shapeOf(logits);
-  if (shape.size() != 2 || shape[0] != spec.train.batchSize) {
+  if (shape.size() != 2 || shape[0] != spec.train.microBatch()) {
     spec::Mark last = spec.layers.empty() ? spec.model : spec.layers.back().mark;
     return model.error(last) << "the model ends with shape " << nn::shapeText(shape)
                              << "; the loss needs one vector per image: add - flatten"
@@ -213,6 +213,8 @@ void setModuleAttributes(ModuleOp module, const spec::Spec &spec) {
     module->setAttr("nn.clip_grad_norm", builder.getF64FloatAttr(spec.train.clipGradNorm));
   if (spec.train.mixesLabels)
     module->setAttr(nn::MixesAttr, builder.getUnitAttr());
+  if (spec.train.accumulate > 1)
+    module->setAttr(nn::AccumulatesAttr, builder.getUnitAttr());
 }
 
 /// Everything inside `function`, whose body is still without arguments.

@@ -166,7 +166,10 @@ const Record<Train> *Schema::train() {
   train->key<&Train::maxSteps>("max_steps", make<IntegerType>(0, int64_t(1) << 40),
                                "Ends the run after so many steps; 0: no limit.");
   train->key<&Train::batchSize>("batch_size", make<IntegerType>(1, 1 << 20),
-                                "Samples in a step, over all processes.");
+                                "Samples in an update, over all processes.");
+  train->key<&Train::accumulate>("accumulate", make<IntegerType>(1, 1 << 20),
+                                 "Each update takes its samples in so many parts, one after the "
+                                 "other, which needs the memory of one part.");
   train->self("loss", make<LossType>(entropy), "The mean over the batch is minimised.")
       .markedAs(detail::markOf<&Train::loss>);
   train->key<&Train::clipGradNorm>("clip_grad_norm", make<NumberType>(Range::atLeast(0)),
@@ -177,7 +180,8 @@ const Record<Train> *Schema::train() {
                           "random, from `seed`.")
       .hiddenUnset();
   train->key<&Train::dtype>("dtype", types, "What weights and activations are kept in.");
-  train->notYet({"phases", "accumulate", "recompute", "ema", "lr_scale"});
+  train->checkedBy(checkTrain);
+  train->notYet({"phases", "recompute", "ema", "lr_scale"});
   return train;
 }
 

@@ -164,7 +164,8 @@ struct Schedule {
 struct Train {
   Mark mark;
   At<int64_t> epochs{10}, batchSize{128};
-  At<int64_t> maxSteps; ///< 0: no limit
+  At<int64_t> accumulate{1}; ///< micro-batches in an update; batchSize is a multiple of it
+  At<int64_t> maxSteps;      ///< 0: no limit
   Mark loss;
   double labelSmoothing = 0;
   double clipGradNorm = 0; ///< 0: off
@@ -172,6 +173,9 @@ struct Train {
   DataType dtype = DataType::F32;
   /// Whether rows carry a second label and a weight (mixup, cutmix).
   bool mixesLabels = false;
+
+  /// Rows that one program takes.
+  int64_t microBatch() const { return batchSize / accumulate; }
 };
 
 struct Spec {

@@ -92,6 +92,8 @@ private:
       return replace(op, kernel::MetricsOp::create(builder, op->getLoc(), metrics.getType(),
                                                    metrics.getLoss(), metrics.getCorrect(),
                                                    metrics.getControl(), metrics.getSquareNorm()));
+    if (auto accumulate = dyn_cast<nn::AccumulateOp>(op))
+      return formAccumulate(accumulate);
     if (isa<nn::TransposeOp, nn::PadOp, nn::SliceOp>(op))
       return formCopy(op);
     if (isa<nn::SgdStepOp, nn::AdamStepOp>(op)) {
@@ -307,6 +309,47 @@ private:
       backward.getResult().replaceAllUsesWith(row.getResult(2));
       erased.insert(backward);
     }
+    return success();
+  }
+
+  /// Into the epilogue of the contraction that makes the term; a pass over the rows for others.
+  LogicalResult formAccumulate(nn::AccumulateOp op) {
+    AffineExpr flag = builder.getAffineConstantExpr(control::FirstMicroBatch);
+    auto contract = op.getTerm().getDefiningOp<kernel::ContractOp>();
+    if (contract && op.getTerm().hasOneUse() && contract.getExtras().empty()) {
+      SmallVector<Attribute> maps(contract.getMaps().getValue());
+      maps.push_back(maps[kernel::ContractOp::ResultMap]);
+      maps.push_back(AffineMapAttr::get(mapOf(contract.getSizes().size(), {flag})));
+      contract.getExtrasMutable().assign(ValueRange{op.getSum(), op.getControl()});
+      contract.setMapsAttr(builder.getArrayAttr(maps));
+      Block &epilogue = contract.getEpilogue().front();
+      epilogue.addArguments({builder.getF32Type(), builder.getF32Type()},
+                            {op.getLoc(), op.getLoc()});
+      OpBuilder inside(epilogue.getTerminator());
+      Value term = epilogue.getTerminator()->getOperand(0);
+      epilogue.getTerminator()->setOperand(
+          0, buildAccumulate(inside, op.getLoc(),
+                             {epilogue.getArgument(1), term, epilogue.getArgument(2)}));
+      return replace(op, contract);
+    }
+    auto shape = nn::shapeOf(op.getResult());
+    int64_t columns = shape.empty() ? 1 : shape.back(), rows = productOf(shape) / columns;
+    AffineMap all = mapOf(2, {builder.getAffineDimExpr(0), builder.getAffineDimExpr(1)});
+    auto row = kernel::RowOp::create(
+        builder, op.getLoc(), TypeRange(nn::tensorOf(builder.getContext(), {rows, columns})),
+        ValueRange{reshaped(op.getSum(), {rows, columns}), reshaped(op.getTerm(), {rows, columns}),
+                   op.getControl()},
+        ArrayRef<int64_t>{rows, columns},
+        builder.getAffineMapArrayAttr({all, all, mapOf(2, {flag}), all}), IntegerAttr());
+    OpBuilder::InsertionGuard guard(builder);
+    Block *block =
+        builder.createBlock(&row.getBody(), {}, SmallVector<Type>(3, builder.getF32Type()),
+                            SmallVector<Location>(3, op.getLoc()));
+    kernel::YieldOp::create(builder, op.getLoc(),
+                            buildAccumulate(builder, op.getLoc(), block->getArguments()));
+    builder.setInsertionPointAfter(row);
+    op.getResult().replaceAllUsesWith(reshaped(row.getResult(0), shape));
+    erased.insert(op);
     return success();
   }
 

@@ -94,6 +94,12 @@ SmallVector<Value> danaus::buildCrossEntropy(OpBuilder &builder, Location loc, V
   return {s.select(valid, loss, zero), correct, s.select(valid, gradient, zero)};
 }
 
+Value danaus::buildAccumulate(OpBuilder &builder, Location loc, ValueRange args) {
+  Scalar s{builder, loc};
+  Value isFirst = s.compare(arith::CmpFPredicate::OGT, args[2], s.number(0.5));
+  return s.select(isFirst, args[1], s.add(args[0], args[1]));
+}
+
 UpdateCode::UpdateCode(Operation *step) : step(step) {
   controlIndices =
       isa<nn::SgdStepOp>(step)

@@ -20,6 +20,9 @@ llvm::SmallVector<mlir::Value> buildCrossEntropy(mlir::OpBuilder &builder, mlir:
                                                  mlir::ValueRange args, int64_t classes,
                                                  double smoothing);
 
+/// One element of nn.accumulate, from (sum, term, control[FirstMicroBatch]).
+mlir::Value buildAccumulate(mlir::OpBuilder &builder, mlir::Location loc, mlir::ValueRange args);
+
 /// One element of an optimizer step (nn.sgd_step, nn.adam_step).
 struct UpdateCode {
   explicit UpdateCode(mlir::Operation *step);

@@ -75,6 +75,7 @@ void describeSettings(const spec::Spec &spec, fb::ModelT &model) {
   auto training = std::make_unique<fb::TrainingT>();
   training->epochs = spec.train.epochs.value;
   training->batch_size = spec.train.batchSize.value;
+  training->accumulate = spec.train.accumulate.value;
   training->max_steps = spec.train.maxSteps.value;
   training->init = spec.train.init.value;
   training->clip_grad_norm = spec.train.clipGradNorm;
@@ -135,8 +136,11 @@ std::unique_ptr<fb::BufferT> describeBuffer(plan::BufferOp op) {
 std::unique_ptr<fb::ProgramT> describeProgram(plan::ProgramOp op,
                                               const llvm::StringMap<uint32_t> &kernels) {
   auto program = std::make_unique<fb::ProgramT>();
-  program->kind =
-      op.getSymName() == "train_step" ? fb::ProgramKind::TrainStep : fb::ProgramKind::EvalStep;
+  program->kind = llvm::StringSwitch<fb::ProgramKind>(op.getSymName())
+                      .Case("train_step", fb::ProgramKind::TrainStep)
+                      .Case("gradient_step", fb::ProgramKind::GradientStep)
+                      .Case("update_step", fb::ProgramKind::UpdateStep)
+                      .Default(fb::ProgramKind::EvalStep);
   program->batch = op.getBatch();
   for (auto stageOp : op.getBody().getOps<plan::StageOp>()) {
     auto stage = std::make_unique<fb::StageT>();

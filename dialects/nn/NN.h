@@ -39,7 +39,8 @@ inline constexpr llvm::StringLiteral NameAttr = "nn.name", RoleAttr = "nn.role",
 inline constexpr llvm::StringLiteral LayerAttr = "nn.layer";
 
 /// Module attributes that say what a step consists of. MixesAttr (unit): @forward takes second
-/// labels and their weights after control.
-inline constexpr llvm::StringLiteral MixesAttr = "nn.mixes";
+/// labels and their weights after control. AccumulatesAttr (unit): an update takes several
+/// micro-batches.
+inline constexpr llvm::StringLiteral MixesAttr = "nn.mixes", AccumulatesAttr = "nn.accumulates";
 
 } // namespace danaus::nn

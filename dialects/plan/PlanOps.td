@@ -24,7 +24,7 @@ def Plan_BufferOp : Plan_Op<"buffer"> {
   let summary = "a named place in the arena";
   let description = [{
     `role` is "parameter", "gradient", "state", "input", "label", "mix_label", "mix_weight", "control",
-    "metrics", "logits", "activation" or "packed". A reader finds parameters by name; `offset` is in bytes from the start of the arena.
+    "metrics", "logits", "sum", "activation" or "packed". A reader finds parameters by name; `offset` is in bytes from the start of the arena.
     (C1) offset is a multiple of 64.
   }];
   let arguments = (ins StrAttr:$name, StrAttr:$role, TypeAttr:$type, I64Attr:$offset);

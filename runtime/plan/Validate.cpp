@@ -106,6 +106,9 @@ Status checkNumbers(const fb::Model &model) {
     return invalidModel("schedule.step_size is 0");
   if (training.batch_size() == 0)
     return invalidModel("training.batch_size is 0");
+  if (training.accumulate() == 0 || training.batch_size() % training.accumulate() != 0)
+    return invalidModel(format("training.accumulate = %zu does not divide batch_size = %zu",
+                               size_t(training.accumulate()), size_t(training.batch_size())));
   if (model.classes() == 0)
     return invalidModel("classes is 0");
   if (Status status = checkNormalization(*model.data()); !status)

@@ -16,6 +16,17 @@ def NN_SquareNormOp : NN_Op<"square_norm"> {
   let assemblyFormat = "$gradients attr-dict `:` type($gradients) `->` type($result)";
 }
 
+def NN_AccumulateOp : NN_Op<"accumulate", [AllTypesMatch<["sum", "term", "result"]>]> {
+  let summary = "one more term of a sum over the micro-batches of an update";
+  let description = [{
+    result = sum + term; only the term where control[FirstMicroBatch] is 1, whatever the sum holds.
+    The result takes the place of the sum in memory.
+  }];
+  let arguments = (ins NN_Tensor:$sum, NN_Tensor:$term, NN_Tensor:$control);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$sum `,` $term `,` $control attr-dict `:` type($sum) `,` type($control)";
+}
+
 class NN_UpdateOp<string mnemonic, dag stateArgs, dag attributes, dag stateResults> : NN_Op<mnemonic> {
   let description = [{
     (C1) parameter, gradient, state and results have equal shapes. (C2) max_norm is positive where given:

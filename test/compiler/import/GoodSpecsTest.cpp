@@ -51,7 +51,8 @@ data: {name: mnist, dir: ../images, shuffle: false, validation: 100, normalize: 
 train:
   epochs: 2
   max_steps: 1099511627776
-  batch_size: 1
+  batch_size: 6
+  accumulate: 3
   loss: {cross_entropy: {label_smoothing: 1e-1}}
   clip_grad_norm: 1
   init: sub/../init.safetensors
@@ -83,7 +84,9 @@ TEST(GoodSpecs, EveryKeyArrives) {
   EXPECT_EQ(spec.data.deviation, std::vector<double>{1.0});
   EXPECT_EQ(spec.train.epochs.value, 2);
   EXPECT_EQ(spec.train.maxSteps.value, int64_t(1) << 40);
-  EXPECT_EQ(spec.train.batchSize.value, 1);
+  EXPECT_EQ(spec.train.batchSize.value, 6);
+  EXPECT_EQ(spec.train.accumulate.value, 3);
+  EXPECT_EQ(spec.train.microBatch(), 2);
   EXPECT_EQ(spec.train.labelSmoothing, 0.1);
   EXPECT_EQ(spec.train.clipGradNorm, 1.0);
   EXPECT_EQ(spec.train.init.value, "/specs/init.safetensors");
@@ -223,6 +226,7 @@ train:
   epochs: 10
   max_steps: 0
   batch_size: 128
+  accumulate: 1
   loss: {cross_entropy: {label_smoothing: 0.0}}
   clip_grad_norm: 0.0
   dtype: f32

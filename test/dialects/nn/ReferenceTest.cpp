@@ -150,6 +150,21 @@ TEST_F(Reference, SquareNormIsSpreadAsItLikes) {
   EXPECT_EQ(sum, 14);
 }
 
+TEST_F(Reference, AccumulateStartsWithTheFirstMicroBatch) {
+  for (double first : {0, 1}) {
+    Tensor control({control::Count});
+    control.data[control::FirstMicroBatch] = first;
+    auto results = run("func.func @f(%s: tensor<2xf32>, %t: tensor<2xf32>, %c: tensor<16xf32>) -> "
+                       "tensor<2xf32> {\n"
+                       "  %0 = nn.accumulate %s, %t, %c : tensor<2xf32>, tensor<16xf32>\n"
+                       "  return %0 : tensor<2xf32>\n}",
+                       {Tensor({2}, {first ? NAN : 1, 2}), Tensor({2}, {10, 20}), control});
+    ASSERT_TRUE(succeeded(results)) << diagnostics;
+    EXPECT_EQ((*results)[0].data,
+              first ? (std::vector<double>{10, 20}) : (std::vector<double>{11, 22}));
+  }
+}
+
 TEST_F(Reference, MonarchByHand) {
   // N = 2, in = out = 3 padded to 4, q = 1: h = (x0 + 2 x1, 3 x2); y = (h0, 10 h1, 5 h0).
   auto results = run(
@@ -221,6 +236,7 @@ TEST_F(Reference, EveryOperationHasAnEvaluator) {
                                    "nn.cross_entropy_backward",
                                    "nn.batch_metrics",
                                    "nn.square_norm",
+                                   "nn.accumulate",
                                    "nn.sgd_step",
                                    "nn.adam_step"};
   for (RegisteredOperationName name : context.getRegisteredOperations())

@@ -119,6 +119,8 @@ func.func @step(%z: tensor<4x3xf32>, %y: tensor<4xi32>, %c: tensor<16xf32>, %p: 
   %ml, %mh = nn.cross_entropy_loss %z, %y, %c mix %y, %l : tensor<4xi32>, tensor<4xf32> smoothing 0.1 : tensor<4x3xf32>, tensor<4xi32>, tensor<16xf32> -> tensor<4xf32>, tensor<4xf32>
   // CHECK: nn.cross_entropy_backward %{{.*}}, %{{.*}}, %{{.*}} mix %{{.*}}, %{{.*}} : tensor<4xi32>, tensor<4xf32> smoothing
   %mg = nn.cross_entropy_backward %z, %y, %c mix %y, %l : tensor<4xi32>, tensor<4xf32> smoothing 0.1 : tensor<4x3xf32>, tensor<4xi32>, tensor<16xf32>
+  // CHECK: nn.accumulate %{{.*}}, %{{.*}}, %{{.*}} : tensor<4x3xf32>, tensor<16xf32>
+  %sum = nn.accumulate %g, %z, %c : tensor<4x3xf32>, tensor<16xf32>
   // CHECK: nn.square_norm %{{.*}} : tensor<4x3xf32> -> tensor<1xf32>
   %n = nn.square_norm %g : tensor<4x3xf32> -> tensor<1xf32>
   // CHECK: nn.batch_metrics %{{.*}}, %{{.*}}, %{{.*}} norm %{{.*}} : tensor<1xf32> : tensor<4xf32>, tensor<16xf32> -> tensor<16xf32>

@@ -75,6 +75,14 @@ const BrokenModel BrokenModels[] = {
 , {"Smoothing", "label_smoothing is not", BREAK{model.training->label_smoothing = NotANumber;
 }
 }
+, {"Accumulate", "training.accumulate = 3 does not divide batch_size = 4",
+   BREAK{model.training->accumulate = 3;
+}
+}
+, {"AccumulateZero", "training.accumulate = 0 does not divide",
+   BREAK{model.training->accumulate = 0;
+}
+}
 , {"OptimizerKind", "unknown optimizer kind 77",
    BREAK{model.optimizer->kind = fb::OptimizerKind(77);
 }
