@@ -174,6 +174,9 @@ const Record<Train> *Schema::train() {
       .markedAs(detail::markOf<&Train::loss>);
   train->key<&Train::clipGradNorm>("clip_grad_norm", make<NumberType>(Range::atLeast(0)),
                                    "Largest norm of all gradients together; 0: no limit.");
+  train->key<&Train::ema>("ema", make<NumberType>(Range::upTo(0, 1)),
+                          "Decay of a moving average of the weights, which then is what is "
+                          "validated, kept as best and tested; 0: none.");
   train
       ->key<&Train::init>("init", make<TextType>(TextForm::Path),
                           "Initial weights (safetensors), from the spec's folder; not written: "
@@ -181,7 +184,7 @@ const Record<Train> *Schema::train() {
       .hiddenUnset();
   train->key<&Train::dtype>("dtype", types, "What weights and activations are kept in.");
   train->checkedBy(checkTrain);
-  train->notYet({"phases", "recompute", "ema", "lr_scale"});
+  train->notYet({"phases", "recompute", "lr_scale"});
   return train;
 }
 

@@ -169,6 +169,7 @@ struct Train {
   Mark loss;
   double labelSmoothing = 0;
   double clipGradNorm = 0; ///< 0: off
+  double ema = 0;          ///< decay of the moving average of the weights; 0: off
   At<std::string> init;    ///< an absolute path; empty: from the seed
   DataType dtype = DataType::F32;
   /// Whether rows carry a second label and a weight (mixup, cutmix).

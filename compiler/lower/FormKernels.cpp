@@ -96,8 +96,15 @@ private:
       return formAccumulate(accumulate);
     if (isa<nn::TransposeOp, nn::PadOp, nn::SliceOp>(op))
       return formCopy(op);
+    if (isa<nn::EmaStepOp>(op)) { // part of the update before it
+      erased.insert(op);
+      return success();
+    }
     if (isa<nn::SgdStepOp, nn::AdamStepOp>(op)) {
-      updates[op->getAttrDictionary()].push_back(op);
+      NamedAttrList key(op->getAttrDictionary());
+      if (nn::EmaStepOp average = averageOf(op))
+        key.set("ema", average.getDecayAttr());
+      updates[key.getDictionary(builder.getContext())].push_back(op);
       erased.insert(op);
       return success();
     }
@@ -371,22 +378,30 @@ private:
 
   // --- optimizer --------------------------------------------------------------------------------
 
-  /// One kernel.update per set of equal attributes: with decay, and without.
+  /// The moving average of what an optimizer step updates; null where there is none.
+  nn::EmaStepOp averageOf(Operation *step) {
+    for (Operation *user : step->getResult(0).getUsers())
+      if (auto average = dyn_cast<nn::EmaStepOp>(user))
+        return average;
+    return {};
+  }
+
+  /// One kernel.update per set of equal attributes (with decay, and without).
   void formUpdates() {
     builder.setInsertionPoint(function.front().getTerminator());
     for (auto &[attributes, ops] : updates) {
       SmallVector<Value> parameters, gradients, states;
-      unsigned stateCount = ops.front()->getNumResults() - 1;
+      UpdateCode code(ops.front(), averageOf(ops.front()));
+      unsigned stateCount = code.stateCount(), own = ops.front()->getNumResults() - 1;
       for (Operation *op : ops) {
         parameters.push_back(op->getOperand(0));
         gradients.push_back(op->getOperand(1));
       }
       for (unsigned s = 0; s < stateCount; ++s)
         for (Operation *op : ops)
-          states.push_back(op->getOperand(4 + s));
+          states.push_back(s < own ? op->getOperand(4 + s) : averageOf(op).getAverage());
       SmallVector<Value> alike(parameters);
       alike.append(states);
-      UpdateCode code(ops.front());
       auto update = kernel::UpdateOp::create(
           builder, ops.front()->getLoc(), TypeRange(ValueRange(alike)), parameters, gradients,
           states, ops.front()->getOperand(2), ops.front()->getOperand(3), code.controlIndices,
@@ -399,8 +414,9 @@ private:
       kernel::YieldOp::create(builder, update.getLoc(),
                               code.build(builder, update.getLoc(), block->getArguments()));
       for (auto [i, op] : llvm::enumerate(ops))
-        for (unsigned s = 0; s <= stateCount; ++s)
-          op->getResult(s).replaceAllUsesWith(update.getResult(s * ops.size() + i));
+        for (unsigned s = stateCount + 1; s-- > 0;) // the parameter last: the average uses it
+          (s <= own ? Value(op->getResult(s)) : Value(averageOf(op).getResult()))
+              .replaceAllUsesWith(update.getResult(s * ops.size() + i));
     }
   }
 

@@ -100,7 +100,7 @@ Value danaus::buildAccumulate(OpBuilder &builder, Location loc, ValueRange args)
   return s.select(isFirst, args[1], s.add(args[0], args[1]));
 }
 
-UpdateCode::UpdateCode(Operation *step) : step(step) {
+UpdateCode::UpdateCode(Operation *step, Operation *average) : step(step), average(average) {
   controlIndices =
       isa<nn::SgdStepOp>(step)
           ? SmallVector<int64_t>{control::LearningRate, control::FirstUpdate}
@@ -110,12 +110,15 @@ UpdateCode::UpdateCode(Operation *step) : step(step) {
     metricsIndices.push_back(metrics::GradNorm);
 }
 
+unsigned UpdateCode::stateCount() const { return step->getNumResults() - 1 + (average ? 1 : 0); }
+
 SmallVector<Value> UpdateCode::build(OpBuilder &builder, Location loc, ValueRange args) const {
   Scalar s{builder, loc};
   auto number = [&](StringRef name) {
     return step->getAttrOfType<FloatAttr>(name).getValueAsDouble();
   };
-  unsigned states = step->getNumResults() - 1;
+  unsigned states = stateCount();
+  bool hasVelocity = step->getNumResults() > 1; // of sgd
   Value p = args[0], g = args[1], lr = args[2 + states];
   Value loss = args[2 + states + controlIndices.size()];
   Value finite = s.compare(arith::CmpFPredicate::OLT, math::AbsFOp::create(builder, loc, loss),
@@ -135,12 +138,12 @@ SmallVector<Value> UpdateCode::build(OpBuilder &builder, Location loc, ValueRang
   SmallVector<Value> updated;
   if (isa<nn::SgdStepOp>(step)) {
     Value velocity = g;
-    if (states) {
+    if (hasVelocity) {
       Value first = s.compare(arith::CmpFPredicate::OGT, args[3 + states], s.number(0.5));
       velocity = s.select(first, g, s.add(s.mul(s.number(number("momentum")), args[2]), g));
     }
     updated = {s.sub(decayed, s.mul(lr, velocity))};
-    if (states)
+    if (hasVelocity)
       updated.push_back(velocity);
   } else {
     double beta1 = number("beta1"), beta2 = number("beta2");
@@ -150,6 +153,11 @@ SmallVector<Value> UpdateCode::build(OpBuilder &builder, Location loc, ValueRang
     Value denominator = s.add(s.mul(root, args[4 + states]), s.number(number("epsilon")));
     Value rate = s.mul(lr, args[3 + states]);
     updated = {s.sub(decayed, s.div(s.mul(rate, m), denominator)), m, v};
+  }
+  if (average) {
+    double keep = cast<nn::EmaStepOp>(average).getDecay().convertToDouble();
+    updated.push_back(
+        s.add(s.mul(s.number(keep), args[1 + states]), s.mul(s.number(1 - keep), updated[0])));
   }
   SmallVector<Value> old{p};
   old.append(args.begin() + 2, args.begin() + 2 + states);

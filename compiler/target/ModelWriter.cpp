@@ -78,6 +78,7 @@ void describeSettings(const spec::Spec &spec, fb::ModelT &model) {
   training->accumulate = spec.train.accumulate.value;
   training->max_steps = spec.train.maxSteps.value;
   training->init = spec.train.init.value;
+  training->ema = spec.train.ema;
   training->clip_grad_norm = spec.train.clipGradNorm;
   training->label_smoothing = spec.train.labelSmoothing;
   training->checkpoint_every_n_steps = spec.checkpointEveryNSteps;

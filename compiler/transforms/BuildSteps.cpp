@@ -190,6 +190,11 @@ private:
                            bool(step.getArgAttr(parameter.getArgNumber(), nn::DecayAttr)));
       newParameters.push_back(update->getResult(0));
       newStates.append(update->result_begin() + 1, update->result_end());
+      if (auto decay = getOperation()->getAttrOfType<FloatAttr>(nn::EmaAttr)) {
+        Value average = addArgument(step, parameter, "ema", "state");
+        newStates.push_back(nn::EmaStepOp::create(builder, gradient.getLoc(), average.getType(),
+                                                  average, update->getResult(0), metrics, decay));
+      }
     }
     newParameters.append(newStates);
     newParameters.push_back(metrics);

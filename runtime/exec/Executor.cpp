@@ -60,7 +60,7 @@ Status Executor::choosePlan(size_t phase) {
     return Error(ExitCode::Internal,
                  format("phase %zu of a model with %u phases", phase, phases.size()));
   currentPhase = phases.Get(unsigned(phase));
-  states = danaus::stateCount(*model().optimizer());
+  states = danaus::stateCount(model());
   for (const std::string &isa : owner->isas())
     for (const fb::TargetPlan *plan : *currentPhase->targets())
       if (plan->target()->string_view() == owner->target() && plan->isa()->string_view() == isa) {
@@ -121,6 +121,10 @@ std::span<float> Executor::state(size_t index, size_t slot) {
   assert(slot < states && "the optimizer keeps fewer states");
   return floats(currentPlan->places()->Get(unsigned(index))->state_offsets()->Get(unsigned(slot)),
                 elementCount(parameterInfo(index)));
+}
+
+std::span<float> Executor::average(size_t index) {
+  return model().training()->ema() > 0 ? state(index, states - 1) : std::span<float>();
 }
 
 std::optional<size_t> Executor::findParameter(std::string_view name) const {

@@ -44,7 +44,9 @@ public:
   std::span<float> gradient(size_t index);
   /// Optimizer state `slot` of a parameter: sgd with momentum has slot 0, adam m = 0 and v = 1.
   std::span<float> state(size_t index, size_t slot);
-  /// States per parameter: 0, 1 or 2.
+  /// The moving average of a parameter, its last state; empty where the model keeps none.
+  std::span<float> average(size_t index);
+  /// States per parameter, a moving average counted: 0 to 3.
   size_t stateCount() const { return states; }
 
   /// The index of a parameter by name; nothing when there is none.

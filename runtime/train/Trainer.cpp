@@ -116,6 +116,7 @@ Status Trainer::endEpoch() {
 
   bool best = true; // without validation images the latest weights are the best we know
   if (validation) {
+    AveragesInPlace averages(executor);
     Expected<Evaluation> result = evaluate(executor, *validation);
     if (!result)
       return result.takeError();
@@ -237,6 +238,7 @@ Status Trainer::initialize() {
     if (Status status = readParameters(executor, *weights); !status)
       return status.takeError().during("reading train.init");
   }
+  startAverages(executor);
   return writeRunStart(run, file);
 }
 
@@ -276,7 +278,9 @@ Status Trainer::save(const std::string &slot) {
              {"rows", rowCount},
              {"epoch_seconds", seconds},
              {"seconds", finishedSeconds}};
-  std::vector<TensorRef> model = parameterTensors(executor), state = stateTensors(executor);
+  std::vector<TensorRef> model =
+      slot == "best" ? judgedTensors(executor) : parameterTensors(executor);
+  std::vector<TensorRef> state = stateTensors(executor);
   return store.save(slot, {at, model, state});
 }
 

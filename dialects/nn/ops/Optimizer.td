@@ -50,4 +50,16 @@ def NN_AdamStepOp : NN_UpdateOp<"adam_step", (ins NN_Tensor:$m, NN_Tensor:$v),
   let summary = "Adam (Kingma and Ba, 2015); `decoupled` decay makes it AdamW (Loshchilov and Hutter, 2019)";
 }
 
+def NN_EmaStepOp : NN_Op<"ema_step", [AllTypesMatch<["average", "parameter", "result"]>]> {
+  let summary = "an exponential moving average of a parameter: decay average + (1 - decay) parameter";
+  let description = [{
+    `parameter` is the new one, of the same update; as that, the average stays where metrics[Loss] is NaN or Inf.
+    (C1) 0 < decay < 1. (C2) the parameter is the first result of an update that nothing else averages.
+  }];
+  let arguments = (ins NN_Tensor:$average, NN_Tensor:$parameter, NN_Tensor:$metrics, F64Attr:$decay);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$average `,` $parameter `,` $metrics `decay` $decay attr-dict `:` type($average) `,` type($metrics)";
+  let hasVerifier = 1;
+}
+
 #endif

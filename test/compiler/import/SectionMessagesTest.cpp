@@ -86,6 +86,11 @@ bad.yaml:7:21: note: batch_size is written here
 train: {batch_size: 100, accumulate: 3}
                     ^
 )~"},
+    {"EmaOne", 7, "train: {ema: 1.0}",
+     R"~(bad.yaml:7:14: error: train.ema: 1.0 is out of range: expected a number of at least 0.0 and below 1.0
+train: {ema: 1.0}
+             ^
+)~"},
     {"LossUnknown", 7, "train: {loss: mse}",
      R"~(bad.yaml:7:15: error: train.loss: unknown loss 'mse'; known here: cross_entropy
 train: {loss: mse}

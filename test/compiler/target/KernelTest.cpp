@@ -30,7 +30,8 @@ public:
            layers + (structure.empty() ? "" : "structure:\n" + structure) +
            "data: {name: fashion_mnist}\ntrain: {batch_size: " + std::to_string(batch) +
            ", loss: {cross_entropy: {label_smoothing: " + choice({"0.0", "0.1"}) + "}}" +
-           (random() % 2 ? ", clip_grad_norm: 0.5" : "") + "}\noptimizer: " +
+           (random() % 2 ? ", clip_grad_norm: 0.5" : "") + (random() % 3 ? "" : ", ema: 0.9") +
+           "}\noptimizer: " +
            choice({"{type: sgd, lr: 0.1}",
                    "{type: sgd, lr: 0.1, momentum: 0.9, weight_decay: 0.01}",
                    "{type: adam, lr: 0.01}", "{type: adam, lr: 0.01, weight_decay: 0.1}",

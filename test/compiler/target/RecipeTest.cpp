@@ -119,7 +119,7 @@ protected:
 TEST_F(Accumulation, IsTheSameUpdateInParts) {
   for (const std::string &isa : instructionSets()) {
     compare("", "{type: sgd, lr: 0.01, momentum: 0.9}", Labels::Plain, 24, isa);
-    compare(", clip_grad_norm: 0.1", AdamW, Labels::Mixed, 24, isa);
+    compare(", clip_grad_norm: 0.1, ema: 0.9", AdamW, Labels::Mixed, 24, isa);
   }
 }
 
@@ -167,6 +167,32 @@ TEST_F(Accumulation, NeedsTheMemoryOfOnePart) {
     return loaded.executor->plannedBytes();
   };
   EXPECT_LT(double(planned(", accumulate: 16")), 0.2 * double(planned("")));
+}
+
+/// Weights decay, biases do not: with a learning rate and no gradient (no valid row) only the
+/// former move, by 1 - lr * decay.
+TEST(Decay, IsOfWeightsAlone) {
+  Folder folder;
+  for (std::string accumulate : {"", ", accumulate: 4"}) {
+    Model model(specText(accumulate, AdamW));
+    Loaded loaded(compiled(model, folder, "baseline"), 1);
+    ASSERT_TRUE(loaded.executor);
+    Executor &executor = *loaded.executor;
+    setWeights(executor);
+    auto before = resultsOf(executor);
+    setControl(executor, 0, 1);
+    uint64_t micro = microBatchRows(executor);
+    Rows rows(0);
+    ASSERT_TRUE(
+        bool(runUpdate(executor, 24 / micro, [&](uint64_t i) { rows.fill(executor, i * micro); })));
+    for (size_t i = 0; i < executor.parameterCount(); ++i) {
+      bool isBias = executor.parameterInfo(i).shape()->size() == 1;
+      EXPECT_EQ(executor.parameterInfo(i).decay(), !isBias);
+      float factor = isBias ? 1.0f : 1.0f - 0.01f * 0.1f;
+      for (size_t j = 0; j < before[i].size(); ++j)
+        ASSERT_NEAR(executor.parameter(i)[j], before[i][j] * factor, 1e-7) << i;
+    }
+  }
 }
 
 /// Two biases share one gradient, of which each needs a copy in the buffer that the norm reads.

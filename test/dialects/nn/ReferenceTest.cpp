@@ -91,6 +91,17 @@ TEST_F(Reference, AdamDecayIsCoupledOrDecoupled) {
   EXPECT_DOUBLE_EQ(parameter, 2 * (1 - 0.1 * 0.25) - 0.1 * 10 * m / (std::sqrt(v) * 10 + 0.125));
 }
 
+TEST_F(Reference, EmaAveragesTheNewParameterOfAnUpdateThatHappened) {
+  for (double loss : {1.0, double(NAN)}) {
+    step("%n = nn.sgd_step %p, %g, %c, %m {momentum = 0.0, weight_decay = 0.0} : (tensor<f32>, "
+         "tensor<f32>, tensor<16xf32>, tensor<16xf32>) -> tensor<f32>\n"
+         "%0 = nn.ema_step %s, %n, %m decay 0.75 : tensor<f32>, tensor<16xf32>",
+         loss);
+    double updated = 2 - 0.1 * 0.5;
+    EXPECT_DOUBLE_EQ(parameter, loss == 1 ? 0.75 * 0.25 + 0.25 * updated : 0.25);
+  }
+}
+
 TEST_F(Reference, CrossEntropyAndMetrics) {
   // Equal logits over 4 classes: the loss is log 4 with any smoothing; the first index is the
   // largest.
@@ -238,7 +249,8 @@ TEST_F(Reference, EveryOperationHasAnEvaluator) {
                                    "nn.square_norm",
                                    "nn.accumulate",
                                    "nn.sgd_step",
-                                   "nn.adam_step"};
+                                   "nn.adam_step",
+                                   "nn.ema_step"};
   for (RegisteredOperationName name : context.getRegisteredOperations())
     if (name.getDialectNamespace() == "nn")
       EXPECT_TRUE(known.contains(name.getStringRef())) << name.getStringRef().str();

@@ -367,3 +367,30 @@ func.func @monarch_linear_c4(%x: tensor<2x7xf32>, %a: tensor<3x2x3xf32>, %b: ten
   %0 = nn.monarch_linear %x, %a, %b bias %c : tensor<12xf32> : tensor<2x7xf32>, tensor<3x2x3xf32>, tensor<3x4x2xf32> -> tensor<2x11xf32>
   return
 }
+
+// -----
+
+func.func @ema_step_c1(%a: tensor<3xf32>, %g: tensor<3xf32>, %c: tensor<16xf32>) {
+  %p = nn.sgd_step %a, %g, %c, %c {momentum = 0.0, weight_decay = 0.0} : (tensor<3xf32>, tensor<3xf32>, tensor<16xf32>, tensor<16xf32>) -> tensor<3xf32>
+  // expected-error @+1 {{decay must be between 0 and 1, got 1.0}}
+  %0 = nn.ema_step %a, %p, %c decay 1.0 : tensor<3xf32>, tensor<16xf32>
+  return
+}
+
+// -----
+
+func.func @ema_step_c2(%a: tensor<3xf32>, %c: tensor<16xf32>) {
+  // expected-error @+1 {{averages something else than the new parameter of an update}}
+  %0 = nn.ema_step %a, %a, %c decay 0.5 : tensor<3xf32>, tensor<16xf32>
+  return
+}
+
+// -----
+
+func.func @ema_step_c2_twice(%a: tensor<3xf32>, %g: tensor<3xf32>, %c: tensor<16xf32>) {
+  %p = nn.sgd_step %a, %g, %c, %c {momentum = 0.0, weight_decay = 0.0} : (tensor<3xf32>, tensor<3xf32>, tensor<16xf32>, tensor<16xf32>) -> tensor<3xf32>
+  // expected-error @+1 {{is the second average of one parameter}}
+  %0 = nn.ema_step %a, %p, %c decay 0.5 : tensor<3xf32>, tensor<16xf32>
+  %1 = nn.ema_step %g, %p, %c decay 0.5 : tensor<3xf32>, tensor<16xf32>
+  return
+}

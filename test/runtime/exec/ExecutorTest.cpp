@@ -55,6 +55,7 @@ TEST_F(ExecutorTest, ViewsAreWhereThePlanSays) {
   Executor &executor = **opened;
   ASSERT_EQ(executor.parameterCount(), 2u);
   EXPECT_EQ(executor.stateCount(), 1u);
+  EXPECT_TRUE(executor.average(0).empty());
   EXPECT_EQ(executor.plannedBytes(), 704u);
   EXPECT_EQ(executor.threads(), 2u);
   auto floatsFrom = [&](size_t index, size_t count) {

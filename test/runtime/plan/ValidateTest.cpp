@@ -79,6 +79,16 @@ const BrokenModel BrokenModels[] = {
    BREAK{model.training->accumulate = 3;
 }
 }
+, {"Ema", "training.ema is 1, not in [0, 1)", BREAK{model.training->ema = 1;
+}
+}
+, {"EmaNotANumber", "training.ema is not", BREAK{model.training->ema = NotANumber;
+}
+}
+, {"EmaWithoutAState", "the optimizer Sgd with a moving average needs 2",
+   BREAK{model.training->ema = 0.9;
+}
+}
 , {"AccumulateZero", "training.accumulate = 0 does not divide",
    BREAK{model.training->accumulate = 0;
 }
@@ -321,13 +331,15 @@ TEST(StateCount, FollowsTheOptimizer) {
   fb::ModelT model = makeModel();
   auto count = [&] {
     Bytes table = pack(model);
-    return stateCount(*fb::GetModel(table.data())->optimizer());
+    return stateCount(*fb::GetModel(table.data()));
   };
   EXPECT_EQ(count(), 1u);
   model.optimizer->momentum = 0;
   EXPECT_EQ(count(), 0u);
   model.optimizer->kind = fb::OptimizerKind::AdamW;
   EXPECT_EQ(count(), 2u);
+  model.training->ema = 0.5;
+  EXPECT_EQ(count(), 3u);
 }
 
 } // namespace

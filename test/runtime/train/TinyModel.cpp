@@ -33,11 +33,12 @@ std::unique_ptr<fb::ParameterT> parameter(const char *name, std::vector<uint64_t
   return table;
 }
 
-std::unique_ptr<fb::ParameterPlaceT> place(uint64_t value, uint64_t gradient, uint64_t momentum) {
+std::unique_ptr<fb::ParameterPlaceT> place(uint64_t value, uint64_t gradient,
+                                           std::vector<uint64_t> states) {
   auto table = make<fb::ParameterPlaceT>();
   table->offset = value;
   table->gradient_offset = gradient;
-  table->state_offsets = {momentum};
+  table->state_offsets = std::move(states);
   return table;
 }
 
@@ -100,9 +101,14 @@ std::unique_ptr<fb::TargetPlanT> targetPlan(const TinyOptions &options) {
   plan->target = "cpu";
   plan->isa = "baseline";
   plan->code_section = 1;
+  std::vector<uint64_t> statesOfW = {mw}, statesOfB = {mb};
+  if (options.ema > 0) {
+    statesOfW.push_back(layout.take(classes * inputs));
+    statesOfB.push_back(layout.take(classes));
+  }
   plan->arena_bytes = layout.end;
-  plan->places.push_back(place(w, gw, mw));
-  plan->places.push_back(place(b, gb, mb));
+  plan->places.push_back(place(w, gw, statesOfW));
+  plan->places.push_back(place(b, gb, statesOfB));
   plan->buffers.push_back(buffer(BufferRole::Input, DType::F32, {batch, inputs}, input));
   plan->buffers.push_back(buffer(BufferRole::Label, DType::I32, {batch}, label));
   plan->buffers.push_back(buffer(BufferRole::Control, DType::F32, {control::Count}, control));
@@ -126,6 +132,10 @@ std::unique_ptr<fb::TargetPlanT> targetPlan(const TinyOptions &options) {
     add(fb::ProgramKind::UpdateStep, stage(5, {w, b, mw, mb, gw, gb, control, sums, metrics}));
     add(fb::ProgramKind::EvalStep, stage(3, {w, b, input, label, control, metrics}));
   }
+  plan->kernels.push_back(kernel("tiny_average", 1, 5));
+  if (options.ema > 0) // the program before EvalStep makes the update
+    plan->programs[plan->programs.size() - 2]->stages.push_back(
+        stage(6, {w, b, statesOfW.back(), statesOfB.back(), metrics}));
   return plan;
 }
 
@@ -159,6 +169,7 @@ fb::ModelT tinyModel(const TinyOptions &options) {
   model.training = make<fb::TrainingT>();
   model.training->epochs = options.epochs;
   model.training->batch_size = tinyBatch;
+  model.training->ema = options.ema;
   model.training->accumulate = options.accumulate;
   model.training->max_steps = options.maxSteps;
   model.training->init = options.init;

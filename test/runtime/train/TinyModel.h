@@ -13,6 +13,7 @@ struct TinyOptions {
   std::string init = "";
   std::string spec = "name: tiny\n";
   uint64_t accumulate = 1; ///< or 4
+  double ema = 0;          ///< or 0.75
 };
 
 inline constexpr uint64_t tinyBatch = 8;

@@ -1,4 +1,5 @@
-// What a training recipe adds to the loop: updates in micro-batches.
+// What a training recipe adds to the loop: updates in micro-batches, and moving
+// averages of the weights.
 #include "test/runtime/train/TrainerTest.h"
 
 #include <cmath>
@@ -21,6 +22,9 @@ protected:
       EXPECT_EQ(watcher.steps, 20 - stop);
       EXPECT_EQ(weights(run), weights("whole")) << stop;
       EXPECT_EQ(weights(run, "best"), weights("whole", "best")) << stop;
+      EXPECT_EQ(readText(folder / (run + "/checkpoints/last/state.safetensors")),
+                readText(folder / "whole/checkpoints/last/state.safetensors"))
+          << stop;
       EXPECT_EQ(stepRows(run), stepRows("whole")) << stop;
     }
   }
@@ -78,6 +82,44 @@ TEST_F(RecipeTest, DivergenceInAMicroBatchOverwritesNothing) {
 
 TEST_F(RecipeTest, ResumesBitForBitWithMicroBatches) {
   resumesFromAnyStep({.epochs = 2, .accumulate = 4}, 7);
+}
+
+/// The averages follow the weights from their first values; they are what is validated, kept as the
+/// best model, and tested; the last model is that of the raw weights.
+TEST_F(RecipeTest, TheMovingAverageIsValidatedKeptAndTested) {
+  ASSERT_TRUE(succeeds(train({}, "raw")));
+  double raw = *watcher.epochs.back().valLoss;
+  auto averaged = train({.ema = 0.75}, "ema");
+  ASSERT_TRUE(succeeds(averaged));
+  EXPECT_EQ(weights("ema"), weights("raw"));
+  std::string name = "output.weight";
+  EXPECT_EQ(tensor("ema", name, "best"), tensor("ema", name + ".ema", "best", "state.safetensors"));
+  EXPECT_NE(tensor("ema", name, "last"), tensor("ema", name + ".ema", "last", "state.safetensors"));
+  EXPECT_NE(*watcher.epochs.back().valLoss, raw);
+
+  // A run that only evaluates the best weights sees the same losses.
+  std::string best = folder / "ema/checkpoints/best/model.safetensors";
+  auto again = train({.epochs = 1, .lr = 0, .init = best}, "again");
+  ASSERT_TRUE(succeeds(again));
+  EXPECT_EQ(*again->testLoss, *averaged->testLoss);
+  EXPECT_EQ(*watcher.epochs.back().valLoss, *watcher.epochs[3 + averaged->bestEpoch - 1].valLoss);
+}
+
+TEST_F(RecipeTest, TheMovingAverageStartsAsTheWeights) {
+  ASSERT_TRUE(succeeds(train({.lr = 0, .ema = 0.75}, "still")));
+  EXPECT_EQ(tensor("still", "output.weight.ema", "last", "state.safetensors"),
+            tensor("still", "output.weight"));
+  ASSERT_TRUE(succeeds(train({.epochs = 1, .maxSteps = 2, .ema = 0.75}, "two")));
+  ASSERT_TRUE(succeeds(train({.epochs = 1, .maxSteps = 1, .ema = 0.75}, "one")));
+  auto start = tensor("still", "output.weight"), first = tensor("one", "output.weight"),
+       second = tensor("two", "output.weight"),
+       average = tensor("two", "output.weight.ema", "last", "state.safetensors");
+  for (size_t i = 0; i < start.size(); ++i)
+    ASSERT_NEAR(average[i], 0.75 * (0.75 * start[i] + 0.25 * first[i]) + 0.25 * second[i], 1e-6);
+}
+
+TEST_F(RecipeTest, ResumesBitForBitWithMovingAverages) {
+  resumesFromAnyStep({.epochs = 2, .accumulate = 4, .ema = 0.75}, 6);
 }
 
 } // namespace

@@ -101,6 +101,17 @@ extern "C" void tiny_apply(void *const *buffers, int64_t, void *) {
     update(floats(1)[i], floats(3)[i], floats(5)[i], floats(6));
 }
 
+/// w, b, averages of w and b, metrics: the averages, of decay 0.75, after an update that was made.
+extern "C" void tiny_average(void *const *buffers, int64_t, void *) {
+  auto floats = [&](int i) { return static_cast<float *>(buffers[i]); };
+  if (!std::isfinite(floats(4)[metrics::Loss]))
+    return;
+  for (int i = 0; i < Classes * Inputs; ++i)
+    floats(2)[i] = 0.75f * floats(2)[i] + 0.25f * floats(0)[i];
+  for (int i = 0; i < Classes; ++i)
+    floats(3)[i] = 0.75f * floats(3)[i] + 0.25f * floats(1)[i];
+}
+
 /// w, b, input, label, control, metrics
 extern "C" void tiny_eval(void *const *buffers, int64_t, void *) {
   float errors[Batch * Classes];
