@@ -40,12 +40,18 @@ def NNExpandLinears : Pass<"nn-expand-linears", "::mlir::func::FuncOp"> {
 }
 
 def NNBuildSteps : Pass<"nn-build-steps", "::mlir::ModuleOp"> {
-  let summary = "derive @train_step and @eval_step from @forward";
+  let summary = "derive the programs of training and evaluation from @forward";
   let description = [{
     @forward(input, labels, control, parameters...) -> (row losses, row hits, logits) is differentiated by
     DifferentiableOpInterface, in reverse order of its operations; the optimizer named by the module's
     attribute `nn.optimizer` updates each parameter. @train_step takes state after the parameters and
     returns (new parameters..., new state..., metrics); @eval_step returns (metrics, logits). @forward goes.
+
+    With the module attribute `nn.mixes` second labels and weights stand after control, which @eval_step leaves
+    aside. With `nn.accumulates` an update takes several micro-batches, and two programs stand in for @train_step:
+    @gradient_step takes sums (a gradient per parameter, row losses, row hits) after the parameters and returns
+    them with one more term (nn.accumulate); @update_step makes norm, metrics and update of them.
+    With `nn.ema` a moving average of each parameter is its last state (nn.ema_step).
   }];
   let dependentDialects = ["::danaus::nn::NNDialect"];
 }

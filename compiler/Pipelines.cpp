@@ -14,8 +14,8 @@ static void structurePhase(OpPassManager &passes) {
   passes.addPass(createCanonicalizerPass());
 }
 
-/// @forward is gone; @train_step and @eval_step hold contractions, element-wise operations, losses
-/// and updates.
+/// @forward is gone; @train_step (or @gradient_step and @update_step) and @eval_step hold
+/// contractions, element-wise operations, losses and updates.
 static void gradientPhase(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createNNExpandLinears());
   passes.addPass(createNNBuildSteps());

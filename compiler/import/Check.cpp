@@ -76,6 +76,16 @@ void checkNormalize(const Node &node, const Data &data, Reader &reader) {
                                 "; both have a number for each channel");
 }
 
+void checkTrain(const Node &node, const Train &train, Reader &reader) {
+  if (train.batchSize % train.accumulate == 0)
+    return;
+  reader.error(train.accumulate.mark,
+               "accumulate: " + Twine(train.accumulate.value) +
+                   " parts do not divide a batch_size of " + Twine(train.batchSize.value) +
+                   "; all parts of an update have equally many samples",
+               train.batchSize.mark, "batch_size is written here");
+}
+
 void checkSpec(const Node &node, const Spec &spec, Reader &reader) {
   if (spec.schedule.kind == ScheduleKind::Cosine && spec.schedule.minLr > spec.optimizer.lr.value)
     reader.error(spec.schedule.minLr.mark,

@@ -19,6 +19,8 @@ void checkResizedCrop(const Node &node, const Augment &augment, Reader &reader);
 /// Each augmentation is given once; those that need another key have it; images, channels,
 /// normalization and padding go together.
 void checkData(const Node &node, const Data &data, Reader &reader);
+/// An update has equally many samples in each of its parts.
+void checkTrain(const Node &node, const Train &train, Reader &reader);
 /// min_lr is not above lr.
 void checkSpec(const Node &node, const Spec &spec, Reader &reader);
 

@@ -133,10 +133,10 @@ FailureOr<Value> LayerImporter::importFlatten(const Layer &layer, StringRef name
                        {shape[0], llvm::product_of(shape.drop_front())});
 }
 
-/// input, labels, control: the arguments that are not parameters.
+/// input, labels, control, and what mixing needs: the arguments that are not parameters.
 FailureOr<Value> addDataArguments(ModelContext &model) {
   const spec::Spec &spec = model.spec;
-  SmallVector<int64_t> shape{spec.train.batchSize};
+  SmallVector<int64_t> shape{spec.train.microBatch()};
   llvm::append_range(shape, spec.inputShape.value);
   auto type =
       model.tensorOf(shape, {spec.train.batchSize.mark, spec.inputShape.mark}, "a batch of inputs");
@@ -148,6 +148,12 @@ FailureOr<Value> addDataArguments(ModelContext &model) {
                     location("labels", spec.data.mark));
   model.addArgument("control", "control", nn::tensorOf(model.context, int64_t(control::Count)),
                     location("control", spec.model));
+  if (spec.train.mixesLabels) {
+    Location mixed = location("mixed", spec.data.mark);
+    model.addArgument("mix_labels", "mix_label",
+                      RankedTensorType::get(shape[0], model.builder.getI32Type()), mixed);
+    model.addArgument("mix_weight", "mix_weight", nn::tensorOf(model.context, shape[0]), mixed);
+  }
   return input;
 }
 
@@ -155,7 +161,7 @@ FailureOr<Value> addDataArguments(ModelContext &model) {
 LogicalResult addLoss(ModelContext &model, Value logits) {
   const spec::Spec &spec = model.spec;
   ArrayRef<int64_t> shape = nn::shapeOf(logits);
-  if (shape.size() != 2 || shape[0] != spec.train.batchSize) {
+  if (shape.size() != 2 || shape[0] != spec.train.microBatch()) {
     spec::Mark last = spec.layers.empty() ? spec.model : spec.layers.back().mark;
     return model.error(last) << "the model ends with shape " << nn::shapeText(shape)
                              << "; the loss needs one vector per image: add - flatten"
@@ -167,9 +173,12 @@ LogicalResult addLoss(ModelContext &model, Value logits) {
     return model.error(spec.model) << "the model has no parameters: there is nothing to train";
   Location loc = model.locationOf("loss", spec.train.loss);
   auto rows = nn::tensorOf(model.context, shape[0]);
-  auto loss =
-      nn::CrossEntropyLossOp::create(model.builder, loc, rows, rows, logits, model.labels(),
-                                     model.control(), llvm::APFloat(spec.train.labelSmoothing));
+  auto mix = [&](unsigned argument) {
+    return spec.train.mixesLabels ? Value(model.body->getArgument(argument)) : Value();
+  };
+  auto loss = nn::CrossEntropyLossOp::create(model.builder, loc, rows, rows, logits, model.labels(),
+                                             model.control(), mix(3), mix(4),
+                                             llvm::APFloat(spec.train.labelSmoothing));
   func::ReturnOp::create(model.builder, loc, ValueRange{loss.getLoss(), loss.getCorrect(), logits});
   return success();
 }
@@ -202,6 +211,12 @@ void setModuleAttributes(ModuleOp module, const spec::Spec &spec) {
            number("weight_decay", optimizer.weightDecay)}));
   if (spec.train.clipGradNorm > 0)
     module->setAttr("nn.clip_grad_norm", builder.getF64FloatAttr(spec.train.clipGradNorm));
+  if (spec.train.mixesLabels)
+    module->setAttr(nn::MixesAttr, builder.getUnitAttr());
+  if (spec.train.ema > 0)
+    module->setAttr(nn::EmaAttr, builder.getF64FloatAttr(spec.train.ema));
+  if (spec.train.accumulate > 1)
+    module->setAttr(nn::AccumulatesAttr, builder.getUnitAttr());
 }
 
 /// Everything inside `function`, whose body is still without arguments.

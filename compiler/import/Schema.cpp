@@ -166,18 +166,25 @@ const Record<Train> *Schema::train() {
   train->key<&Train::maxSteps>("max_steps", make<IntegerType>(0, int64_t(1) << 40),
                                "Ends the run after so many steps; 0: no limit.");
   train->key<&Train::batchSize>("batch_size", make<IntegerType>(1, 1 << 20),
-                                "Samples in a step, over all processes.");
+                                "Samples in an update, over all processes.");
+  train->key<&Train::accumulate>("accumulate", make<IntegerType>(1, 1 << 20),
+                                 "Each update takes its samples in so many parts, one after the "
+                                 "other, which needs the memory of one part.");
   train->self("loss", make<LossType>(entropy), "The mean over the batch is minimised.")
       .markedAs(detail::markOf<&Train::loss>);
   train->key<&Train::clipGradNorm>("clip_grad_norm", make<NumberType>(Range::atLeast(0)),
                                    "Largest norm of all gradients together; 0: no limit.");
+  train->key<&Train::ema>("ema", make<NumberType>(Range::upTo(0, 1)),
+                          "Decay of a moving average of the weights, which then is what is "
+                          "validated, kept as best and tested; 0: none.");
   train
       ->key<&Train::init>("init", make<TextType>(TextForm::Path),
                           "Initial weights (safetensors), from the spec's folder; not written: "
                           "random, from `seed`.")
       .hiddenUnset();
   train->key<&Train::dtype>("dtype", types, "What weights and activations are kept in.");
-  train->notYet({"phases", "accumulate", "recompute", "ema", "lr_scale"});
+  train->checkedBy(checkTrain);
+  train->notYet({"phases", "recompute", "lr_scale"});
   return train;
 }
 

@@ -164,12 +164,19 @@ struct Schedule {
 struct Train {
   Mark mark;
   At<int64_t> epochs{10}, batchSize{128};
-  At<int64_t> maxSteps; ///< 0: no limit
+  At<int64_t> accumulate{1}; ///< micro-batches in an update; batchSize is a multiple of it
+  At<int64_t> maxSteps;      ///< 0: no limit
   Mark loss;
   double labelSmoothing = 0;
   double clipGradNorm = 0; ///< 0: off
+  double ema = 0;          ///< decay of the moving average of the weights; 0: off
   At<std::string> init;    ///< an absolute path; empty: from the seed
   DataType dtype = DataType::F32;
+  /// Whether rows carry a second label and a weight (mixup, cutmix).
+  bool mixesLabels = false;
+
+  /// Rows that one program takes.
+  int64_t microBatch() const { return batchSize / accumulate; }
 };
 
 struct Spec {

@@ -92,10 +92,19 @@ private:
       return replace(op, kernel::MetricsOp::create(builder, op->getLoc(), metrics.getType(),
                                                    metrics.getLoss(), metrics.getCorrect(),
                                                    metrics.getControl(), metrics.getSquareNorm()));
+    if (auto accumulate = dyn_cast<nn::AccumulateOp>(op))
+      return formAccumulate(accumulate);
     if (isa<nn::TransposeOp, nn::PadOp, nn::SliceOp>(op))
       return formCopy(op);
+    if (isa<nn::EmaStepOp>(op)) { // part of the update before it
+      erased.insert(op);
+      return success();
+    }
     if (isa<nn::SgdStepOp, nn::AdamStepOp>(op)) {
-      updates[op->getAttrDictionary()].push_back(op);
+      NamedAttrList key(op->getAttrDictionary());
+      if (nn::EmaStepOp average = averageOf(op))
+        key.set("ema", average.getDecayAttr());
+      updates[key.getDictionary(builder.getContext())].push_back(op);
       erased.insert(op);
       return success();
     }
@@ -281,20 +290,21 @@ private:
     auto shape = nn::shapeOf(op.getLogits());
     auto r = builder.getAffineDimExpr(0), c = builder.getAffineDimExpr(1);
     SmallVector<AffineMap> maps{mapOf(2, {r, c}), mapOf(2, {r}),
-                                mapOf(2, {builder.getAffineConstantExpr(control::InverseCount)}),
-                                mapOf(2, {r}), mapOf(2, {r})};
+                                mapOf(2, {builder.getAffineConstantExpr(control::InverseCount)})};
+    maps.append(op->getNumOperands() - 1, mapOf(2, {r})); // labels that are mixed in; loss, hits
     SmallVector<Type> types{op.getLoss().getType(), op.getCorrect().getType()};
     if (backward) {
       maps.push_back(mapOf(2, {r, c}));
       types.push_back(backward.getType());
     }
-    auto row = kernel::RowOp::create(builder, op.getLoc(), types,
-                                     ValueRange{op.getLogits(), op.getLabels(), op.getControl()},
-                                     shape, builder.getAffineMapArrayAttr(maps), IntegerAttr());
+    auto row = kernel::RowOp::create(builder, op.getLoc(), types, op->getOperands(), shape,
+                                     builder.getAffineMapArrayAttr(maps), IntegerAttr());
     OpBuilder::InsertionGuard guard(builder);
-    Type f32 = builder.getF32Type();
-    Block *block = builder.createBlock(&row.getBody(), {}, {f32, builder.getI32Type(), f32},
-                                       SmallVector<Location>(3, op.getLoc()));
+    SmallVector<Type> scalars;
+    for (Type type : op->getOperandTypes())
+      scalars.push_back(cast<RankedTensorType>(type).getElementType());
+    Block *block = builder.createBlock(&row.getBody(), {}, scalars,
+                                       SmallVector<Location>(scalars.size(), op.getLoc()));
     SmallVector<Value> values =
         buildCrossEntropy(builder, op.getLoc(), block->getArguments(), shape[1],
                           op.getLabelSmoothing().convertToDouble());
@@ -306,6 +316,47 @@ private:
       backward.getResult().replaceAllUsesWith(row.getResult(2));
       erased.insert(backward);
     }
+    return success();
+  }
+
+  /// Into the epilogue of the contraction that makes the term; a pass over the rows for others.
+  LogicalResult formAccumulate(nn::AccumulateOp op) {
+    AffineExpr flag = builder.getAffineConstantExpr(control::FirstMicroBatch);
+    auto contract = op.getTerm().getDefiningOp<kernel::ContractOp>();
+    if (contract && op.getTerm().hasOneUse() && contract.getExtras().empty()) {
+      SmallVector<Attribute> maps(contract.getMaps().getValue());
+      maps.push_back(maps[kernel::ContractOp::ResultMap]);
+      maps.push_back(AffineMapAttr::get(mapOf(contract.getSizes().size(), {flag})));
+      contract.getExtrasMutable().assign(ValueRange{op.getSum(), op.getControl()});
+      contract.setMapsAttr(builder.getArrayAttr(maps));
+      Block &epilogue = contract.getEpilogue().front();
+      epilogue.addArguments({builder.getF32Type(), builder.getF32Type()},
+                            {op.getLoc(), op.getLoc()});
+      OpBuilder inside(epilogue.getTerminator());
+      Value term = epilogue.getTerminator()->getOperand(0);
+      epilogue.getTerminator()->setOperand(
+          0, buildAccumulate(inside, op.getLoc(),
+                             {epilogue.getArgument(1), term, epilogue.getArgument(2)}));
+      return replace(op, contract);
+    }
+    auto shape = nn::shapeOf(op.getResult());
+    int64_t columns = shape.empty() ? 1 : shape.back(), rows = productOf(shape) / columns;
+    AffineMap all = mapOf(2, {builder.getAffineDimExpr(0), builder.getAffineDimExpr(1)});
+    auto row = kernel::RowOp::create(
+        builder, op.getLoc(), TypeRange(nn::tensorOf(builder.getContext(), {rows, columns})),
+        ValueRange{reshaped(op.getSum(), {rows, columns}), reshaped(op.getTerm(), {rows, columns}),
+                   op.getControl()},
+        ArrayRef<int64_t>{rows, columns},
+        builder.getAffineMapArrayAttr({all, all, mapOf(2, {flag}), all}), IntegerAttr());
+    OpBuilder::InsertionGuard guard(builder);
+    Block *block =
+        builder.createBlock(&row.getBody(), {}, SmallVector<Type>(3, builder.getF32Type()),
+                            SmallVector<Location>(3, op.getLoc()));
+    kernel::YieldOp::create(builder, op.getLoc(),
+                            buildAccumulate(builder, op.getLoc(), block->getArguments()));
+    builder.setInsertionPointAfter(row);
+    op.getResult().replaceAllUsesWith(reshaped(row.getResult(0), shape));
+    erased.insert(op);
     return success();
   }
 
@@ -327,22 +378,30 @@ private:
 
   // --- optimizer --------------------------------------------------------------------------------
 
-  /// One kernel.update per set of equal attributes: with decay, and without.
+  /// The moving average of what an optimizer step updates; null where there is none.
+  nn::EmaStepOp averageOf(Operation *step) {
+    for (Operation *user : step->getResult(0).getUsers())
+      if (auto average = dyn_cast<nn::EmaStepOp>(user))
+        return average;
+    return {};
+  }
+
+  /// One kernel.update per set of equal attributes (with decay, and without).
   void formUpdates() {
     builder.setInsertionPoint(function.front().getTerminator());
     for (auto &[attributes, ops] : updates) {
       SmallVector<Value> parameters, gradients, states;
-      unsigned stateCount = ops.front()->getNumResults() - 1;
+      UpdateCode code(ops.front(), averageOf(ops.front()));
+      unsigned stateCount = code.stateCount(), own = ops.front()->getNumResults() - 1;
       for (Operation *op : ops) {
         parameters.push_back(op->getOperand(0));
         gradients.push_back(op->getOperand(1));
       }
       for (unsigned s = 0; s < stateCount; ++s)
         for (Operation *op : ops)
-          states.push_back(op->getOperand(4 + s));
+          states.push_back(s < own ? op->getOperand(4 + s) : averageOf(op).getAverage());
       SmallVector<Value> alike(parameters);
       alike.append(states);
-      UpdateCode code(ops.front());
       auto update = kernel::UpdateOp::create(
           builder, ops.front()->getLoc(), TypeRange(ValueRange(alike)), parameters, gradients,
           states, ops.front()->getOperand(2), ops.front()->getOperand(3), code.controlIndices,
@@ -355,8 +414,9 @@ private:
       kernel::YieldOp::create(builder, update.getLoc(),
                               code.build(builder, update.getLoc(), block->getArguments()));
       for (auto [i, op] : llvm::enumerate(ops))
-        for (unsigned s = 0; s <= stateCount; ++s)
-          op->getResult(s).replaceAllUsesWith(update.getResult(s * ops.size() + i));
+        for (unsigned s = stateCount + 1; s-- > 0;) // the parameter last: the average uses it
+          (s <= own ? Value(op->getResult(s)) : Value(averageOf(op).getResult()))
+              .replaceAllUsesWith(update.getResult(s * ops.size() + i));
     }
   }
 

@@ -71,15 +71,23 @@ public:
       : module(module), builder(module.getContext()), outliner(module) {}
 
   LogicalResult run() {
-    auto train = module.lookupSymbol<func::FuncOp>("train_step");
-    auto eval = module.lookupSymbol<func::FuncOp>("eval_step");
-    if (!train || !eval)
-      return module.emitError("needs @train_step and @eval_step (nn-build-steps)");
-    separateGradients(train);
-    placeParameters(train);
-    placeInterface(train);
-    shareInterface(train, eval);
-    SmallVector<func::FuncOp> steps{train, eval};
+    auto step = [&](StringRef name) { return module.lookupSymbol<func::FuncOp>(name); };
+    func::FuncOp train = step("train_step"), eval = step("eval_step");
+    func::FuncOp gradient = step("gradient_step"), update = step("update_step");
+    if (!eval || (train ? gradient || update : !gradient || !update))
+      return module.emitError("needs @eval_step and @train_step, or instead of this @gradient_step "
+                              "and @update_step (nn-build-steps)");
+    // The step that updates has every argument; the others have the first of them.
+    func::FuncOp main = train ? train : update;
+    separateGradients(main);
+    placeParameters(main);
+    placeInterface(main);
+    shareInterface(main, eval);
+    SmallVector<func::FuncOp> steps{main, eval};
+    if (gradient) {
+      placeSums(main, gradient);
+      steps.insert(steps.begin(), gradient);
+    }
     int64_t activations = arena.size(), needed = 0;
     for (func::FuncOp step : steps)
       needed = std::max(needed, placeActivations(step, activations));
@@ -95,20 +103,30 @@ public:
 
 private:
   /// Every gradient gets memory of its own in the flat buffer: a value that serves twice is copied.
-  void separateGradients(func::FuncOp train) {
+  /// The norm, which reads the whole buffer, then waits for the copy too.
+  void separateGradients(func::FuncOp step) {
     DenseSet<Value> used;
-    for (auto update : train.getOps<kernel::UpdateOp>())
-      for (OpOperand &operand : update.getGradientsMutable())
-        if (isa<BlockArgument>(rootOf(operand.get())) ||
-            !used.insert(rootOf(operand.get())).second) {
-          OpBuilder before(update);
-          auto type = cast<RankedTensorType>(operand.get().getType());
-          auto copy = kernel::CopyOp::create(
-              before, update.getLoc(), type, operand.get(),
-              AffineMapAttr::get(before.getMultiDimIdentityMap(type.getRank())));
-          used.insert(copy.getResult());
-          operand.set(copy.getResult());
-        }
+    for (auto update : step.getOps<kernel::UpdateOp>())
+      for (OpOperand &operand : update.getGradientsMutable()) {
+        if (isOwnGradient(step, rootOf(operand.get())) && used.insert(rootOf(operand.get())).second)
+          continue;
+        OpBuilder after(step.getContext());
+        after.setInsertionPointAfterValue(operand.get());
+        auto type = cast<RankedTensorType>(operand.get().getType());
+        auto copy = kernel::CopyOp::create(
+            after, update.getLoc(), type, operand.get(),
+            AffineMapAttr::get(after.getMultiDimIdentityMap(type.getRank())));
+        used.insert(copy.getResult());
+        operand.set(copy.getResult());
+        for (auto norm : step.getOps<kernel::SquareNormOp>())
+          norm.getGradientsMutable().append(copy.getResult());
+      }
+  }
+
+  /// Whether a value can lie in the buffer of the gradients: an argument only if it is a sum there.
+  bool isOwnGradient(func::FuncOp step, Value value) {
+    auto argument = dyn_cast<BlockArgument>(value);
+    return !argument || roleOf(step, argument) == "gradient";
   }
 
   /// Parameters, gradients and states: each a run of the arena, an update's tensors together, in
@@ -126,10 +144,10 @@ private:
                                    : update.getStates()[(run - 2) * count + i];
           int64_t offset = arena.take(bytesOf(value.getType()));
           places[value] = offset;
-          if (run == 1)
+          if (run == 1 && !isa<BlockArgument>(value))
             addBuffer((nameOf(update.getParameters()[i]) + ".gradient").str(), "gradient",
                       value.getType(), offset);
-          else
+          else if (run != 1)
             places[update.getResult((run == 0 ? 0 : run - 1) * count + i)] = offset;
         }
       }
@@ -137,23 +155,39 @@ private:
     }
   }
 
-  void placeInterface(func::FuncOp train) {
-    for (BlockArgument argument : train.getArguments()) {
-      auto role = train.getArgAttrOfType<StringAttr>(argument.getArgNumber(), nn::RoleAttr);
+  StringRef roleOf(func::FuncOp step, BlockArgument argument) {
+    auto role = step.getArgAttrOfType<StringAttr>(argument.getArgNumber(), nn::RoleAttr);
+    return role ? role.getValue() : "activation";
+  }
+
+  void placeInterface(func::FuncOp step) {
+    for (BlockArgument argument : step.getArguments()) {
       if (!places.contains(argument))
         places[argument] = arena.take(bytesOf(argument.getType()));
-      addBuffer(nameOf(argument), role ? role.getValue() : "activation", argument.getType(),
-                places[argument]);
+      addBuffer(nameOf(argument), roleOf(step, argument), argument.getType(), places[argument]);
     }
-    Value metrics = train.front().getTerminator()->getOperands().back();
+    Value metrics = step.front().getTerminator()->getOperands().back();
     places[metrics] = arena.take(bytesOf(metrics.getType()));
     addBuffer("metrics", "metrics", metrics.getType(), places[metrics]);
   }
 
-  /// @eval_step has the same first arguments as @train_step, and returns (metrics, logits).
+  void shareArguments(func::FuncOp main, func::FuncOp step) {
+    for (BlockArgument argument : step.getArguments())
+      places[argument] = places[main.getArgument(argument.getArgNumber())];
+  }
+
+  /// @gradient_step returns its last arguments with one more term: in the same place.
+  void placeSums(func::FuncOp main, func::FuncOp gradient) {
+    shareArguments(main, gradient);
+    auto results = gradient.front().getTerminator()->getOperands();
+    auto sums = gradient.getArguments().take_back(results.size());
+    for (auto [sum, result] : llvm::zip_equal(sums, results))
+      places[rootOf(result)] = places[sum];
+  }
+
+  /// @eval_step has the first arguments of the step that updates, and returns (metrics, logits).
   void shareInterface(func::FuncOp train, func::FuncOp eval) {
-    for (BlockArgument argument : eval.getArguments())
-      places[argument] = places[train.getArgument(argument.getArgNumber())];
+    shareArguments(train, eval);
     auto results = eval.front().getTerminator()->getOperands();
     places[rootOf(results[0])] = places[train.front().getTerminator()->getOperands().back()];
     Value logits = rootOf(results[1]);

@@ -64,9 +64,18 @@ SmallVector<Value> danaus::buildCrossEntropy(OpBuilder &builder, Location loc, V
   Value shifted = s.sub(z, largest);
   Value power = math::ExpOp::create(builder, loc, shifted);
   Value sum = s.reduce(ReduceKind::Add, power);
+  // How much of the target is on this column, times `value`: all on the label, or mixed.
+  auto onLabels = [&](Value value) {
+    Value first = s.select(isLabel, value, zero);
+    if (args.size() == 3)
+      return first;
+    Value isSecond = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, column, args[3]);
+    Value rest = s.sub(s.number(1), args[4]);
+    return s.add(s.mul(args[4], first), s.mul(rest, s.select(isSecond, value, zero)));
+  };
   // With shifted logits: loss = log sum exp - (1-e) z_y - e/C sum z.
   Value loss = math::LogOp::create(builder, loc, sum);
-  Value ofLabel = s.reduce(ReduceKind::Add, s.select(isLabel, shifted, zero));
+  Value ofLabel = s.reduce(ReduceKind::Add, onLabels(shifted));
   loss = s.sub(loss, s.mul(s.number(1 - smoothing), ofLabel));
   if (smoothing != 0)
     loss = s.sub(loss, s.mul(s.number(smoothing / classes), s.reduce(ReduceKind::Add, shifted)));
@@ -78,14 +87,20 @@ SmallVector<Value> danaus::buildCrossEntropy(OpBuilder &builder, Location loc, V
   Value wanted = arith::SIToFPOp::create(builder, loc, builder.getF32Type(), label);
   Value correct = s.select(s.compare(arith::CmpFPredicate::OEQ, first, wanted), s.number(1), zero);
 
-  Value target = s.select(isLabel, s.number(1 - smoothing), zero);
+  Value target = onLabels(s.number(1 - smoothing));
   if (smoothing != 0)
     target = s.add(target, s.number(smoothing / classes));
   Value gradient = s.mul(s.sub(s.div(power, sum), target), inverseCount);
   return {s.select(valid, loss, zero), correct, s.select(valid, gradient, zero)};
 }
 
-UpdateCode::UpdateCode(Operation *step) : step(step) {
+Value danaus::buildAccumulate(OpBuilder &builder, Location loc, ValueRange args) {
+  Scalar s{builder, loc};
+  Value isFirst = s.compare(arith::CmpFPredicate::OGT, args[2], s.number(0.5));
+  return s.select(isFirst, args[1], s.add(args[0], args[1]));
+}
+
+UpdateCode::UpdateCode(Operation *step, Operation *average) : step(step), average(average) {
   controlIndices =
       isa<nn::SgdStepOp>(step)
           ? SmallVector<int64_t>{control::LearningRate, control::FirstUpdate}
@@ -95,12 +110,15 @@ UpdateCode::UpdateCode(Operation *step) : step(step) {
     metricsIndices.push_back(metrics::GradNorm);
 }
 
+unsigned UpdateCode::stateCount() const { return step->getNumResults() - 1 + (average ? 1 : 0); }
+
 SmallVector<Value> UpdateCode::build(OpBuilder &builder, Location loc, ValueRange args) const {
   Scalar s{builder, loc};
   auto number = [&](StringRef name) {
     return step->getAttrOfType<FloatAttr>(name).getValueAsDouble();
   };
-  unsigned states = step->getNumResults() - 1;
+  unsigned states = stateCount();
+  bool hasVelocity = step->getNumResults() > 1; // of sgd
   Value p = args[0], g = args[1], lr = args[2 + states];
   Value loss = args[2 + states + controlIndices.size()];
   Value finite = s.compare(arith::CmpFPredicate::OLT, math::AbsFOp::create(builder, loc, loss),
@@ -120,12 +138,12 @@ SmallVector<Value> UpdateCode::build(OpBuilder &builder, Location loc, ValueRang
   SmallVector<Value> updated;
   if (isa<nn::SgdStepOp>(step)) {
     Value velocity = g;
-    if (states) {
+    if (hasVelocity) {
       Value first = s.compare(arith::CmpFPredicate::OGT, args[3 + states], s.number(0.5));
       velocity = s.select(first, g, s.add(s.mul(s.number(number("momentum")), args[2]), g));
     }
     updated = {s.sub(decayed, s.mul(lr, velocity))};
-    if (states)
+    if (hasVelocity)
       updated.push_back(velocity);
   } else {
     double beta1 = number("beta1"), beta2 = number("beta2");
@@ -135,6 +153,11 @@ SmallVector<Value> UpdateCode::build(OpBuilder &builder, Location loc, ValueRang
     Value denominator = s.add(s.mul(root, args[4 + states]), s.number(number("epsilon")));
     Value rate = s.mul(lr, args[3 + states]);
     updated = {s.sub(decayed, s.div(s.mul(rate, m), denominator)), m, v};
+  }
+  if (average) {
+    double keep = cast<nn::EmaStepOp>(average).getDecay().convertToDouble();
+    updated.push_back(
+        s.add(s.mul(s.number(keep), args[1 + states]), s.mul(s.number(1 - keep), updated[0])));
   }
   SmallVector<Value> old{p};
   old.append(args.begin() + 2, args.begin() + 2 + states);

@@ -12,16 +12,24 @@ namespace danaus {
 mlir::Value buildElementwise(mlir::OpBuilder &builder, mlir::Location loc, mlir::Operation *op,
                              mlir::ValueRange args);
 
-/// One element of softmax cross-entropy with `classes` columns, from (logit, label, 1/count):
+/// One element of softmax cross-entropy with `classes` columns, from (logit, label, 1/count) and,
+/// where rows are mixed, (second label, weight of the first):
 /// returns {loss, correct} of the row and the gradient of the logit (nn.cross_entropy_loss,
 /// _backward).
 llvm::SmallVector<mlir::Value> buildCrossEntropy(mlir::OpBuilder &builder, mlir::Location loc,
                                                  mlir::ValueRange args, int64_t classes,
                                                  double smoothing);
 
-/// One element of an optimizer step (nn.sgd_step, nn.adam_step).
+/// One element of nn.accumulate, from (sum, term, control[FirstMicroBatch]).
+mlir::Value buildAccumulate(mlir::OpBuilder &builder, mlir::Location loc, mlir::ValueRange args);
+
+/// One element of an optimizer step (nn.sgd_step, nn.adam_step) and, where given, of the moving
+/// average of its parameter (nn.ema_step), which is the last state.
 struct UpdateCode {
-  explicit UpdateCode(mlir::Operation *step);
+  UpdateCode(mlir::Operation *step, mlir::Operation *average);
+
+  /// Tensors beside the parameter.
+  unsigned stateCount() const;
 
   /// Which scalars of the control and metrics buffers the code takes, after parameter, gradient,
   /// states.
@@ -32,7 +40,7 @@ struct UpdateCode {
                                        mlir::ValueRange args) const;
 
 private:
-  mlir::Operation *step;
+  mlir::Operation *step, *average;
 };
 
 } // namespace danaus

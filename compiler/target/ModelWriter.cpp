@@ -6,6 +6,7 @@
 #include "dialects/plan/Plan.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
 using namespace danaus;
@@ -74,8 +75,10 @@ void describeSettings(const spec::Spec &spec, fb::ModelT &model) {
   auto training = std::make_unique<fb::TrainingT>();
   training->epochs = spec.train.epochs.value;
   training->batch_size = spec.train.batchSize.value;
+  training->accumulate = spec.train.accumulate.value;
   training->max_steps = spec.train.maxSteps.value;
   training->init = spec.train.init.value;
+  training->ema = spec.train.ema;
   training->clip_grad_norm = spec.train.clipGradNorm;
   training->label_smoothing = spec.train.labelSmoothing;
   training->checkpoint_every_n_steps = spec.checkpointEveryNSteps;
@@ -107,11 +110,15 @@ void describeSettings(const spec::Spec &spec, fb::ModelT &model) {
 }
 
 fb::BufferRole roleOf(StringRef role) {
-  return role == "input"     ? fb::BufferRole::Input
-         : role == "label"   ? fb::BufferRole::Label
-         : role == "control" ? fb::BufferRole::Control
-         : role == "metrics" ? fb::BufferRole::Metrics
-                             : fb::BufferRole::Logits;
+  return llvm::StringSwitch<fb::BufferRole>(role)
+      .Case("input", fb::BufferRole::Input)
+      .Case("label", fb::BufferRole::Label)
+      .Case("mix_label", fb::BufferRole::MixLabel)
+      .Case("mix_weight", fb::BufferRole::MixWeight)
+      .Case("control", fb::BufferRole::Control)
+      .Case("metrics", fb::BufferRole::Metrics)
+      .Case("logits", fb::BufferRole::Logits)
+      .Default(fb::BufferRole::Activation);
 }
 
 std::unique_ptr<fb::BufferT> describeBuffer(plan::BufferOp op) {
@@ -130,8 +137,11 @@ std::unique_ptr<fb::BufferT> describeBuffer(plan::BufferOp op) {
 std::unique_ptr<fb::ProgramT> describeProgram(plan::ProgramOp op,
                                               const llvm::StringMap<uint32_t> &kernels) {
   auto program = std::make_unique<fb::ProgramT>();
-  program->kind =
-      op.getSymName() == "train_step" ? fb::ProgramKind::TrainStep : fb::ProgramKind::EvalStep;
+  program->kind = llvm::StringSwitch<fb::ProgramKind>(op.getSymName())
+                      .Case("train_step", fb::ProgramKind::TrainStep)
+                      .Case("gradient_step", fb::ProgramKind::GradientStep)
+                      .Case("update_step", fb::ProgramKind::UpdateStep)
+                      .Default(fb::ProgramKind::EvalStep);
   program->batch = op.getBatch();
   for (auto stageOp : op.getBody().getOps<plan::StageOp>()) {
     auto stage = std::make_unique<fb::StageT>();

@@ -1,9 +1,7 @@
-// nn-build-steps: from @forward to the two programs that a model binary holds. The only place that
+// nn-build-steps: from @forward to the programs that a model binary holds. The only place that
 // knows what a training step consists of: forward, backward, metrics, update.
 #include "compiler/Passes.h"
-#include "dialects/nn/NN.h"
-
-#include "mlir/IR/IRMapping.h"
+#include "compiler/transforms/Differentiator.h"
 
 namespace danaus {
 #define GEN_PASS_DEF_NNBUILDSTEPS
@@ -15,60 +13,19 @@ using namespace danaus;
 
 namespace {
 
-constexpr unsigned ControlArgument = 2, FirstParameter = 3;
+/// The arguments of @forward before the parameters: input, labels, control, and with nn.mixes
+/// second labels and weights.
+constexpr unsigned ControlArgument = 2, MixArguments = 2;
+
+unsigned firstParameterOf(ModuleOp module) {
+  return ControlArgument + 1 + (module->hasAttr(nn::MixesAttr) ? MixArguments : 0);
+}
+
 constexpr int64_t MetricsSize = 16;
 
-/// Reverse-mode differentiation of one block: gradients of values that depend on a parameter.
-class Differentiator {
-public:
-  Differentiator(OpBuilder &builder, Block &block, ArrayRef<BlockArgument> parameters)
-      : builder(builder) {
-    for (Value parameter : parameters)
-      active.insert(parameter);
-    for (Operation &op : block)
-      if (llvm::any_of(op.getOperands(), [&](Value v) { return active.contains(v); })) {
-        active.insert_range(op.getResults());
-        order.push_back(&op);
-      }
-  }
-
-  /// Fills the gradients of everything that `loss` depends on.
-  LogicalResult run(Value loss) {
-    for (Operation *op : llvm::reverse(order)) {
-      SmallVector<Value> results =
-          llvm::map_to_vector(op->getResults(), [&](Value v) { return gradients.lookup(v); });
-      if (op != loss.getDefiningOp() && llvm::none_of(results, [](Value v) { return bool(v); }))
-        continue;
-      auto differentiable = dyn_cast<nn::DifferentiableOpInterface>(op);
-      if (!differentiable)
-        return op->emitOpError("has no gradient; it cannot stand between a parameter and the loss");
-      llvm::BitVector wanted(op->getNumOperands());
-      for (auto [i, operand] : llvm::enumerate(op->getOperands()))
-        if (active.contains(operand))
-          wanted.set(i);
-      SmallVector<Value> operands(op->getNumOperands());
-      differentiable.buildBackward(builder, results, wanted, operands);
-      for (auto [i, operand] : llvm::enumerate(op->getOperands()))
-        if (wanted[i] && operands[i])
-          accumulate(operand, operands[i], op->getLoc());
-    }
-    return success();
-  }
-
-  Value gradientOf(Value value) const { return gradients.lookup(value); }
-
-private:
-  void accumulate(Value value, Value gradient, Location loc) {
-    Value &sum = gradients[value];
-    sum =
-        sum ? nn::AddOp::create(builder, loc, sum.getType(), sum, gradient).getResult() : gradient;
-  }
-
-  OpBuilder &builder;
-  DenseSet<Value> active;
-  SmallVector<Operation *> order;
-  DenseMap<Value, Value> gradients;
-};
+/// How many partial sums the norm of all gradients is made of: fixed, so that it does not depend on
+/// the number of threads, and enough for many of them.
+constexpr int64_t NormParts = 64;
 
 /// The optimizer of the spec: how much state a parameter has, and one update.
 class Optimizer {
@@ -126,14 +83,22 @@ private:
 struct BuildSteps : danaus::impl::NNBuildStepsBase<BuildSteps> {
   void runOnOperation() override {
     auto forward = getOperation().lookupSymbol<func::FuncOp>("forward");
-    if (!forward || forward.getNumArguments() < FirstParameter || forward.getNumResults() != 3) {
-      getOperation().emitError(
-          "needs @forward(input, labels, control, parameters...) -> (loss, correct, logits)");
+    firstParameter = firstParameterOf(getOperation());
+    if (!forward || forward.getNumArguments() < firstParameter || forward.getNumResults() != 3) {
+      getOperation().emitError("needs @forward(input, labels, control, ")
+          << (firstParameter > ControlArgument + 1 ? "mix_labels, mix_weight, " : "")
+          << "parameters...) -> (loss, correct, logits)";
       return signalPassFailure();
     }
+    parameterCount = forward.getNumArguments() - firstParameter;
     auto optimizer = Optimizer::of(getOperation());
-    if (failed(optimizer) || failed(buildTrainStep(forward, *optimizer)))
+    if (failed(optimizer))
       return signalPassFailure();
+    bool accumulates = getOperation()->hasAttr(nn::AccumulatesAttr);
+    if (failed(accumulates ? buildGradientStep(forward) : buildTrainStep(forward, *optimizer)))
+      return signalPassFailure();
+    if (accumulates)
+      buildUpdateStep(forward, *optimizer);
     buildEvalStep(forward);
     forward.erase();
   }
@@ -170,64 +135,140 @@ private:
     auto [step, values] = copyOf(forward, "eval_step");
     removeDropout(step.front(), values);
     auto builder = OpBuilder::atBlockEnd(&step.front());
+    step.walk([](nn::CrossEntropyLossOp loss) { // evaluation knows one label
+      loss.getMixLabelsMutable().clear();
+      loss.getMixWeightMutable().clear();
+    });
     Value metrics =
         nn::BatchMetricsOp::create(builder, step.getLoc(), metricsType(), values[0], values[1],
                                    step.getArgument(ControlArgument), Value());
     finish(step, builder, {metrics, values[2]});
   }
 
-  LogicalResult buildTrainStep(func::FuncOp forward, const Optimizer &optimizer) {
-    auto [step, values] = copyOf(forward, "train_step");
-    auto builder = OpBuilder::atBlockEnd(&step.front());
-    SmallVector<BlockArgument> parameters(step.getArguments().drop_front(FirstParameter));
-    Differentiator differentiator(builder, step.front(), parameters);
-    if (failed(differentiator.run(values[0])))
+  /// The gradients of all parameters, emitted at the end of `step`.
+  FailureOr<SmallVector<Value>> differentiate(func::FuncOp step, OpBuilder &builder, Value loss) {
+    Differentiator differentiator(builder, step.front(), parametersOf(step));
+    if (failed(differentiator.run(loss)))
       return failure();
     SmallVector<Value> gradients;
-    for (BlockArgument parameter : parameters) {
+    for (BlockArgument parameter : parametersOf(step)) {
       gradients.push_back(differentiator.gradientOf(parameter));
       if (!gradients.back())
         return step.emitError() << "parameter "
                                 << step.getArgAttr(parameter.getArgNumber(), nn::NameAttr)
                                 << " has no influence on the loss";
     }
+    return gradients;
+  }
+
+  LogicalResult buildTrainStep(func::FuncOp forward, const Optimizer &optimizer) {
+    auto [step, values] = copyOf(forward, "train_step");
+    auto builder = OpBuilder::atBlockEnd(&step.front());
+    auto gradients = differentiate(step, builder, values[0]);
+    if (failed(gradients))
+      return failure();
+    appendUpdate(step, builder, optimizer, *gradients, values[0], values[1]);
+    return success();
+  }
+
+  /// Norm, metrics and the update of every parameter; finishes the step.
+  void appendUpdate(func::FuncOp step, OpBuilder &builder, const Optimizer &optimizer,
+                    ArrayRef<Value> gradients, Value loss, Value correct) {
     Value control = step.getArgument(ControlArgument), norm;
     if (optimizer.clips())
-      norm = nn::SquareNormOp::create(builder, step.getLoc(), nn::tensorOf(&getContext(), {64}),
-                                      gradients);
-    Value metrics = nn::BatchMetricsOp::create(builder, step.getLoc(), metricsType(), values[0],
-                                               values[1], control, norm);
+      norm = nn::SquareNormOp::create(builder, step.getLoc(),
+                                      nn::tensorOf(&getContext(), {NormParts}), gradients);
+    Value metrics = nn::BatchMetricsOp::create(builder, step.getLoc(), metricsType(), loss, correct,
+                                               control, norm);
     SmallVector<Value> newParameters, newStates;
-    for (auto [parameter, gradient] : llvm::zip(parameters, gradients)) {
+    for (auto [parameter, gradient] : llvm::zip(parametersOf(step), gradients)) {
       SmallVector<Value> state;
       for (StringRef name : optimizer.stateNames())
-        state.push_back(addState(step, parameter, name));
+        state.push_back(addArgument(step, parameter, name, "state"));
       Operation *update =
           optimizer.update(builder, gradient.getLoc(), parameter, gradient, control, metrics, state,
                            bool(step.getArgAttr(parameter.getArgNumber(), nn::DecayAttr)));
       newParameters.push_back(update->getResult(0));
       newStates.append(update->result_begin() + 1, update->result_end());
+      if (auto decay = getOperation()->getAttrOfType<FloatAttr>(nn::EmaAttr)) {
+        Value average = addArgument(step, parameter, "ema", "state");
+        newStates.push_back(nn::EmaStepOp::create(builder, gradient.getLoc(), average.getType(),
+                                                  average, update->getResult(0), metrics, decay));
+      }
     }
     newParameters.append(newStates);
     newParameters.push_back(metrics);
     finish(step, builder, newParameters);
+  }
+
+  // --- an update in several micro-batches -------------------------------------------------------
+
+  /// Appends what @gradient_step adds up and @update_step reads: a gradient per parameter, then the
+  /// row losses and row hits.
+  SmallVector<Value> addSums(func::FuncOp step, Type rows) {
+    SmallVector<Value> sums;
+    for (BlockArgument parameter : parametersOf(step))
+      sums.push_back(addArgument(step, parameter, "gradient", "gradient"));
+    for (StringRef name : {"loss_sum", "correct_sum"})
+      sums.push_back(addArgument(step, name, rows, step.getLoc(), "sum"));
+    return sums;
+  }
+
+  /// Forward and backward of one micro-batch; returns the new sums.
+  LogicalResult buildGradientStep(func::FuncOp forward) {
+    auto [step, values] = copyOf(forward, "gradient_step");
+    auto builder = OpBuilder::atBlockEnd(&step.front());
+    auto gradients = differentiate(step, builder, values[0]);
+    if (failed(gradients))
+      return failure();
+    SmallVector<Value> terms(*gradients);
+    terms.append({values[0], values[1]});
+    SmallVector<Value> sums = addSums(step, values[0].getType());
+    for (auto [sum, term] : llvm::zip_equal(sums, terms))
+      sum = nn::AccumulateOp::create(builder, term.getLoc(), sum.getType(), sum, term,
+                                     step.getArgument(ControlArgument));
+    finish(step, builder, sums);
     return success();
   }
 
-  /// Appends an argument for one state tensor of a parameter.
-  Value addState(func::FuncOp step, BlockArgument parameter, StringRef name) {
+  /// The update from the sums. It has the arguments of @gradient_step and behind them the states.
+  void buildUpdateStep(func::FuncOp forward, const Optimizer &optimizer) {
+    auto [step, values] = copyOf(forward, "update_step");
+    Type rows = values[0].getType();
+    while (!step.front().empty())
+      step.front().back().erase();
+    auto builder = OpBuilder::atBlockEnd(&step.front());
+    SmallVector<Value> sums = addSums(step, rows);
+    size_t count = sums.size() - 2;
+    appendUpdate(step, builder, optimizer, ArrayRef(sums).take_front(count), sums[count],
+                 sums[count + 1]);
+  }
+
+  /// A copy: appending arguments moves those that are there.
+  SmallVector<BlockArgument> parametersOf(func::FuncOp step) {
+    return SmallVector<BlockArgument>(step.getArguments().slice(firstParameter, parameterCount));
+  }
+
+  /// Appends an argument.
+  Value addArgument(func::FuncOp step, StringRef name, Type type, Location loc, StringRef role) {
     Builder builder(&getContext());
-    auto owner = step.getArgAttrOfType<StringAttr>(parameter.getArgNumber(), nn::NameAttr);
-    std::string full =
-        (owner ? owner.str() : "arg" + std::to_string(parameter.getArgNumber())) + "." + name.str();
     auto attributes = builder.getDictionaryAttr(
-        {builder.getNamedAttr(nn::NameAttr, builder.getStringAttr(full)),
-         builder.getNamedAttr(nn::RoleAttr, builder.getStringAttr("state"))});
-    if (failed(step.insertArgument(step.getNumArguments(), parameter.getType(), attributes,
-                                   parameter.getLoc())))
+        {builder.getNamedAttr(nn::NameAttr, builder.getStringAttr(name)),
+         builder.getNamedAttr(nn::RoleAttr, builder.getStringAttr(role))});
+    if (failed(step.insertArgument(step.getNumArguments(), type, attributes, loc)))
       return {};
     return step.getArguments().back();
   }
+
+  /// Appends an argument for one more tensor of a parameter's shape.
+  Value addArgument(func::FuncOp step, BlockArgument parameter, StringRef name, StringRef role) {
+    auto owner = step.getArgAttrOfType<StringAttr>(parameter.getArgNumber(), nn::NameAttr);
+    std::string full =
+        (owner ? owner.str() : "arg" + std::to_string(parameter.getArgNumber())) + "." + name.str();
+    return addArgument(step, full, parameter.getType(), parameter.getLoc(), role);
+  }
+
+  unsigned firstParameter = 0, parameterCount = 0;
 };
 
 } // namespace

@@ -38,4 +38,10 @@ inline constexpr llvm::StringLiteral NameAttr = "nn.name", RoleAttr = "nn.role",
 /// the addition of a class token.
 inline constexpr llvm::StringLiteral LayerAttr = "nn.layer";
 
+/// Module attributes that say what a step consists of. MixesAttr (unit): @forward takes second
+/// labels and their weights after control. AccumulatesAttr (unit): an update takes several
+/// micro-batches. EmaAttr (f64): decay of the moving averages of the parameters.
+inline constexpr llvm::StringLiteral MixesAttr = "nn.mixes", AccumulatesAttr = "nn.accumulates",
+                                     EmaAttr = "nn.ema";
+
 } // namespace danaus::nn

@@ -19,7 +19,7 @@ def NN_Dialect : Dialect {
     those numbers.
 
     Functions carry their interface in argument attributes: `nn.name` (a string), `nn.role`
-    ("parameter", "state", "input", "label", "control"), and for parameters `nn.init` (a dictionary
+    ("parameter", "state", "input", "label", "control", "mix_label", "mix_weight"), and for parameters `nn.init` (a dictionary
     {kind, scale}) and `nn.decay` (unit: takes part in weight decay).
   }];
 }

@@ -23,8 +23,8 @@ class Plan_Op<string mnemonic, list<Trait> traits = []> : Op<Plan_Dialect, mnemo
 def Plan_BufferOp : Plan_Op<"buffer"> {
   let summary = "a named place in the arena";
   let description = [{
-    `role` is "parameter", "gradient", "state", "input", "label", "control", "metrics", "logits", "activation"
-    or "packed". A reader finds parameters by name; `offset` is in bytes from the start of the arena.
+    `role` is "parameter", "gradient", "state", "input", "label", "mix_label", "mix_weight", "control",
+    "metrics", "logits", "sum", "activation" or "packed". A reader finds parameters by name; `offset` is in bytes from the start of the arena.
     (C1) offset is a multiple of 64.
   }];
   let arguments = (ins StrAttr:$name, StrAttr:$role, TypeAttr:$type, I64Attr:$offset);

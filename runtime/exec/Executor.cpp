@@ -60,7 +60,7 @@ Status Executor::choosePlan(size_t phase) {
     return Error(ExitCode::Internal,
                  format("phase %zu of a model with %u phases", phase, phases.size()));
   currentPhase = phases.Get(unsigned(phase));
-  states = danaus::stateCount(*model().optimizer());
+  states = danaus::stateCount(model());
   for (const std::string &isa : owner->isas())
     for (const fb::TargetPlan *plan : *currentPhase->targets())
       if (plan->target()->string_view() == owner->target() && plan->isa()->string_view() == isa) {
@@ -123,6 +123,10 @@ std::span<float> Executor::state(size_t index, size_t slot) {
                 elementCount(parameterInfo(index)));
 }
 
+std::span<float> Executor::average(size_t index) {
+  return model().training()->ema() > 0 ? state(index, states - 1) : std::span<float>();
+}
+
 std::optional<size_t> Executor::findParameter(std::string_view name) const {
   for (size_t i = 0; i < parameterCount(); ++i)
     if (parameterInfo(i).name()->string_view() == name)
@@ -143,16 +147,22 @@ std::span<float> Executor::buffer(fb::BufferRole role) {
   return found ? floats(found->offset(), elements(*found->shape())) : std::span<float>();
 }
 
+std::span<int32_t> Executor::integers(fb::BufferRole role) {
+  const fb::Buffer *found = findBuffer(role);
+  if (!found)
+    return {};
+  return {reinterpret_cast<int32_t *>(arena->host() + found->offset()),
+          size_t(elements(*found->shape()))};
+}
+
 std::span<float> Executor::input() { return buffer(fb::BufferRole::Input); }
 std::span<float> Executor::control() { return buffer(fb::BufferRole::Control); }
 std::span<const float> Executor::metrics() { return buffer(fb::BufferRole::Metrics); }
 std::span<const float> Executor::logits() { return buffer(fb::BufferRole::Logits); }
 
-std::span<int32_t> Executor::label() {
-  const fb::Buffer *found = findBuffer(fb::BufferRole::Label);
-  return {reinterpret_cast<int32_t *>(arena->host() + found->offset()),
-          size_t(elements(*found->shape()))};
-}
+std::span<int32_t> Executor::label() { return integers(fb::BufferRole::Label); }
+std::span<int32_t> Executor::mixLabel() { return integers(fb::BufferRole::MixLabel); }
+std::span<float> Executor::mixWeight() { return buffer(fb::BufferRole::MixWeight); }
 
 const Executor::LoadedProgram *Executor::find(fb::ProgramKind kind) const {
   auto found = std::ranges::find_if(

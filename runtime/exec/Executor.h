@@ -44,7 +44,9 @@ public:
   std::span<float> gradient(size_t index);
   /// Optimizer state `slot` of a parameter: sgd with momentum has slot 0, adam m = 0 and v = 1.
   std::span<float> state(size_t index, size_t slot);
-  /// States per parameter: 0, 1 or 2.
+  /// The moving average of a parameter, its last state; empty where the model keeps none.
+  std::span<float> average(size_t index);
+  /// States per parameter, a moving average counted: 0 to 3.
   size_t stateCount() const { return states; }
 
   /// The index of a parameter by name; nothing when there is none.
@@ -53,6 +55,10 @@ public:
   // The step's inputs and outputs.
   std::span<float> input();   ///< batch * the model's input shape
   std::span<int32_t> label(); ///< batch; -1 pads a short batch
+  /// Where rows are mixed (mixup, cutmix): the second label of each row, and the weight of the
+  /// first, 1 being not mixed. Both empty where the model does not mix; zero until written.
+  std::span<int32_t> mixLabel();
+  std::span<float> mixWeight();
   std::span<float> control(); ///< Control.h
   std::span<const float> metrics();
   std::span<const float> logits(); ///< batch * classes; empty if the plan does not keep them
@@ -82,6 +88,7 @@ private:
   const fb::Buffer *findBuffer(fb::BufferRole role) const;
   std::span<float> floats(uint64_t offset, uint64_t count);
   std::span<float> buffer(fb::BufferRole role);
+  std::span<int32_t> integers(fb::BufferRole role);
 
   const ModelFile *file;
   Device *owner;

@@ -9,7 +9,7 @@
 
 namespace danaus::control {
 inline constexpr size_t LearningRate = 0;
-/// 1 / (number of rows of this batch whose label is not -1).
+/// 1 / (number of rows of this update whose label is not -1; of this batch in an EvalStep).
 inline constexpr size_t InverseCount = 1;
 /// 1 / (1 - beta1^t), t counting updates from 1 (Adam).
 inline constexpr size_t Correction1 = 2;
@@ -17,6 +17,8 @@ inline constexpr size_t Correction1 = 2;
 inline constexpr size_t Correction2 = 3;
 /// 1 at the first update, else 0: SGD's momentum buffer starts as the gradient.
 inline constexpr size_t FirstUpdate = 4;
+/// 1 for the first micro-batch of an update, else 0: it starts the sums of gradients and losses.
+inline constexpr size_t FirstMicroBatch = 5;
 /// 32-bit integers in the bits of the floats, for nn.dropout's counters: the seed's two halves, the
 /// number of the update (from 0), and the place of this launch's first sample in the global batch.
 inline constexpr size_t RandomKey0 = 8;

@@ -95,7 +95,8 @@ Status checkNumbers(const fb::Model &model) {
                                    {"schedule.warmup_epochs", schedule.warmup_epochs()},
                                    {"schedule.min_lr", schedule.min_lr()},
                                    {"training.clip_grad_norm", training.clip_grad_norm()},
-                                   {"training.label_smoothing", training.label_smoothing()}});
+                                   {"training.label_smoothing", training.label_smoothing()},
+                                   {"training.ema", training.ema()}});
       !status)
     return status;
   if (optimizer.kind() > fb::OptimizerKind::MAX)
@@ -106,6 +107,11 @@ Status checkNumbers(const fb::Model &model) {
     return invalidModel("schedule.step_size is 0");
   if (training.batch_size() == 0)
     return invalidModel("training.batch_size is 0");
+  if (training.accumulate() == 0 || training.batch_size() % training.accumulate() != 0)
+    return invalidModel(format("training.accumulate = %zu does not divide batch_size = %zu",
+                               size_t(training.accumulate()), size_t(training.batch_size())));
+  if (training.ema() < 0 || training.ema() >= 1)
+    return invalidModel(format("training.ema is %g, not in [0, 1)", training.ema()));
   if (model.classes() == 0)
     return invalidModel("classes is 0");
   if (Status status = checkNormalization(*model.data()); !status)
@@ -156,10 +162,12 @@ std::optional<uint64_t> byteSize(const flatbuffers::Vector<uint64_t> &shape, fb:
   return bytes;
 }
 
-uint32_t stateCount(const fb::Optimizer &optimizer) {
+uint32_t stateCount(const fb::Model &model) {
+  const fb::Optimizer &optimizer = *model.optimizer();
+  uint32_t average = model.training()->ema() > 0 ? 1 : 0;
   if (optimizer.kind() != fb::OptimizerKind::Sgd)
-    return 2;
-  return optimizer.momentum() != 0 ? 1 : 0;
+    return 2 + average;
+  return (optimizer.momentum() != 0 ? 1 : 0) + average;
 }
 
 Status validateModel(const fb::Model &model, const HasCodeSection &hasCode) {

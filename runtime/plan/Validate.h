@@ -18,8 +18,9 @@ using HasCodeSection = std::function<bool(uint32_t id)>;
 /// (CheckpointInvalid) says where in the table and what; the caller adds the file and what to do.
 Status validateModel(const fb::Model &model, const HasCodeSection &hasCode);
 
-/// Number of optimizer state tensors per parameter: sgd 0, sgd with momentum 1, adam and adamw 2.
-uint32_t stateCount(const fb::Optimizer &optimizer);
+/// Number of state tensors per parameter: sgd 0, sgd with momentum 1, adam and adamw 2, and behind
+/// them the moving average (training.ema) if there is one.
+uint32_t stateCount(const fb::Model &model);
 
 /// Product of the extents, times the size of an element; empty when it overflows 64 bits.
 std::optional<uint64_t> byteSize(const flatbuffers::Vector<uint64_t> &shape, fb::DType type);

@@ -41,10 +41,11 @@ struct Checker {
         !status)
       return status;
     uint32_t states = place.state_offsets() ? place.state_offsets()->size() : 0;
-    if (states != stateCount(*model.optimizer()))
-      return invalidModel(format(
-          "parameter %s has %u optimizer states, the optimizer %s needs %u", name.c_str(), states,
-          fb::EnumNameOptimizerKind(model.optimizer()->kind()), stateCount(*model.optimizer())));
+    if (states != stateCount(model))
+      return invalidModel(
+          format("parameter %s has %u optimizer states, the optimizer %s%s needs %u", name.c_str(),
+                 states, fb::EnumNameOptimizerKind(model.optimizer()->kind()),
+                 model.training()->ema() > 0 ? " with a moving average" : "", stateCount(model)));
     for (uint32_t slot = 0; slot < states; ++slot)
       if (Status status = checkRange(format("state %u of ", slot) + name,
                                      place.state_offsets()->Get(slot), bytes);
@@ -121,6 +122,8 @@ struct Checker {
     };
     for (const Rule &rule : {Rule{fb::BufferRole::Input, fb::DType::F32, inputs, true},
                              Rule{fb::BufferRole::Label, fb::DType::I32, batch, true},
+                             Rule{fb::BufferRole::MixLabel, fb::DType::I32, batch, false},
+                             Rule{fb::BufferRole::MixWeight, fb::DType::F32, batch, false},
                              Rule{fb::BufferRole::Control, fb::DType::F32, control::Count, true},
                              Rule{fb::BufferRole::Metrics, fb::DType::F32, metrics::Count, true},
                              Rule{fb::BufferRole::Logits, fb::DType::F32, logits, false}})

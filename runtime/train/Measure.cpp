@@ -3,6 +3,7 @@
 
 #include "runtime/base/Philox.h"
 #include "runtime/exec/Initialize.h"
+#include "runtime/exec/Update.h"
 #include "runtime/plan/Control.h"
 #include "runtime/train/Schedule.h"
 
@@ -18,9 +19,28 @@ static double millisecondsSince(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-Status prepareMeasurement(Executor &executor, fb::ProgramKind kind) {
-  uint64_t batch = executor.batch(kind);
-  if (!batch)
+static std::vector<UpdatePart> partsOf(const Executor &executor, Measured what) {
+  if (what == Measured::Evaluation)
+    return {{fb::ProgramKind::EvalStep, 1}};
+  return updateParts(executor.model());
+}
+
+uint64_t measuredRows(const Executor &executor, Measured what) {
+  if (what == Measured::Evaluation)
+    return executor.batch(fb::ProgramKind::EvalStep);
+  return microBatchRows(executor) * microBatches(executor.model());
+}
+
+/// One update or evaluation, on whatever the executor holds.
+static Status runOnce(Executor &executor, Measured what) {
+  if (what == Measured::Evaluation)
+    return executor.run(fb::ProgramKind::EvalStep);
+  return runUpdate(executor, microBatches(executor.model()), [](uint64_t) { return Status::ok(); });
+}
+
+Status prepareMeasurement(Executor &executor, Measured what) {
+  uint64_t batch = executor.batch(partsOf(executor, what).front().kind);
+  if (!measuredRows(executor, what))
     return Error(ExitCode::CheckpointInvalid,
                  "the model binary lacks the program to measure: compile it again");
   const fb::Model &model = executor.model();
@@ -32,18 +52,21 @@ Status prepareMeasurement(Executor &executor, fb::ProgramKind kind) {
   std::span<int32_t> labels = executor.label();
   for (size_t i = 0; i < labels.size(); ++i)
     labels[i] = i < batch ? int32_t(i % std::max<uint64_t>(model.classes(), 1)) : -1;
-  Schedule(*model.schedule(), *model.optimizer(), 1, 1).fillControl(0, batch, executor.control());
+  std::ranges::copy(labels.first(executor.mixLabel().size()), executor.mixLabel().begin());
+  std::ranges::fill(executor.mixWeight(), 0.5f);
+  Schedule(*model.schedule(), *model.optimizer(), 1, 1)
+      .fillControl(0, measuredRows(executor, what), executor.control());
   executor.control()[control::LearningRate] = 0;
   return Status::ok();
 }
 
 /// Calls `each` with the time of every step after the warm-up.
 template <typename Each>
-static Status repeatSteps(Executor &executor, fb::ProgramKind kind, const MeasureOptions &options,
+static Status repeatSteps(Executor &executor, Measured what, const MeasureOptions &options,
                           Each each) {
   constexpr uint64_t fewest = 20;
   for (uint64_t i = 0; i < options.warmups; ++i)
-    if (Status status = executor.run(kind); !status)
+    if (Status status = runOnce(executor, what); !status)
       return status;
   Clock::time_point begin = Clock::now();
   auto enough = [&](uint64_t done) {
@@ -52,36 +75,40 @@ static Status repeatSteps(Executor &executor, fb::ProgramKind kind, const Measur
   };
   for (uint64_t done = 0; !enough(done); ++done) {
     Clock::time_point start = Clock::now();
-    if (Status status = executor.run(kind); !status)
+    if (Status status = runOnce(executor, what); !status)
       return status;
     each(millisecondsSince(start));
   }
   return Status::ok();
 }
 
-Expected<StepTimes> measureSteps(Executor &executor, fb::ProgramKind kind,
-                                 const MeasureOptions &options) {
+Expected<StepTimes> measureSteps(Executor &executor, Measured what, const MeasureOptions &options) {
   std::vector<double> times;
-  Status status = repeatSteps(executor, kind, options, [&](double time) { times.push_back(time); });
+  Status status = repeatSteps(executor, what, options, [&](double time) { times.push_back(time); });
   if (!status)
     return status.takeError();
   std::ranges::sort(times);
   return StepTimes{times.size(), times[times.size() / 2], times.front()};
 }
 
-Expected<std::vector<LaunchTime>> measureLaunches(Executor &executor, fb::ProgramKind kind,
+Expected<std::vector<LaunchTime>> measureLaunches(Executor &executor, Measured what,
                                                   const MeasureOptions &options) {
   uint64_t steps = options.warmups;
-  executor.setTiming(kind, Timing::On);
-  Status status = repeatSteps(executor, kind, options, [&](double) { ++steps; });
-  executor.setTiming(kind, Timing::Off);
+  std::vector<UpdatePart> parts = partsOf(executor, what);
+  for (const UpdatePart &part : parts)
+    executor.setTiming(part.kind, Timing::On);
+  Status status = repeatSteps(executor, what, options, [&](double) { ++steps; });
+  for (const UpdatePart &part : parts)
+    executor.setTiming(part.kind, Timing::Off);
   if (!status)
     return status.takeError();
-  std::vector<uint64_t> nanoseconds = executor.launchNanoseconds(kind);
-  std::vector<const fb::Launch *> launches = executor.launches(kind);
   std::vector<LaunchTime> times;
-  for (size_t i = 0; i < launches.size() && i < nanoseconds.size(); ++i)
-    times.push_back({launches[i], double(nanoseconds[i]) * 1e-6 / double(steps)});
+  for (const UpdatePart &part : parts) {
+    std::vector<uint64_t> nanoseconds = executor.launchNanoseconds(part.kind);
+    std::vector<const fb::Launch *> launches = executor.launches(part.kind);
+    for (size_t i = 0; i < launches.size() && i < nanoseconds.size(); ++i)
+      times.push_back({launches[i], double(nanoseconds[i]) * 1e-6 / double(steps)});
+  }
   return times;
 }
 

@@ -17,21 +17,28 @@ struct StepTimes {
   double median = 0, best = 0; ///< milliseconds
 };
 
+/// What is measured: a whole update of the weights, however many programs it takes, or one step of
+/// evaluation.
+enum class Measured { Update, Evaluation };
+
+/// Rows that it takes; 0 when a program is missing.
+uint64_t measuredRows(const Executor &executor, Measured what);
+
 /// Seeded parameters and a full batch of reproducible numbers; the learning rate is 0, so that many
 /// repeats of one batch stay finite.
-Status prepareMeasurement(Executor &executor, fb::ProgramKind kind);
+Status prepareMeasurement(Executor &executor, Measured what);
 
-/// Runs the program again and again; prepareMeasurement comes first.
-Expected<StepTimes> measureSteps(Executor &executor, fb::ProgramKind kind,
-                                 const MeasureOptions &options);
+/// Runs it again and again; prepareMeasurement comes first.
+Expected<StepTimes> measureSteps(Executor &executor, Measured what, const MeasureOptions &options);
 
-/// One launch of a program: milliseconds per step of all its tiles on all threads together.
+/// One launch of a program: milliseconds per step of all its tiles on all threads together, over
+/// all micro-batches.
 struct LaunchTime {
   const fb::Launch *launch = nullptr;
   double milliseconds = 0;
 };
 
-Expected<std::vector<LaunchTime>> measureLaunches(Executor &executor, fb::ProgramKind kind,
+Expected<std::vector<LaunchTime>> measureLaunches(Executor &executor, Measured what,
                                                   const MeasureOptions &options);
 
 /// The largest resident size of this process so far, in bytes; 0 where /proc does not say.

@@ -3,6 +3,7 @@
 
 #include "runtime/base/AtomicFile.h"
 #include "runtime/device/Checks.h"
+#include "runtime/exec/Update.h"
 
 namespace danaus {
 
@@ -46,13 +47,12 @@ Status writeRunRecord(const RunFolder &run, Executor &executor, const RunSummary
   content.summary = summary;
   content.epochs = epochs;
   content.layers = reportLayers(executor.phase());
-  content.environment = {
-      {"device", executor.device().description()},
-      {"threads", std::to_string(executor.threads())},
-      {"instruction set", executor.plan().isa()->str()},
-      {"planned memory", formatBytes(executor.plannedBytes())},
-      {"kernels per step", std::to_string(executor.launches(fb::ProgramKind::TrainStep).size())},
-      {"compiled by", executor.model().compiler()->str()}};
+  content.environment = {{"device", executor.device().description()},
+                         {"threads", std::to_string(executor.threads())},
+                         {"instruction set", executor.plan().isa()->str()},
+                         {"planned memory", formatBytes(executor.plannedBytes())},
+                         {"kernels per step", std::to_string(updateLaunches(executor))},
+                         {"compiled by", executor.model().compiler()->str()}};
   content.spec = executor.model().spec()->str();
   return writeReport(run, content);
 }

@@ -4,6 +4,7 @@
 
 #include "runtime/base/Checksum.h"
 #include "runtime/exec/Initialize.h"
+#include "runtime/exec/Update.h"
 #include "runtime/plan/Control.h"
 #include "runtime/train/Evaluate.h"
 #include "runtime/train/ModelData.h"
@@ -43,9 +44,9 @@ bool Trainer::finished() const {
 }
 
 Status Trainer::trainEpoch() {
-  feed->startEpoch(at.epoch, at.epochStep);
+  feed->startEpoch(at.epoch, at.epochStep * microBatches(file.model()));
   since = Clock::now();
-  while (at.epochStep < source->stepsPerEpoch() && !limitReached()) {
+  while (at.epochStep < stepsPerEpoch() && !limitReached()) {
     if (Status status = trainStep(); !status)
       return status;
     if (options.stopRequested())
@@ -58,13 +59,23 @@ Status Trainer::trainEpoch() {
   return endEpoch();
 }
 
+/// Updates in an epoch: the last may have fewer micro-batches.
+uint64_t Trainer::stepsPerEpoch() const {
+  uint64_t count = microBatches(file.model());
+  return (source->stepsPerEpoch() + count - 1) / count;
+}
+
 Status Trainer::trainStep() {
-  Expected<uint64_t> filled = feed->next();
-  if (!filled)
-    return filled.takeError();
-  uint64_t rows = *filled;
+  uint64_t first = at.epochStep * microBatches(file.model()), rows = 0;
+  uint64_t count = std::min(microBatches(file.model()), source->stepsPerEpoch() - first);
+  for (uint64_t i = 0; i < count; ++i)
+    rows += source->validRows(first + i);
   schedule->fillControl(at.step, rows, executor.control());
-  if (Status status = executor.run(fb::ProgramKind::TrainStep); !status)
+  auto fill = [&](uint64_t) {
+    Expected<uint64_t> filled = feed->next();
+    return filled ? Status::ok() : Status(filled.takeError());
+  };
+  if (Status status = runUpdate(executor, count, fill); !status)
     return status;
 
   // The kernels made no update when the loss is not finite.
@@ -83,11 +94,11 @@ Status Trainer::trainStep() {
     if (Status status = log->step(row); !status)
       return status;
   }
-  uint64_t left = (training.epochs() - at.epoch) * source->stepsPerEpoch() - at.epochStep;
+  uint64_t left = (training.epochs() - at.epoch) * stepsPerEpoch() - at.epochStep;
   if (training.max_steps())
     left = std::min(left, training.max_steps() - at.step);
   observer.onStep(
-      {at.epoch + 1, training.epochs(), at.epochStep, source->stepsPerEpoch(), left, rows, loss});
+      {at.epoch + 1, training.epochs(), at.epochStep, stepsPerEpoch(), left, rows, loss});
   return Status::ok();
 }
 
@@ -105,6 +116,7 @@ Status Trainer::endEpoch() {
 
   bool best = true; // without validation images the latest weights are the best we know
   if (validation) {
+    AveragesInPlace averages(executor);
     Expected<Evaluation> result = evaluate(executor, *validation);
     if (!result)
       return result.takeError();
@@ -180,7 +192,7 @@ Status Trainer::begin() {
 }
 
 Status Trainer::makeSources() {
-  uint64_t batch = executor.batch(fb::ProgramKind::TrainStep);
+  uint64_t batch = microBatchRows(executor);
   uint64_t evalBatch = executor.batch(fb::ProgramKind::EvalStep);
   if (!batch || !evalBatch)
     return Error(ExitCode::CheckpointInvalid,
@@ -209,7 +221,7 @@ Status Trainer::makeSources() {
     return made.takeError();
   feed = std::move(*made);
   schedule.emplace(*file.model().schedule(), *file.model().optimizer(), training.epochs(),
-                   source->stepsPerEpoch());
+                   stepsPerEpoch());
   return Status::ok();
 }
 
@@ -226,6 +238,7 @@ Status Trainer::initialize() {
     if (Status status = readParameters(executor, *weights); !status)
       return status.takeError().during("reading train.init");
   }
+  startAverages(executor);
   return writeRunStart(run, file);
 }
 
@@ -265,7 +278,9 @@ Status Trainer::save(const std::string &slot) {
              {"rows", rowCount},
              {"epoch_seconds", seconds},
              {"seconds", finishedSeconds}};
-  std::vector<TensorRef> model = parameterTensors(executor), state = stateTensors(executor);
+  std::vector<TensorRef> model =
+      slot == "best" ? judgedTensors(executor) : parameterTensors(executor);
+  std::vector<TensorRef> state = stateTensors(executor);
   return store.save(slot, {at, model, state});
 }
 

@@ -61,6 +61,7 @@ private:
   Status resume();
   bool limitReached() const;
   bool finished() const;
+  uint64_t stepsPerEpoch() const;
   Status trainEpoch();
   Status trainStep();
   Status endEpoch();

@@ -12,6 +12,8 @@ static std::vector<uint64_t> shapeOf(const fb::Parameter &parameter) {
 
 static std::string stateName(const Executor &executor, size_t index, size_t slot) {
   std::string name = executor.parameterInfo(index).name()->str();
+  if (executor.model().training()->ema() > 0 && slot + 1 == executor.stateCount())
+    return name + ".ema";
   if (executor.model().optimizer()->kind() == fb::OptimizerKind::Sgd)
     return name + ".momentum_buffer";
   return name + (slot == 0 ? ".exp_avg" : ".exp_avg_sq");
@@ -33,6 +35,27 @@ std::vector<TensorRef> stateTensors(Executor &executor) {
       tensors.push_back({stateName(executor, i, slot), shapeOf(executor.parameterInfo(i)),
                          executor.state(i, slot).data()});
   return tensors;
+}
+
+std::vector<TensorRef> judgedTensors(Executor &executor) {
+  std::vector<TensorRef> tensors = parameterTensors(executor);
+  for (size_t i = 0; i < tensors.size(); ++i)
+    if (std::span<float> average = executor.average(i); !average.empty())
+      tensors[i].data = average.data();
+  return tensors;
+}
+
+void startAverages(Executor &executor) {
+  for (size_t i = 0; i < executor.parameterCount(); ++i)
+    if (std::span<float> average = executor.average(i); !average.empty())
+      std::ranges::copy(executor.parameter(i), average.begin());
+}
+
+void AveragesInPlace::exchange() {
+  executor.device().parallelFor(executor.parameterCount(), [&](uint64_t i) {
+    if (std::span<float> average = executor.average(i); !average.empty())
+      std::ranges::swap_ranges(executor.parameter(i), average);
+  });
 }
 
 Status readParameters(Executor &executor, const SafetensorsFile &file) {

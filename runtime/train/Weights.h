@@ -1,6 +1,7 @@
 // Parameters and optimizer state of an executor as named tensors, for checkpoints and weight files.
 // Names are the contract with other frameworks: parameters as in the model table, state as
-// "<parameter>.exp_avg", "<parameter>.exp_avg_sq" (adam, adamw) or "<parameter>.momentum_buffer".
+// "<parameter>.exp_avg", "<parameter>.exp_avg_sq" (adam, adamw) or "<parameter>.momentum_buffer",
+// and with train.ema "<parameter>.ema", the moving average of the parameter.
 #pragma once
 
 #include "runtime/exec/Executor.h"
@@ -11,6 +12,27 @@ namespace danaus {
 /// Views of the arena: valid as long as the executor.
 std::vector<TensorRef> parameterTensors(Executor &executor);
 std::vector<TensorRef> stateTensors(Executor &executor);
+
+/// The parameters that a model is judged by, under their own names: the moving averages, or where
+/// there are none the parameters themselves.
+std::vector<TensorRef> judgedTensors(Executor &executor);
+
+/// The moving averages begin as the parameters.
+void startAverages(Executor &executor);
+
+/// While it lives, the parameters of the executor are the moving averages, and the averages hold
+/// the parameters; nothing happens where there are none. No update may run meanwhile.
+class AveragesInPlace {
+public:
+  explicit AveragesInPlace(Executor &executor) : executor(executor) { exchange(); }
+  ~AveragesInPlace() { exchange(); }
+  AveragesInPlace(const AveragesInPlace &) = delete;
+  AveragesInPlace &operator=(const AveragesInPlace &) = delete;
+
+private:
+  void exchange();
+  Executor &executor;
+};
 
 /// Overwrites all parameters (all state) from a file that must hold exactly these tensors; else
 /// CheckpointInvalid with a table of the differences, and nothing is overwritten.

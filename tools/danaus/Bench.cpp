@@ -11,9 +11,7 @@ struct BenchArguments : ModelArguments {
   bool forward = false, perKernel = false, json = false;
   uint64_t batch = 0;
   MeasureOptions measure;
-  fb::ProgramKind kind() const {
-    return forward ? fb::ProgramKind::EvalStep : fb::ProgramKind::TrainStep;
-  }
+  Measured what() const { return forward ? Measured::Evaluation : Measured::Update; }
 };
 } // namespace
 
@@ -21,7 +19,8 @@ static Expected<CommandLine::Outcome> parse(const Arguments &words, BenchArgumen
   CommandLine line(
       "bench",
       "Measures a compiled step on made-up data: a warm-up, then at least 3 seconds or\n"
-      "N repeats. The time of a step is the median.",
+      "N repeats. The time of a step is the median. A training step is a whole update, with\n"
+      "train.accumulate all of its micro-batches.",
       {"danaus bench models/mnist_mlp.yaml --threads 2",
        "danaus bench models/mnist_mlp.yaml --forward --batch 1000 --json",
        "danaus bench mlp.dnb --per-kernel"});
@@ -60,7 +59,7 @@ static void printLaunches(Executor &executor, const std::vector<LaunchTime> &tim
 
 static void printTimes(const BenchArguments &arguments, Executor &executor, const StepTimes &times,
                        double compileMilliseconds) {
-  uint64_t batch = executor.batch(arguments.kind());
+  uint64_t batch = measuredRows(executor, arguments.what());
   double imagesPerSecond = times.median > 0 ? double(batch) / times.median * 1e3 : 0;
   uint64_t peak = peakResidentBytes();
   if (arguments.json) {
@@ -87,15 +86,15 @@ static Status bench(const BenchArguments &arguments, const CompiledModel &model)
   if (!opened)
     return opened.takeError();
   Executor &executor = **opened;
-  if (Status status = prepareMeasurement(executor, arguments.kind()); !status)
+  if (Status status = prepareMeasurement(executor, arguments.what()); !status)
     return status;
-  Expected<StepTimes> times = measureSteps(executor, arguments.kind(), arguments.measure);
+  Expected<StepTimes> times = measureSteps(executor, arguments.what(), arguments.measure);
   if (!times)
     return times.takeError();
   printTimes(arguments, executor, *times, model.milliseconds);
   if (!arguments.perKernel || arguments.json)
     return Status::ok();
-  auto launches = measureLaunches(executor, arguments.kind(), arguments.measure);
+  auto launches = measureLaunches(executor, arguments.what(), arguments.measure);
   if (!launches)
     return launches.takeError();
   printLaunches(executor, *launches);

@@ -1,6 +1,7 @@
 // See TrainPrinter.h.
 #include "tools/danaus/TrainPrinter.h"
 
+#include "runtime/exec/Update.h"
 #include "tools/danaus/Text.h"
 
 #include <cmath>
@@ -24,7 +25,7 @@ void TrainPrinter::printHeader(Executor &executor) {
   std::printf("%s   %s params (%s)   %s, %u thread%s   %zu kernels/step\n", model.name()->c_str(),
               thousands(model.params()).c_str(), comparedWithDense(model).c_str(),
               std::string(executor.device().kind()).c_str(), threads, threads == 1 ? "" : "s",
-              executor.launches(fb::ProgramKind::TrainStep).size());
+              size_t(updateLaunches(executor)));
   if (!model.data()->validation())
     std::puts("no validation images (data.validation=0): best is the last epoch");
   std::printf("%5s %12s %10s %9s %8s %7s %10s\n", "epoch", "train loss", "val loss", "val acc",

@@ -35,3 +35,19 @@ LogicalResult AdamStepOp::verify() {
                       {getGradient(), getM(), getV(), getNewParameter(), getNewM(), getNewV()},
                       getMaxNorm());
 }
+
+LogicalResult EmaStepOp::verify() {
+  // ema_step_c1
+  double decay = getDecay().convertToDouble();
+  if (!(decay > 0 && decay < 1))
+    return emitOpError() << "decay must be between 0 and 1, got " << decay;
+  // ema_step_c2
+  auto parameter = dyn_cast<OpResult>(getParameter());
+  if (!parameter || !isa<SgdStepOp, AdamStepOp>(parameter.getOwner()) ||
+      parameter.getResultNumber() != 0)
+    return emitOpError("averages something else than the new parameter of an update");
+  for (Operation *user : getParameter().getUsers())
+    if (isa<EmaStepOp>(user) && user != *this)
+      return emitOpError("is the second average of one parameter");
+  return success();
+}

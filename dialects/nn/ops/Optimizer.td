@@ -16,6 +16,17 @@ def NN_SquareNormOp : NN_Op<"square_norm"> {
   let assemblyFormat = "$gradients attr-dict `:` type($gradients) `->` type($result)";
 }
 
+def NN_AccumulateOp : NN_Op<"accumulate", [AllTypesMatch<["sum", "term", "result"]>]> {
+  let summary = "one more term of a sum over the micro-batches of an update";
+  let description = [{
+    result = sum + term; only the term where control[FirstMicroBatch] is 1, whatever the sum holds.
+    The result takes the place of the sum in memory.
+  }];
+  let arguments = (ins NN_Tensor:$sum, NN_Tensor:$term, NN_Tensor:$control);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$sum `,` $term `,` $control attr-dict `:` type($sum) `,` type($control)";
+}
+
 class NN_UpdateOp<string mnemonic, dag stateArgs, dag attributes, dag stateResults> : NN_Op<mnemonic> {
   let description = [{
     (C1) parameter, gradient, state and results have equal shapes. (C2) max_norm is positive where given:
@@ -37,6 +48,18 @@ def NN_AdamStepOp : NN_UpdateOp<"adam_step", (ins NN_Tensor:$m, NN_Tensor:$v),
     (ins F64Attr:$beta1, F64Attr:$beta2, F64Attr:$epsilon, F64Attr:$weight_decay, UnitAttr:$decoupled),
     (outs NN_Tensor:$new_m, NN_Tensor:$new_v)> {
   let summary = "Adam (Kingma and Ba, 2015); `decoupled` decay makes it AdamW (Loshchilov and Hutter, 2019)";
+}
+
+def NN_EmaStepOp : NN_Op<"ema_step", [AllTypesMatch<["average", "parameter", "result"]>]> {
+  let summary = "an exponential moving average of a parameter: decay average + (1 - decay) parameter";
+  let description = [{
+    `parameter` is the new one, of the same update; as that, the average stays where metrics[Loss] is NaN or Inf.
+    (C1) 0 < decay < 1. (C2) the parameter is the first result of an update that nothing else averages.
+  }];
+  let arguments = (ins NN_Tensor:$average, NN_Tensor:$parameter, NN_Tensor:$metrics, F64Attr:$decay);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$average `,` $parameter `,` $metrics `decay` $decay attr-dict `:` type($average) `,` type($metrics)";
+  let hasVerifier = 1;
 }
 
 #endif

@@ -51,9 +51,11 @@ data: {name: mnist, dir: ../images, shuffle: false, validation: 100, normalize: 
 train:
   epochs: 2
   max_steps: 1099511627776
-  batch_size: 1
+  batch_size: 6
+  accumulate: 3
   loss: {cross_entropy: {label_smoothing: 1e-1}}
   clip_grad_norm: 1
+  ema: 0.9999
   init: sub/../init.safetensors
   dtype: f32
 optimizer: {type: adamw, lr: 5.0e-4, betas: [0.8, 0.98], eps: 1.0e-7, weight_decay: 0.05}
@@ -83,7 +85,10 @@ TEST(GoodSpecs, EveryKeyArrives) {
   EXPECT_EQ(spec.data.deviation, std::vector<double>{1.0});
   EXPECT_EQ(spec.train.epochs.value, 2);
   EXPECT_EQ(spec.train.maxSteps.value, int64_t(1) << 40);
-  EXPECT_EQ(spec.train.batchSize.value, 1);
+  EXPECT_EQ(spec.train.batchSize.value, 6);
+  EXPECT_EQ(spec.train.accumulate.value, 3);
+  EXPECT_EQ(spec.train.microBatch(), 2);
+  EXPECT_EQ(spec.train.ema, 0.9999);
   EXPECT_EQ(spec.train.labelSmoothing, 0.1);
   EXPECT_EQ(spec.train.clipGradNorm, 1.0);
   EXPECT_EQ(spec.train.init.value, "/specs/init.safetensors");
@@ -223,8 +228,10 @@ train:
   epochs: 10
   max_steps: 0
   batch_size: 128
+  accumulate: 1
   loss: {cross_entropy: {label_smoothing: 0.0}}
   clip_grad_norm: 0.0
+  ema: 0.0
   dtype: f32
 optimizer: {type: adam, lr: 0.001, betas: [0.9, 0.999], eps: 1.0e-8, weight_decay: 0.0}
 scheduler: {type: constant}

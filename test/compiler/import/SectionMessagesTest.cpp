@@ -73,6 +73,24 @@ train: {epochs: 0}
 train: {batch_size: -128}
                     ^
 )~"},
+    {"AccumulateZero", 7, "train: {accumulate: 0}",
+     R"~(bad.yaml:7:21: error: train.accumulate: 0 is out of range: expected an integer from 1 to 1048576
+train: {accumulate: 0}
+                    ^
+)~"},
+    {"AccumulateDoesNotDivide", 7, "train: {batch_size: 100, accumulate: 3}",
+     R"~(bad.yaml:7:38: error: train: accumulate: 3 parts do not divide a batch_size of 100; all parts of an update have equally many samples
+train: {batch_size: 100, accumulate: 3}
+                                     ^
+bad.yaml:7:21: note: batch_size is written here
+train: {batch_size: 100, accumulate: 3}
+                    ^
+)~"},
+    {"EmaOne", 7, "train: {ema: 1.0}",
+     R"~(bad.yaml:7:14: error: train.ema: 1.0 is out of range: expected a number of at least 0.0 and below 1.0
+train: {ema: 1.0}
+             ^
+)~"},
     {"LossUnknown", 7, "train: {loss: mse}",
      R"~(bad.yaml:7:15: error: train.loss: unknown loss 'mse'; known here: cross_entropy
 train: {loss: mse}

@@ -1,23 +1,9 @@
 // Machine code against the reference interpreter: random small models, the whole training and
 // evaluation step, every instruction set of this machine, one and two threads.
-#include "compiler/Compiler.h"
-#include "compiler/import/ImportModel.h"
-#include "compiler/import/ReadSpec.h"
-#include "compiler/target/cpu/Isa.h"
-#include "runtime/exec/Executor.h"
-#include "runtime/plan/Control.h"
-#include "test/lib/reference/Testing.h"
-
-#include "mlir/IR/Diagnostics.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/SourceMgr.h"
-
-#include <bit>
-#include <filesystem>
-#include <gtest/gtest.h>
+#include "test/compiler/target/StepTesting.h"
 
 using namespace danaus;
-using reference::Tensor;
+using namespace danaus::test;
 
 namespace {
 
@@ -44,7 +30,8 @@ public:
            layers + (structure.empty() ? "" : "structure:\n" + structure) +
            "data: {name: fashion_mnist}\ntrain: {batch_size: " + std::to_string(batch) +
            ", loss: {cross_entropy: {label_smoothing: " + choice({"0.0", "0.1"}) + "}}" +
-           (random() % 2 ? ", clip_grad_norm: 0.5" : "") + "}\noptimizer: " +
+           (random() % 2 ? ", clip_grad_norm: 0.5" : "") + (random() % 3 ? "" : ", ema: 0.9") +
+           "}\noptimizer: " +
            choice({"{type: sgd, lr: 0.1}",
                    "{type: sgd, lr: 0.1, momentum: 0.9, weight_decay: 0.01}",
                    "{type: adam, lr: 0.01}", "{type: adam, lr: 0.01, weight_decay: 0.1}",
@@ -139,174 +126,10 @@ private:
   std::mt19937 random;
 };
 
-std::vector<std::string> instructionSets() {
-  std::vector<std::string> names{"baseline"};
-  if (cpu::hostIsa().name != "baseline")
-    names.push_back("avx2");
-  if (cpu::hostIsa().name == "avx512")
-    names.push_back("avx512");
-  return names;
-}
-
-/// A compiled spec: the step functions in IR, and what they need as arguments.
-struct Model {
-  mlir::MLIRContext context;
-  llvm::SourceMgr sources;
-  spec::Spec spec;
-  mlir::OwningOpRef<mlir::ModuleOp> imported, steps;
-
-  explicit Model(const std::string &text) {
-    context.disableMultithreading();
-    quiet.emplace(&context, [](mlir::Diagnostic &diagnostic) {
-      if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error)
-        ADD_FAILURE() << diagnostic.str();
-      return mlir::success();
-    });
-    sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(text, "random.yaml"), {});
-    auto read = spec::readSpec(sources, {}, &context);
-    if (failed(read))
-      return;
-    spec = *read;
-    imported = importModel(spec, &context);
-    steps = imported->clone();
-    if (failed(runPhases(*steps, Stage::Gradient, {})))
-      steps = nullptr;
-  }
-
-  mlir::func::FuncOp step(llvm::StringRef name) {
-    return steps->lookupSymbol<mlir::func::FuncOp>(name);
-  }
-
-private:
-  std::optional<mlir::ScopedDiagnosticHandler> quiet;
-};
-
-/// Arguments of @train_step: input, labels, control, parameters, states (per parameter, slot by
-/// slot).
-std::vector<Tensor> randomStepArguments(Model &model, unsigned seed) {
-  std::mt19937 random(seed);
-  auto train = model.step("train_step");
-  std::vector<Tensor> arguments;
-  int64_t classes = nn::shapeOf(model.step("eval_step").front().getTerminator()->getOperand(1))[1];
-  for (auto argument : train.getArguments()) {
-    auto shape = nn::shapeOf(argument);
-    auto role =
-        train.getArgAttrOfType<mlir::StringAttr>(argument.getArgNumber(), nn::RoleAttr).getValue();
-    Tensor tensor = reference::randomTensor(shape, random);
-    int64_t valid = std::max<int64_t>(1, shape.empty() ? 1 : shape[0] - shape[0] / 5);
-    if (role == "label")
-      for (int64_t i = 0; i < tensor.size(); ++i)
-        tensor.data[i] = i < valid ? double(random() % classes) : -1;
-    if (role == "control") {
-      tensor = Tensor(shape);
-      int64_t batch = nn::shapeOf(train.getArgument(1))[0];
-      tensor.data[control::LearningRate] = 0.01;
-      tensor.data[control::InverseCount] = 1.0 / std::max<int64_t>(1, batch - batch / 5);
-      tensor.data[control::Correction1] = 1.5;
-      tensor.data[control::Correction2] = 1.25;
-      tensor.data[control::FirstUpdate] = seed % 2;
-      // Integers in the bits of floats; ordinary numbers, so that no conversion changes them.
-      tensor.data[control::RandomKey0] = std::bit_cast<float>(0x3F801234u + seed);
-      tensor.data[control::RandomKey1] = std::bit_cast<float>(0x3F845678u);
-      tensor.data[control::RandomStep] = std::bit_cast<float>(0x3F800007u);
-      tensor.data[control::FirstSample] = std::bit_cast<float>(0x3F800000u + seed % 3);
-    }
-    if (role == "state" || role == "parameter")
-      for (double &value : tensor.data)
-        value = role == "state" ? std::fabs(value) * 0.1 : value * 0.3;
-    for (double &value : tensor.data)
-      value = float(value);
-    arguments.push_back(tensor);
-  }
-  return arguments;
-}
-
-void copyTo(std::span<float> to, const Tensor &from) {
-  std::copy(from.data.begin(), from.data.end(), to.begin());
-}
-
-void setArguments(Executor &executor, const std::vector<Tensor> &arguments) {
-  copyTo(executor.input(), arguments[0]);
-  std::copy(arguments[1].data.begin(), arguments[1].data.end(), executor.label().begin());
-  copyTo(executor.control(), arguments[2]);
-  size_t count = executor.parameterCount(), states = executor.stateCount();
-  for (size_t i = 0; i < count; ++i) {
-    copyTo(executor.parameter(i), arguments[3 + i]);
-    for (size_t s = 0; s < states; ++s)
-      copyTo(executor.state(i, s), arguments[3 + count + i * states + s]);
-  }
-}
-
-/// Everything that a training step writes, in the order of @train_step's results.
-std::vector<std::vector<float>> resultsOf(Executor &executor) {
-  std::vector<std::vector<float>> results;
-  auto add = [&](auto span) { results.emplace_back(span.begin(), span.end()); };
-  for (size_t i = 0; i < executor.parameterCount(); ++i)
-    add(executor.parameter(i));
-  for (size_t i = 0; i < executor.parameterCount(); ++i)
-    for (size_t s = 0; s < executor.stateCount(); ++s)
-      add(executor.state(i, s));
-  add(executor.metrics());
-  return results;
-}
-
-/// The largest error relative to the largest element; infinite for NaN.
-double errorOf(std::span<const float> got, const Tensor &wanted) {
-  double scale = 1e-3, error = 0;
-  for (double value : wanted.data)
-    scale = std::max(scale, std::fabs(value));
-  for (size_t i = 0; i < wanted.data.size(); ++i)
-    if (!(std::fabs(got[i] - wanted.data[i]) <= error))
-      error = std::isnan(got[i] - wanted.data[i]) ? INFINITY : std::fabs(got[i] - wanted.data[i]);
-  return error / scale;
-}
-
-class Folder {
-public:
-  Folder() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "danaus-kernel-XXXXXX").string();
-    path = mkdtemp(pattern.data());
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::filesystem::path path;
-};
-
-/// A compiled model on a device with `threads` threads.
-struct Loaded {
-  std::unique_ptr<Device> device;
-  std::unique_ptr<ModelFile> file;
-  std::unique_ptr<Executor> executor;
-
-  Loaded(const std::string &path, unsigned threads) {
-    auto opened = ModelFile::open(path);
-    auto made = builtinDevices().create("cpu", {threads});
-    if (!opened || !made) {
-      ADD_FAILURE() << (opened ? made.error().message() : opened.error().message());
-      return;
-    }
-    device = std::move(*made);
-    file = std::make_unique<ModelFile>(std::move(*opened));
-    auto loaded = Executor::open(*file, *device);
-    if (!loaded)
-      ADD_FAILURE() << loaded.error().message();
-    else
-      executor = std::move(*loaded);
-  }
-};
-
-std::string compiled(Model &model, const Folder &folder, const std::string &isa) {
-  std::string path = folder.path / (isa + ".dnb");
-  mlir::OwningOpRef<mlir::ModuleOp> copy = model.imported->clone();
-  Status status = compileToFile(model.spec, *copy, {CpuTarget{isa}}, path);
-  EXPECT_TRUE(bool(status)) << (status ? "" : status.error().message());
-  return path;
-}
-
 /// Both steps of the spec's model on every instruction set and two numbers of threads.
 void expectStepsAgree(const std::string &text, unsigned seed) {
   SCOPED_TRACE(text);
-  Model model(text);
+  Model model(text, GetParam() % 3 == 0 ? Labels::Mixed : Labels::Plain);
   ASSERT_TRUE(model.steps);
   auto arguments = randomStepArguments(model, seed);
   auto wanted = reference::interpret(model.step("train_step"), arguments);
@@ -322,6 +145,7 @@ void expectStepsAgree(const std::string &text, unsigned seed) {
     for (unsigned threads : {1u, 2u, 1u}) {
       Loaded loaded(path, threads);
       ASSERT_TRUE(loaded.executor);
+      EXPECT_EQ(loaded.executor->mixWeight().empty(), GetParam() % 3 != 0);
       setArguments(*loaded.executor, arguments);
       ASSERT_TRUE(bool(loaded.executor->run(fb::ProgramKind::EvalStep)));
       EXPECT_LE(errorOf(loaded.executor->metrics(), (*wantedEval)[0]), 1e-4);

@@ -23,3 +23,8 @@ module attributes {nn.optimizer = {kind = "sgd"}} {
     return %loss, %hit, %x : tensor<4xf32>, tensor<4xf32>, tensor<4x8xf32>
   }
 }
+
+// -----
+
+// expected-error @+1 {{needs @forward(input, labels, control, mix_labels, mix_weight, parameters...) -> (loss, correct, logits)}}
+module attributes {nn.optimizer = {kind = "sgd"}, nn.mixes} {}

@@ -275,6 +275,26 @@ TEST_F(Gradient, CrossEntropyOfTheMeanOverValidRows) {
   }
 }
 
+TEST_F(Gradient, CrossEntropyOfMixedLabels) {
+  OwningOpRef<ModuleOp> module = parse(
+      context, "func.func @f(%z: tensor<4x5xf32>, %y: tensor<4xi32>, %c: tensor<16xf32>, "
+               "%m: tensor<4xi32>, %w: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {\n"
+               "  %loss, %correct = nn.cross_entropy_loss %z, %y, %c mix %m, %w : tensor<4xi32>, "
+               "tensor<4xf32> smoothing 0.1 : tensor<4x5xf32>, tensor<4xi32>, tensor<16xf32> -> "
+               "tensor<4xf32>, tensor<4xf32>\n  return %loss, %correct : tensor<4xf32>, "
+               "tensor<4xf32>\n}");
+  ASSERT_TRUE(module);
+  auto function = *module->getOps<func::FuncOp>().begin();
+  Tensor control({control::Count});
+  control.data[control::InverseCount] = 1.0 / 3;
+  SmallVector<Tensor> arguments{randomTensor({4, 5}, random), Tensor({4}, {2, -1, 0, 4}), control,
+                                Tensor({4}, {1, 1, 0, 3}), Tensor({4}, {0.25, 0.5, 0.75, 1})};
+  Tensor mean({4}, std::vector<double>(4, 1.0 / 3)), none({4});
+  auto error = test::gradientError(function, function, {0}, arguments, {mean, none});
+  ASSERT_TRUE(succeeded(error));
+  EXPECT_LE(*error, Tolerance);
+}
+
 TEST_F(Gradient, EveryDifferentiableOperationIsCheckedHere) {
   const llvm::StringSet<> checked = {
       "nn.add",        "nn.relu",      "nn.gelu",        "nn.gelu_tanh", "nn.reshape",

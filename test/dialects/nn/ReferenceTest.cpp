@@ -91,6 +91,17 @@ TEST_F(Reference, AdamDecayIsCoupledOrDecoupled) {
   EXPECT_DOUBLE_EQ(parameter, 2 * (1 - 0.1 * 0.25) - 0.1 * 10 * m / (std::sqrt(v) * 10 + 0.125));
 }
 
+TEST_F(Reference, EmaAveragesTheNewParameterOfAnUpdateThatHappened) {
+  for (double loss : {1.0, double(NAN)}) {
+    step("%n = nn.sgd_step %p, %g, %c, %m {momentum = 0.0, weight_decay = 0.0} : (tensor<f32>, "
+         "tensor<f32>, tensor<16xf32>, tensor<16xf32>) -> tensor<f32>\n"
+         "%0 = nn.ema_step %s, %n, %m decay 0.75 : tensor<f32>, tensor<16xf32>",
+         loss);
+    double updated = 2 - 0.1 * 0.5;
+    EXPECT_DOUBLE_EQ(parameter, loss == 1 ? 0.75 * 0.25 + 0.25 * updated : 0.25);
+  }
+}
+
 TEST_F(Reference, CrossEntropyAndMetrics) {
   // Equal logits over 4 classes: the loss is log 4 with any smoothing; the first index is the
   // largest.
@@ -116,6 +127,27 @@ TEST_F(Reference, CrossEntropyAndMetrics) {
   EXPECT_EQ(metrics.data[metrics::GradNorm], 5);
 }
 
+TEST_F(Reference, CrossEntropyOfMixedLabelsIsLinearInTheTarget) {
+  auto loss = [&](double label, double second, double weight) {
+    auto results =
+        run("func.func @f(%z: tensor<1x3xf32>, %y: tensor<1xi32>, %c: tensor<16xf32>, "
+            "%m: tensor<1xi32>, %w: tensor<1xf32>) -> (tensor<1xf32>, tensor<1xf32>) {\n"
+            "  %l, %h = nn.cross_entropy_loss %z, %y, %c mix %m, %w : tensor<1xi32>, tensor<1xf32> "
+            "smoothing 0.25 : tensor<1x3xf32>, tensor<1xi32>, tensor<16xf32> -> tensor<1xf32>, "
+            "tensor<1xf32>\n  return %l, %h : tensor<1xf32>, tensor<1xf32>\n}",
+            {Tensor({1, 3}, {1, 2, 4}), Tensor({1}, {label}), Tensor({control::Count}),
+             Tensor({1}, {second}), Tensor({1}, {weight})});
+    EXPECT_TRUE(succeeded(results)) << diagnostics;
+    EXPECT_EQ((*results)[1].data[0], label == 2); // the hit is the first label's
+    return (*results)[0].data[0];
+  };
+  double first = loss(0, 0, 1), second = loss(2, 2, 1);
+  EXPECT_NEAR(loss(0, 2, 0.7), 0.7 * first + 0.3 * second, 1e-12);
+  EXPECT_NEAR(loss(0, 2, 1), first, 1e-12);
+  EXPECT_NEAR(loss(0, 2, 0), second, 1e-12);
+  EXPECT_EQ(loss(-1, 2, 0.7), 0);
+}
+
 TEST_F(Reference, SquareNormIsSpreadAsItLikes) {
   auto results =
       run("func.func @f(%a: tensor<2xf32>, %b: tensor<1xf32>) -> tensor<4xf32> {\n"
@@ -127,6 +159,21 @@ TEST_F(Reference, SquareNormIsSpreadAsItLikes) {
   for (double value : (*results)[0].data)
     sum += value;
   EXPECT_EQ(sum, 14);
+}
+
+TEST_F(Reference, AccumulateStartsWithTheFirstMicroBatch) {
+  for (double first : {0, 1}) {
+    Tensor control({control::Count});
+    control.data[control::FirstMicroBatch] = first;
+    auto results = run("func.func @f(%s: tensor<2xf32>, %t: tensor<2xf32>, %c: tensor<16xf32>) -> "
+                       "tensor<2xf32> {\n"
+                       "  %0 = nn.accumulate %s, %t, %c : tensor<2xf32>, tensor<16xf32>\n"
+                       "  return %0 : tensor<2xf32>\n}",
+                       {Tensor({2}, {first ? NAN : 1, 2}), Tensor({2}, {10, 20}), control});
+    ASSERT_TRUE(succeeded(results)) << diagnostics;
+    EXPECT_EQ((*results)[0].data,
+              first ? (std::vector<double>{10, 20}) : (std::vector<double>{11, 22}));
+  }
 }
 
 TEST_F(Reference, MonarchByHand) {
@@ -200,8 +247,10 @@ TEST_F(Reference, EveryOperationHasAnEvaluator) {
                                    "nn.cross_entropy_backward",
                                    "nn.batch_metrics",
                                    "nn.square_norm",
+                                   "nn.accumulate",
                                    "nn.sgd_step",
-                                   "nn.adam_step"};
+                                   "nn.adam_step",
+                                   "nn.ema_step"};
   for (RegisteredOperationName name : context.getRegisteredOperations())
     if (name.getDialectNamespace() == "nn")
       EXPECT_TRUE(known.contains(name.getStringRef())) << name.getStringRef().str();

@@ -218,6 +218,30 @@ func.func @cross_entropy_backward_c2(%z: tensor<4x3xf32>, %y: tensor<4xi32>, %c:
 
 // -----
 
+func.func @cross_entropy_loss_c3(%z: tensor<4x3xf32>, %y: tensor<4xi32>, %c: tensor<16xf32>, %m: tensor<4xi32>, %w: tensor<3xf32>) {
+  // expected-error @+1 {{mix_labels and mix_weight must be (rows) = 4, got 3}}
+  %l, %h = nn.cross_entropy_loss %z, %y, %c mix %m, %w : tensor<4xi32>, tensor<3xf32> smoothing 0.0 : tensor<4x3xf32>, tensor<4xi32>, tensor<16xf32> -> tensor<4xf32>, tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @cross_entropy_loss_c3_one(%z: tensor<4x3xf32>, %y: tensor<4xi32>, %c: tensor<16xf32>, %m: tensor<4xi32>) {
+  // expected-error @+1 {{has only one of mix_labels and mix_weight}}
+  %l, %h = "nn.cross_entropy_loss"(%z, %y, %c, %m) <{label_smoothing = 0.0 : f64, operandSegmentSizes = array<i32: 1, 1, 1, 1, 0>}> : (tensor<4x3xf32>, tensor<4xi32>, tensor<16xf32>, tensor<4xi32>) -> (tensor<4xf32>, tensor<4xf32>)
+  return
+}
+
+// -----
+
+func.func @cross_entropy_backward_c3(%z: tensor<4x3xf32>, %y: tensor<4xi32>, %c: tensor<16xf32>, %m: tensor<5xi32>, %w: tensor<4xf32>) {
+  // expected-error @+1 {{mix_labels and mix_weight must be (rows) = 4, got 5}}
+  %0 = nn.cross_entropy_backward %z, %y, %c mix %m, %w : tensor<5xi32>, tensor<4xf32> smoothing 0.0 : tensor<4x3xf32>, tensor<4xi32>, tensor<16xf32>
+  return
+}
+
+// -----
+
 func.func @batch_metrics_c1(%l: tensor<4x1xf32>, %h: tensor<4x1xf32>, %c: tensor<16xf32>) {
   // expected-error @+1 {{loss 4x1 and correct 4x1 must be (rows)}}
   %0 = nn.batch_metrics %l, %h, %c : tensor<4x1xf32>, tensor<16xf32> -> tensor<16xf32>
@@ -341,5 +365,32 @@ func.func @monarch_linear_c3(%x: tensor<2x7xf32>, %a: tensor<3x2x3xf32>, %b: ten
 func.func @monarch_linear_c4(%x: tensor<2x7xf32>, %a: tensor<3x2x3xf32>, %b: tensor<3x4x2xf32>, %c: tensor<12xf32>) {
   // expected-error @+1 {{bias 12 must be (out) = 11}}
   %0 = nn.monarch_linear %x, %a, %b bias %c : tensor<12xf32> : tensor<2x7xf32>, tensor<3x2x3xf32>, tensor<3x4x2xf32> -> tensor<2x11xf32>
+  return
+}
+
+// -----
+
+func.func @ema_step_c1(%a: tensor<3xf32>, %g: tensor<3xf32>, %c: tensor<16xf32>) {
+  %p = nn.sgd_step %a, %g, %c, %c {momentum = 0.0, weight_decay = 0.0} : (tensor<3xf32>, tensor<3xf32>, tensor<16xf32>, tensor<16xf32>) -> tensor<3xf32>
+  // expected-error @+1 {{decay must be between 0 and 1, got 1.0}}
+  %0 = nn.ema_step %a, %p, %c decay 1.0 : tensor<3xf32>, tensor<16xf32>
+  return
+}
+
+// -----
+
+func.func @ema_step_c2(%a: tensor<3xf32>, %c: tensor<16xf32>) {
+  // expected-error @+1 {{averages something else than the new parameter of an update}}
+  %0 = nn.ema_step %a, %a, %c decay 0.5 : tensor<3xf32>, tensor<16xf32>
+  return
+}
+
+// -----
+
+func.func @ema_step_c2_twice(%a: tensor<3xf32>, %g: tensor<3xf32>, %c: tensor<16xf32>) {
+  %p = nn.sgd_step %a, %g, %c, %c {momentum = 0.0, weight_decay = 0.0} : (tensor<3xf32>, tensor<3xf32>, tensor<16xf32>, tensor<16xf32>) -> tensor<3xf32>
+  // expected-error @+1 {{is the second average of one parameter}}
+  %0 = nn.ema_step %a, %p, %c decay 0.5 : tensor<3xf32>, tensor<16xf32>
+  %1 = nn.ema_step %g, %p, %c decay 0.5 : tensor<3xf32>, tensor<16xf32>
   return
 }

@@ -115,6 +115,15 @@ func.func @step(%z: tensor<4x3xf32>, %y: tensor<4xi32>, %c: tensor<16xf32>, %p: 
   %l, %h = nn.cross_entropy_loss %z, %y, %c smoothing 0.1 : tensor<4x3xf32>, tensor<4xi32>, tensor<16xf32> -> tensor<4xf32>, tensor<4xf32>
   // CHECK: nn.cross_entropy_backward %{{.*}}, %{{.*}}, %{{.*}} smoothing 1.000000e-01 : tensor<4x3xf32>, tensor<4xi32>, tensor<16xf32>
   %g = nn.cross_entropy_backward %z, %y, %c smoothing 0.1 : tensor<4x3xf32>, tensor<4xi32>, tensor<16xf32>
+  // CHECK: nn.cross_entropy_loss %{{.*}}, %{{.*}}, %{{.*}} mix %{{.*}}, %{{.*}} : tensor<4xi32>, tensor<4xf32> smoothing
+  %ml, %mh = nn.cross_entropy_loss %z, %y, %c mix %y, %l : tensor<4xi32>, tensor<4xf32> smoothing 0.1 : tensor<4x3xf32>, tensor<4xi32>, tensor<16xf32> -> tensor<4xf32>, tensor<4xf32>
+  // CHECK: nn.cross_entropy_backward %{{.*}}, %{{.*}}, %{{.*}} mix %{{.*}}, %{{.*}} : tensor<4xi32>, tensor<4xf32> smoothing
+  %mg = nn.cross_entropy_backward %z, %y, %c mix %y, %l : tensor<4xi32>, tensor<4xf32> smoothing 0.1 : tensor<4x3xf32>, tensor<4xi32>, tensor<16xf32>
+  // CHECK: nn.ema_step %{{.*}}, %{{.*}}, %{{.*}} decay 7.500000e-01 : tensor<4x3xf32>, tensor<16xf32>
+  %new = nn.sgd_step %z, %g, %c, %c {momentum = 0.0, weight_decay = 0.0} : (tensor<4x3xf32>, tensor<4x3xf32>, tensor<16xf32>, tensor<16xf32>) -> tensor<4x3xf32>
+  %average = nn.ema_step %g, %new, %c decay 0.75 : tensor<4x3xf32>, tensor<16xf32>
+  // CHECK: nn.accumulate %{{.*}}, %{{.*}}, %{{.*}} : tensor<4x3xf32>, tensor<16xf32>
+  %sum = nn.accumulate %g, %z, %c : tensor<4x3xf32>, tensor<16xf32>
   // CHECK: nn.square_norm %{{.*}} : tensor<4x3xf32> -> tensor<1xf32>
   %n = nn.square_norm %g : tensor<4x3xf32> -> tensor<1xf32>
   // CHECK: nn.batch_metrics %{{.*}}, %{{.*}}, %{{.*}} norm %{{.*}} : tensor<1xf32> : tensor<4xf32>, tensor<16xf32> -> tensor<16xf32>

@@ -17,6 +17,22 @@ ArrayRef<double> rowOf(const Tensor &logits, int64_t row) {
   return ArrayRef<double>(logits.data).slice(row * logits.shape[1], logits.shape[1]);
 }
 
+/// What a row should be: `weight` on the first label, the rest on the second.
+struct Target {
+  int64_t label, second;
+  double weight;
+
+  double at(int64_t column) const {
+    return weight * (column == label) + (1 - weight) * (column == second);
+  }
+};
+
+template <typename Op> Target targetOf(Op op, const Values &values, int64_t row) {
+  const Tensor *second = values.find(op.getMixLabels()), *weight = values.find(op.getMixWeight());
+  int64_t label = values[op.getLabels()].data[row];
+  return {label, second ? int64_t(second->data[row]) : label, weight ? weight->data[row] : 1};
+}
+
 /// The first of the largest logits. No logit is larger than another where one is NaN: then 0.
 int64_t largestOf(ArrayRef<double> z) {
   int64_t best = 0;
@@ -31,15 +47,17 @@ void evaluate(nn::CrossEntropyLossOp op, Values &values) {
   double smoothing = op.getLabelSmoothing().convertToDouble();
   Tensor loss = zerosLike(op.getLoss()), correct = zerosLike(op.getCorrect());
   for (int64_t row = 0; row < labels.size(); ++row) {
-    int64_t label = labels.data[row];
-    if (label < 0)
+    Target target = targetOf(op, values, row);
+    if (target.label < 0)
       continue;
     ArrayRef<double> z = rowOf(logits, row);
-    double sum = 0;
-    for (double value : z)
+    double sum = 0, wanted = 0;
+    for (auto [column, value] : llvm::enumerate(z)) {
       sum += value;
-    loss.data[row] = logSumExp(z) - (1 - smoothing) * z[label] - smoothing / z.size() * sum;
-    correct.data[row] = largestOf(z) == label;
+      wanted += target.at(column) * value;
+    }
+    loss.data[row] = logSumExp(z) - (1 - smoothing) * wanted - smoothing / z.size() * sum;
+    correct.data[row] = largestOf(z) == target.label;
   }
   values.set(op.getLoss(), std::move(loss));
   values.set(op.getCorrect(), std::move(correct));
@@ -51,14 +69,15 @@ void evaluate(nn::CrossEntropyBackwardOp op, Values &values) {
   double weight = values[op.getControl()].data[control::InverseCount];
   Tensor result = zerosLike(op.getResult());
   for (int64_t row = 0; row < labels.size(); ++row) {
-    int64_t label = labels.data[row], classes = logits.shape[1];
-    if (label < 0)
+    Target target = targetOf(op, values, row);
+    int64_t classes = logits.shape[1];
+    if (target.label < 0)
       continue;
     ArrayRef<double> z = rowOf(logits, row);
     double norm = logSumExp(z);
     for (int64_t j = 0; j < classes; ++j)
       result.data[row * classes + j] =
-          weight * (std::exp(z[j] - norm) - smoothing / classes - (j == label ? 1 - smoothing : 0));
+          weight * (std::exp(z[j] - norm) - smoothing / classes - (1 - smoothing) * target.at(j));
   }
   values.set(op.getResult(), std::move(result));
 }

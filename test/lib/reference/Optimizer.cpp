@@ -31,6 +31,14 @@ void evaluate(nn::SquareNormOp op, Values &values) {
   values.set(op.getResult(), std::move(result));
 }
 
+void evaluate(nn::AccumulateOp op, Values &values) {
+  Tensor result = values[op.getTerm()];
+  if (values[op.getControl()].data[control::FirstMicroBatch] == 0)
+    for (auto [to, sum] : llvm::zip_equal(result.data, values[op.getSum()].data))
+      to += sum;
+  values.set(op.getResult(), std::move(result));
+}
+
 void evaluate(nn::SgdStepOp op, Values &values) {
   const Tensor &gradient = values[op.getGradient()], &control = values[op.getControl()],
                &metrics = values[op.getMetrics()];
@@ -77,13 +85,23 @@ void evaluate(nn::AdamStepOp op, Values &values) {
   values.set(op.getNewV(), std::move(v));
 }
 
+void evaluate(nn::EmaStepOp op, Values &values) {
+  Tensor average = values[op.getAverage()];
+  double decay = op.getDecay().convertToDouble();
+  if (isFiniteStep(values[op.getMetrics()]))
+    for (auto [to, from] : llvm::zip_equal(average.data, values[op.getParameter()].data))
+      to = decay * to + (1 - decay) * from;
+  values.set(op.getResult(), std::move(average));
+}
+
 } // namespace
 
 LogicalResult reference::evaluateOptimizer(Operation *op, Values &values) {
   return TypeSwitch<Operation *, LogicalResult>(op)
-      .Case<nn::SquareNormOp, nn::SgdStepOp, nn::AdamStepOp>([&](auto typed) {
-        evaluate(typed, values);
-        return success();
-      })
+      .Case<nn::SquareNormOp, nn::AccumulateOp, nn::SgdStepOp, nn::AdamStepOp, nn::EmaStepOp>(
+          [&](auto typed) {
+            evaluate(typed, values);
+            return success();
+          })
       .Default([](Operation *) { return failure(); });
 }

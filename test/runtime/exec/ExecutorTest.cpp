@@ -55,6 +55,7 @@ TEST_F(ExecutorTest, ViewsAreWhereThePlanSays) {
   Executor &executor = **opened;
   ASSERT_EQ(executor.parameterCount(), 2u);
   EXPECT_EQ(executor.stateCount(), 1u);
+  EXPECT_TRUE(executor.average(0).empty());
   EXPECT_EQ(executor.plannedBytes(), 704u);
   EXPECT_EQ(executor.threads(), 2u);
   auto floatsFrom = [&](size_t index, size_t count) {
@@ -74,6 +75,8 @@ TEST_F(ExecutorTest, ViewsAreWhereThePlanSays) {
   expectAt(executor.metrics(), 576, metrics::Count);
   expectAt(executor.logits(), 640, 8);
   EXPECT_EQ(executor.label().size(), 4u);
+  EXPECT_TRUE(executor.mixLabel().empty()); // a model that does not mix
+  EXPECT_TRUE(executor.mixWeight().empty());
   EXPECT_EQ(static_cast<void *>(executor.label().data()), floatsFrom(448 / 4, 1).data());
   EXPECT_EQ(executor.findParameter("b"), 1u);
   EXPECT_EQ(executor.findParameter("c"), std::nullopt);

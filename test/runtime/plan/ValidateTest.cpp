@@ -75,6 +75,24 @@ const BrokenModel BrokenModels[] = {
 , {"Smoothing", "label_smoothing is not", BREAK{model.training->label_smoothing = NotANumber;
 }
 }
+, {"Accumulate", "training.accumulate = 3 does not divide batch_size = 4",
+   BREAK{model.training->accumulate = 3;
+}
+}
+, {"Ema", "training.ema is 1, not in [0, 1)", BREAK{model.training->ema = 1;
+}
+}
+, {"EmaNotANumber", "training.ema is not", BREAK{model.training->ema = NotANumber;
+}
+}
+, {"EmaWithoutAState", "the optimizer Sgd with a moving average needs 2",
+   BREAK{model.training->ema = 0.9;
+}
+}
+, {"AccumulateZero", "training.accumulate = 0 does not divide",
+   BREAK{model.training->accumulate = 0;
+}
+}
 , {"OptimizerKind", "unknown optimizer kind 77",
    BREAK{model.optimizer->kind = fb::OptimizerKind(77);
 }
@@ -232,6 +250,17 @@ const BrokenModel BrokenModels[] = {
 , {"ShortLogits", "the Logits buffer has 6", BREAK{plan.buffers[4]->shape = {3, 2};
 }
 }
+, {"ShortMixLabels", "the MixLabel buffer has 2 elements, 4 are needed",
+   BREAK{plan.buffers[4]->role = fb::BufferRole::MixLabel;
+plan.buffers[4]->dtype = fb::DType::I32;
+plan.buffers[4]->shape = {2};
+}
+}
+, {"MixWeightType", "the MixWeight buffer is I32 instead of F32",
+   BREAK{plan.buffers[4]->role = fb::BufferRole::MixWeight;
+plan.buffers[4]->dtype = fb::DType::I32;
+}
+}
 , {"HugeBatch", "more than 64 bits", BREAK{plan.programs[0]->batch = uint64_t(1) << 63;
 }
 }
@@ -302,13 +331,15 @@ TEST(StateCount, FollowsTheOptimizer) {
   fb::ModelT model = makeModel();
   auto count = [&] {
     Bytes table = pack(model);
-    return stateCount(*fb::GetModel(table.data())->optimizer());
+    return stateCount(*fb::GetModel(table.data()));
   };
   EXPECT_EQ(count(), 1u);
   model.optimizer->momentum = 0;
   EXPECT_EQ(count(), 0u);
   model.optimizer->kind = fb::OptimizerKind::AdamW;
   EXPECT_EQ(count(), 2u);
+  model.training->ema = 0.5;
+  EXPECT_EQ(count(), 3u);
 }
 
 } // namespace

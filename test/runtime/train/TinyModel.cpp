@@ -33,11 +33,12 @@ std::unique_ptr<fb::ParameterT> parameter(const char *name, std::vector<uint64_t
   return table;
 }
 
-std::unique_ptr<fb::ParameterPlaceT> place(uint64_t value, uint64_t gradient, uint64_t momentum) {
+std::unique_ptr<fb::ParameterPlaceT> place(uint64_t value, uint64_t gradient,
+                                           std::vector<uint64_t> states) {
   auto table = make<fb::ParameterPlaceT>();
   table->offset = value;
   table->gradient_offset = gradient;
-  table->state_offsets = {momentum};
+  table->state_offsets = std::move(states);
   return table;
 }
 
@@ -74,41 +75,68 @@ std::unique_ptr<fb::StageT> stage(uint32_t kernel, std::vector<uint64_t> buffers
   return table;
 }
 
-std::unique_ptr<fb::TargetPlanT> targetPlan() {
+std::unique_ptr<fb::ProgramT> program(fb::ProgramKind kind, uint64_t batch,
+                                      std::unique_ptr<fb::StageT> first) {
+  auto table = make<fb::ProgramT>();
+  table->kind = kind;
+  table->batch = batch;
+  table->stages.push_back(std::move(first));
+  return table;
+}
+
+std::unique_ptr<fb::TargetPlanT> targetPlan(const TinyOptions &options) {
   using fb::BufferRole;
   using fb::DType;
   Layout layout;
+  uint64_t batch = tinyBatch / options.accumulate;
   uint64_t w = layout.take(classes * inputs), b = layout.take(classes);
   uint64_t gw = layout.take(classes * inputs), gb = layout.take(classes);
   uint64_t mw = layout.take(classes * inputs), mb = layout.take(classes);
-  uint64_t input = layout.take(tinyBatch * inputs), label = layout.take(tinyBatch);
+  uint64_t input = layout.take(batch * inputs), label = layout.take(batch);
   uint64_t control = layout.take(control::Count), metrics = layout.take(metrics::Count);
-  uint64_t errors = layout.take(tinyBatch * classes), logits = layout.take(tinyBatch * classes);
+  uint64_t errors = layout.take(batch * classes), logits = layout.take(batch * classes);
+  uint64_t sums = layout.take(metrics::Count);
 
   auto plan = make<fb::TargetPlanT>();
   plan->target = "cpu";
   plan->isa = "baseline";
   plan->code_section = 1;
+  std::vector<uint64_t> statesOfW = {mw}, statesOfB = {mb};
+  if (options.ema > 0) {
+    statesOfW.push_back(layout.take(classes * inputs));
+    statesOfB.push_back(layout.take(classes));
+  }
   plan->arena_bytes = layout.end;
-  plan->places.push_back(place(w, gw, mw));
-  plan->places.push_back(place(b, gb, mb));
-  plan->buffers.push_back(buffer(BufferRole::Input, DType::F32, {tinyBatch, inputs}, input));
-  plan->buffers.push_back(buffer(BufferRole::Label, DType::I32, {tinyBatch}, label));
+  plan->places.push_back(place(w, gw, statesOfW));
+  plan->places.push_back(place(b, gb, statesOfB));
+  plan->buffers.push_back(buffer(BufferRole::Input, DType::F32, {batch, inputs}, input));
+  plan->buffers.push_back(buffer(BufferRole::Label, DType::I32, {batch}, label));
   plan->buffers.push_back(buffer(BufferRole::Control, DType::F32, {control::Count}, control));
   plan->buffers.push_back(buffer(BufferRole::Metrics, DType::F32, {metrics::Count}, metrics));
-  plan->buffers.push_back(buffer(BufferRole::Logits, DType::F32, {tinyBatch, classes}, logits));
+  plan->buffers.push_back(buffer(BufferRole::Logits, DType::F32, {batch, classes}, logits));
   plan->kernels.push_back(kernel("tiny_forward", 1, 7));
   plan->kernels.push_back(kernel("tiny_update", classes, 8));
   plan->kernels.push_back(kernel("tiny_eval", 1, 7));
-  auto train = make<fb::ProgramT>(), eval = make<fb::ProgramT>();
-  train->kind = fb::ProgramKind::TrainStep;
-  train->batch = eval->batch = tinyBatch;
-  train->stages.push_back(stage(0, {w, b, input, label, control, metrics, errors}));
-  train->stages.push_back(stage(1, {w, b, mw, mb, input, control, metrics, errors}));
-  eval->kind = fb::ProgramKind::EvalStep;
-  eval->stages.push_back(stage(2, {w, b, input, label, control, metrics, logits}));
-  plan->programs.push_back(std::move(train));
-  plan->programs.push_back(std::move(eval));
+  plan->kernels.push_back(kernel("tiny_eval_micro", 1, 6));
+  plan->kernels.push_back(kernel("tiny_gradient", 1, 8));
+  plan->kernels.push_back(kernel("tiny_apply", 1, 9));
+  auto add = [&](fb::ProgramKind kind, std::unique_ptr<fb::StageT> first) {
+    plan->programs.push_back(program(kind, batch, std::move(first)));
+  };
+  if (options.accumulate == 1) {
+    add(fb::ProgramKind::TrainStep, stage(0, {w, b, input, label, control, metrics, errors}));
+    plan->programs.back()->stages.push_back(
+        stage(1, {w, b, mw, mb, input, control, metrics, errors}));
+    add(fb::ProgramKind::EvalStep, stage(2, {w, b, input, label, control, metrics, logits}));
+  } else {
+    add(fb::ProgramKind::GradientStep, stage(4, {w, b, input, label, control, sums, gw, gb}));
+    add(fb::ProgramKind::UpdateStep, stage(5, {w, b, mw, mb, gw, gb, control, sums, metrics}));
+    add(fb::ProgramKind::EvalStep, stage(3, {w, b, input, label, control, metrics}));
+  }
+  plan->kernels.push_back(kernel("tiny_average", 1, 5));
+  if (options.ema > 0) // the program before EvalStep makes the update
+    plan->programs[plan->programs.size() - 2]->stages.push_back(
+        stage(6, {w, b, statesOfW.back(), statesOfB.back(), metrics}));
   return plan;
 }
 
@@ -142,6 +170,8 @@ fb::ModelT tinyModel(const TinyOptions &options) {
   model.training = make<fb::TrainingT>();
   model.training->epochs = options.epochs;
   model.training->batch_size = tinyBatch;
+  model.training->ema = options.ema;
+  model.training->accumulate = options.accumulate;
   model.training->max_steps = options.maxSteps;
   model.training->init = options.init;
   model.training->checkpoint_every_n_steps = options.everyNSteps;
@@ -157,7 +187,7 @@ fb::ModelT tinyModel(const TinyOptions &options) {
   phase->parameters.push_back(parameter("output.weight", {classes, inputs}));
   phase->parameters.push_back(parameter("output.bias", {classes}));
   phase->layers.push_back(layer());
-  phase->targets.push_back(targetPlan());
+  phase->targets.push_back(targetPlan(options));
   model.phases.push_back(std::move(phase));
   return model;
 }

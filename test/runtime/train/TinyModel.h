@@ -12,6 +12,8 @@ struct TinyOptions {
   double lr = 0.002;
   std::string init = "";
   std::string spec = "name: tiny\n";
+  uint64_t accumulate = 1; ///< or 4
+  double ema = 0;          ///< or 0.75
 };
 
 inline constexpr uint64_t tinyBatch = 8;

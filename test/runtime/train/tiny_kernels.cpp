@@ -10,7 +10,7 @@ using namespace danaus;
 
 namespace {
 
-constexpr int Batch = 8, Inputs = 784, Classes = 10;
+constexpr int Batch = 8, MicroBatch = 2, Inputs = 784, Classes = 10;
 
 /// Turns z into dloss/dz of one row, returns the row's loss.
 float row(const float *w, const float *b, const float *x, int32_t label, float *z, float &correct) {
@@ -31,15 +31,15 @@ float row(const float *w, const float *b, const float *x, int32_t label, float *
   return loss;
 }
 
-/// Arguments: w, b, input, label, control, metrics. Writes dloss/dz [Batch, Classes] to `errors`.
-void forward(void *const *buffers, float *errors) {
+/// Arguments: w, b, input, label, control, metrics. Writes dloss/dz [rows, Classes] to `errors`.
+void forward(void *const *buffers, float *errors, int rows = Batch) {
   auto *w = static_cast<const float *>(buffers[0]), *b = static_cast<const float *>(buffers[1]);
   auto *x = static_cast<const float *>(buffers[2]);
   auto *label = static_cast<const int32_t *>(buffers[3]);
   auto *scalars = static_cast<const float *>(buffers[4]);
   auto *results = static_cast<float *>(buffers[5]);
   float sum = 0, correct = 0;
-  for (int r = 0; r < Batch; ++r) {
+  for (int r = 0; r < rows; ++r) {
     float *z = errors + r * Classes;
     if (label[r] >= 0)
       sum += row(w, b, x + r * Inputs, label[r], z, correct);
@@ -57,6 +57,60 @@ void update(float &value, float &momentum, float gradient, const float *scalars)
 }
 
 } // namespace
+
+/// w, b, input, label, control, metrics: of a micro-batch
+extern "C" void tiny_eval_micro(void *const *buffers, int64_t, void *) {
+  float errors[MicroBatch * Classes];
+  forward(buffers, errors, MicroBatch);
+}
+
+/// w, b, input, label, control, sums (a metrics buffer), gradients of w and b: adds a micro-batch.
+extern "C" void tiny_gradient(void *const *buffers, int64_t, void *) {
+  float errors[MicroBatch * Classes], batch[metrics::Count];
+  auto floats = [&](int i) { return static_cast<float *>(buffers[i]); };
+  void *const arguments[] = {buffers[0], buffers[1], buffers[2], buffers[3], buffers[4], batch};
+  forward(arguments, errors, MicroBatch);
+  float keep = 1 - floats(4)[control::FirstMicroBatch], inverse = floats(4)[control::InverseCount];
+  auto add = [&](float &sum, float term) { sum = keep != 0 ? sum + term : term; };
+  add(floats(5)[metrics::Loss], batch[metrics::Loss]);
+  add(floats(5)[metrics::Correct], batch[metrics::Correct]);
+  for (int c = 0; c < Classes; ++c) {
+    float bias = 0;
+    for (int r = 0; r < MicroBatch; ++r)
+      bias += errors[r * Classes + c];
+    add(floats(7)[c], bias * inverse);
+    for (int i = 0; i < Inputs; ++i) {
+      float weight = 0;
+      for (int r = 0; r < MicroBatch; ++r)
+        weight += errors[r * Classes + c] * floats(2)[r * Inputs + i];
+      add(floats(6)[c * Inputs + i], weight * inverse);
+    }
+  }
+}
+
+/// w, b, momentum of w, of b, gradient of w, of b, control, sums, metrics: the update of all of it.
+extern "C" void tiny_apply(void *const *buffers, int64_t, void *) {
+  auto floats = [&](int i) { return static_cast<float *>(buffers[i]); };
+  floats(8)[metrics::Loss] = floats(7)[metrics::Loss];
+  floats(8)[metrics::Correct] = floats(7)[metrics::Correct];
+  if (!std::isfinite(floats(8)[metrics::Loss]))
+    return;
+  for (int i = 0; i < Classes * Inputs; ++i)
+    update(floats(0)[i], floats(2)[i], floats(4)[i], floats(6));
+  for (int i = 0; i < Classes; ++i)
+    update(floats(1)[i], floats(3)[i], floats(5)[i], floats(6));
+}
+
+/// w, b, averages of w and b, metrics: the averages, of decay 0.75, after an update that was made.
+extern "C" void tiny_average(void *const *buffers, int64_t, void *) {
+  auto floats = [&](int i) { return static_cast<float *>(buffers[i]); };
+  if (!std::isfinite(floats(4)[metrics::Loss]))
+    return;
+  for (int i = 0; i < Classes * Inputs; ++i)
+    floats(2)[i] = 0.75f * floats(2)[i] + 0.25f * floats(0)[i];
+  for (int i = 0; i < Classes; ++i)
+    floats(3)[i] = 0.75f * floats(3)[i] + 0.25f * floats(1)[i];
+}
 
 /// w, b, input, label, control, metrics, logits (of rows with a label)
 extern "C" void tiny_eval(void *const *buffers, int64_t, void *) {
