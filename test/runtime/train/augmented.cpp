@@ -65,10 +65,10 @@ TEST_F(AugmentedTest, EvaluationIsNotAugmented) {
 
 TEST_F(AugmentedTest, AnUnreadableImageEndsTheRun) {
   data.images.clear();
-  for (size_t i = 0; i < data.count(); ++i)
-    data.files.push_back(format("/nowhere/%zu.png", i));
+  writeText(folder / "bad.png", "no image");
+  data.files.assign(data.count(), folder / "bad.png");
   EXPECT_TRUE(failsWith(trainModel(augmented(), "run", RunMode::Fresh, 2), ExitCode::DataInvalid,
-                        "/nowhere/"));
+                        "bad.png"));
 }
 
 /// checkDataFits of a changed table.
