@@ -82,6 +82,8 @@ mlir::FailureOr<Spec> readSpec(llvm::SourceMgr &sources, llvm::ArrayRef<std::str
     Schema schema;
     Reader reader(problems, folderOf(file));
     schema.root().readAny(*root, &spec, reader);
+    spec.train.mixesLabels =
+        spec.data.find(AugmentKind::Mixup) || spec.data.find(AugmentKind::Cutmix);
     if (problems.empty())
       spec.resolved = printYaml(schema.root().printAny(&spec));
   }

@@ -18,13 +18,8 @@ template <typename T> void copyRange(std::span<T> from, std::span<T> to, size_t 
   std::copy_n(from.data() + begin, end - begin, to.data() + begin);
 }
 
-template <typename E> BatchSpans spansOf(E &executor) {
-  BatchSpans spans{executor.input(), executor.label()};
-  if constexpr (requires { executor.mixLabel(); }) {
-    spans.mixLabels = executor.mixLabel();
-    spans.mixWeights = executor.mixWeight();
-  }
-  return spans;
+BatchSpans spansOf(Executor &executor) {
+  return {executor.input(), executor.label(), executor.mixLabel(), executor.mixWeight()};
 }
 
 } // namespace

@@ -284,6 +284,8 @@ data:
   EXPECT_EQ(data.find(AugmentKind::RandomErasing)->eraseProbability, 1.0);
   EXPECT_EQ(data.find(AugmentKind::Mixup)->mixupAlpha, 0.8);
   EXPECT_EQ(data.find(AugmentKind::Cutmix)->cutmixAlpha, 0.5);
+  EXPECT_TRUE(spec.train.mixesLabels);
+  EXPECT_FALSE(read(model + "data: {name: npy, augment: [random_erasing]}").train.mixesLabels);
   EXPECT_EQ(read(spec.resolved).resolved, spec.resolved);
 }
 

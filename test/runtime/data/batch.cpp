@@ -137,6 +137,29 @@ TEST(Batch, RefusesBadNormalization) {
   EXPECT_TRUE(failsWith(create({{NAN, 0, 0}, {1, 1, 1}}), ExitCode::DataInvalid, "channel 0"));
 }
 
+/// The rule of docs/Augmentation.md.
+TEST(Batch, IsCheapWhereImagesAreSmallInMemoryAndOnlyConverted) {
+  auto cheap = [](const ImageShape &shape, TransformOptions transforms, MixOptions mix = {}) {
+    Dataset dataset = makeDataset(1, shape);
+    auto source = BatchSource::create(dataset, {0},
+                                      {.batchSize = 1,
+                                       .transforms = std::move(transforms),
+                                       .use = ImageUse::Training,
+                                       .mix = mix});
+    EXPECT_TRUE(succeeds(source));
+    return source->isCheap();
+  };
+  EXPECT_TRUE(cheap({1, 28, 28}, {}));
+  EXPECT_TRUE(cheap({3, 32, 32}, {.normalization = {{0, 0, 0}, {1, 1, 1}}}));
+  EXPECT_TRUE(cheap({1, 128, 128}, {.resize = 128}));
+  EXPECT_FALSE(cheap({1, 129, 128}, {}));
+  EXPECT_FALSE(cheap({1, 28, 28}, {.pad = 2}));
+  EXPECT_FALSE(cheap({1, 28, 28}, {.channels = 3}));
+  EXPECT_FALSE(cheap({1, 28, 28}, {.flipProbability = 0.5}));
+  EXPECT_FALSE(cheap({1, 28, 28}, {.eraseProbability = 0.5}));
+  EXPECT_FALSE(cheap({1, 28, 28}, {}, {.mixupAlpha = 1}));
+}
+
 TEST(Batch, RefusesRowsThatDoNotExist) {
   Dataset dataset = makeDataset(3, {1, 2, 2});
   EXPECT_TRUE(failsWith(BatchSource::create(dataset, {0, 3}, {.batchSize = 1}),

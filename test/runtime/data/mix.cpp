@@ -128,8 +128,9 @@ TEST(Mix, WithBothEachBatchTakesOne) {
   for (uint64_t step = 0; step < 1000; ++step) {
     Mix mix = drawMix({0.8, 1.0}, image, 5, 0, step);
     mixups += mix.kind == MixKind::Mixup;
-    if (mix.kind == MixKind::Cutmix)
+    if (mix.kind == MixKind::Cutmix) {
       EXPECT_EQ(mix.weight, float(1 - double(mix.box.height) * mix.box.width / 256));
+    }
     EXPECT_EQ(drawMix({0.8, 0}, image, 5, 0, step).kind, MixKind::Mixup);
     EXPECT_EQ(drawMix({0, 0.8}, image, 5, 0, step).kind, MixKind::Cutmix);
     EXPECT_EQ(drawMix({}, image, 5, 0, step).kind, MixKind::None);

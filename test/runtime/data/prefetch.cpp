@@ -2,6 +2,7 @@
 #include "runtime/data/Prefetch.h"
 
 #include "test/runtime/data/MadeImages.h"
+#include "test/runtime/support/ImageFiles.h"
 #include "test/runtime/support/TempFolder.h"
 
 #include <numeric>
@@ -125,20 +126,66 @@ TEST(Prefetch, EndsAtAnyMoment) {
   }
 }
 
-/// One image of the second batch cannot be read: the first batch is whole, the error names it.
-TEST(Prefetch, AnUnreadableFileIsAnErrorOfItsBatch) {
-  Dataset dataset = makeDataset(images, {1, 12, 9});
-  dataset.images.clear();
-  for (size_t i = 0; i < images; ++i)
-    dataset.files.push_back(format("/nowhere/%zu.png", i));
-  BatchSource source = makeSource(dataset);
-  for (unsigned workers : {1u, 3u}) {
-    auto prefetch = start(source, {.workers = workers, .ahead = 3});
-    prefetch->startEpoch(0, 1);
-    std::string first = dataset.files[source.epochRows(0).rows[batch]];
-    EXPECT_TRUE(failsWith(prefetch->next(), ExitCode::DataInvalid, first));
-    EXPECT_TRUE(failsWith(prefetch->next(), ExitCode::DataInvalid, "/nowhere/"));
+/// Files of many sizes, three channels.
+Dataset writeFiles(const TempFolder &folder) {
+  Dataset dataset;
+  dataset.name = "files";
+  dataset.shape = {3, 0, 0};
+  for (uint32_t i = 0; i < images; ++i) {
+    dataset.files.push_back(folder / format("%u.png", i));
+    dataset.labels.push_back(int32_t(i % 10));
+    writeText(dataset.files.back(), encodePng(gradientImage({3, 8 + i % 7, 9 + i % 5}, i)));
   }
+  return dataset;
+}
+
+TEST(Prefetch, FilesAreDecodedByAnyNumberOfThreads) {
+  TempFolder folder;
+  Dataset dataset = writeFiles(folder);
+  BatchSource source = makeSource(dataset);
+  EXPECT_FALSE(source.isCheap());
+  for (unsigned workers : {1u, 3u}) {
+    auto prefetch = start(source, {.workers = workers});
+    prefetch->startEpoch(2, 0);
+    for (size_t step = 0; step < 3; ++step) {
+      Expected<BatchSpans> next = prefetch->next();
+      ASSERT_TRUE(succeeds(next));
+      EXPECT_EQ(copyOf(*next), direct(source, 2, step));
+    }
+  }
+}
+
+/// One image of the second batch is no image: the others are whole, the error names it, and what
+/// comes after it is not affected.
+TEST(Prefetch, ADamagedFileIsAnErrorOfItsBatch) {
+  TempFolder folder;
+  Dataset dataset = writeFiles(folder);
+  BatchSource source = makeSource(dataset);
+  std::string bad = dataset.files[source.epochRows(0).rows[batch + 5]];
+  writeText(bad, "no image");
+  for (unsigned workers : {1u, 3u}) {
+    auto prefetch = start(source, {.workers = workers, .ahead = 2});
+    prefetch->startEpoch(0, 0);
+    EXPECT_TRUE(succeeds(prefetch->next()));
+    EXPECT_TRUE(failsWith(prefetch->next(), ExitCode::DataInvalid, bad));
+    EXPECT_TRUE(succeeds(prefetch->next()));
+    prefetch->startEpoch(0, 2);
+    EXPECT_TRUE(succeeds(prefetch->next()));
+  }
+}
+
+TEST(Prefetch, AFileOfAnotherSizeIsNamed) {
+  TempFolder folder;
+  Dataset dataset = writeFiles(folder);
+  BatchSource::Options options{.batchSize = 2, .fileShape = {3, 8, 9}};
+  auto source = BatchSource::create(dataset, {0, 1}, options); // 8 x 9 and 9 x 10
+  ASSERT_TRUE(succeeds(source));
+  auto prefetch = start(*source, {.workers = 1});
+  prefetch->startEpoch(0, 0);
+  EXPECT_TRUE(failsWith(prefetch->next(), ExitCode::DataInvalid,
+                        "'" + dataset.files[1] +
+                            "' is 3 x 9 x 10 (channels x height x width), but 3 x 8 x 9 was "
+                            "expected: write data.resize"));
 }
 
 } // namespace

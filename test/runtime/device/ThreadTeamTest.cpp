@@ -1,5 +1,6 @@
 // The team: every thread gets every job once, and nobody passes a barrier before all are there.
 #include "runtime/device/cpu/ThreadTeam.h"
+#include "runtime/device/cpu/CpuInfo.h"
 
 #include <gtest/gtest.h>
 
@@ -45,6 +46,22 @@ TEST_P(ThreadTeamTest, NobodyPassesABarrierBeforeAllAreThere) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, ThreadTeamTest, testing::Values(1u, 2u, 3u, 8u));
+
+/// The team ties its caller to a core where it has all of them; who the caller starts afterwards
+/// inherits that and can leave it.
+TEST(ThreadTeam, HelpersOfTheCallerRunOnAnyCore) {
+  std::vector<int> before = affinityCpus();
+  auto team = ThreadTeam::create(unsigned(before.size()));
+  ASSERT_TRUE(team);
+  std::vector<int> inherited, freed;
+  std::thread([&] {
+    inherited = affinityCpus();
+    (*team)->freeThisThread();
+    freed = affinityCpus();
+  }).join();
+  EXPECT_EQ(inherited.size(), 1u);
+  EXPECT_EQ(freed, before);
+}
 
 TEST(ThreadTeam, RefusesImpossibleSizes) {
   EXPECT_FALSE(ThreadTeam::create(0));

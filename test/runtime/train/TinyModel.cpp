@@ -114,6 +114,12 @@ std::unique_ptr<fb::TargetPlanT> targetPlan(const TinyOptions &options) {
   plan->buffers.push_back(buffer(BufferRole::Control, DType::F32, {control::Count}, control));
   plan->buffers.push_back(buffer(BufferRole::Metrics, DType::F32, {metrics::Count}, metrics));
   plan->buffers.push_back(buffer(BufferRole::Logits, DType::F32, {batch, classes}, logits));
+  if (options.mixes) {
+    uint64_t labels = layout.take(batch), weights = layout.take(batch);
+    plan->arena_bytes = layout.end;
+    plan->buffers.push_back(buffer(BufferRole::MixLabel, DType::I32, {batch}, labels));
+    plan->buffers.push_back(buffer(BufferRole::MixWeight, DType::F32, {batch}, weights));
+  }
   plan->kernels.push_back(kernel("tiny_forward", 1, 7));
   plan->kernels.push_back(kernel("tiny_update", classes, 8));
   plan->kernels.push_back(kernel("tiny_eval", 1, 7));

@@ -10,6 +10,7 @@ namespace danaus::test {
 struct TinyOptions {
   uint64_t seed = 1, epochs = 3, validation = 16, maxSteps = 0, everyNSteps = 0;
   double lr = 0.002;
+  bool mixes = false; ///< has second labels and weights, which its kernels do not read
   std::string init = "";
   std::string spec = "name: tiny\n";
   uint64_t accumulate = 1; ///< or 4

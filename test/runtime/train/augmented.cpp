@@ -8,7 +8,8 @@ using namespace danaus::test;
 namespace {
 
 /// 28 x 28 again, by way of 24 x 24.
-fb::ModelT augmented(const TinyOptions &options = {}) {
+fb::ModelT augmented(TinyOptions options = {}) {
+  options.mixes = true;
   fb::ModelT model = tinyModel(options);
   fb::DataT &data = *model.data;
   data.resize = 24;
@@ -21,6 +22,8 @@ fb::ModelT augmented(const TinyOptions &options = {}) {
   data.resized_crop->min_ratio = 0.75;
   data.resized_crop->max_ratio = 1.3333;
   data.erase_probability = 0.5;
+  data.mixup_alpha = 0.8;
+  data.cutmix_alpha = 1;
   return model;
 }
 
@@ -65,10 +68,45 @@ TEST_F(AugmentedTest, EvaluationIsNotAugmented) {
 
 TEST_F(AugmentedTest, AnUnreadableImageEndsTheRun) {
   data.images.clear();
-  for (size_t i = 0; i < data.count(); ++i)
-    data.files.push_back(format("/nowhere/%zu.png", i));
+  writeText(folder / "bad.png", "no image");
+  data.files.assign(data.count(), folder / "bad.png");
   EXPECT_TRUE(failsWith(trainModel(augmented(), "run", RunMode::Fresh, 2), ExitCode::DataInvalid,
-                        "/nowhere/"));
+                        "bad.png"));
+}
+
+/// Second labels and weights are where the step looks for them.
+TEST(BatchFeed, WritesMixedLabelsIntoTheExecutor) {
+  TempFolder folder;
+  std::string path = folder / "model.dnb";
+  ASSERT_TRUE(succeeds(writeTinyModel(path, augmented())));
+  auto file = ModelFile::open(path);
+  ASSERT_TRUE(succeeds(file));
+  auto device = builtinDevices().create("cpu", {.threads = 2});
+  ASSERT_TRUE(succeeds(device));
+  auto executor = Executor::open(*file, **device);
+  ASSERT_TRUE(succeeds(executor));
+  Dataset data = tinyDataset(93);
+  for (ImageUse use : {ImageUse::Training, ImageUse::Evaluation}) {
+    auto source = makeBatchSource(file->model(), data, SplitName::Train, tinyBatch, use);
+    ASSERT_TRUE(succeeds(source));
+    auto feed = BatchFeed::create(**executor, *source);
+    ASSERT_TRUE(succeeds(feed));
+    (*feed)->startEpoch(0, 0);
+    ASSERT_EQ(*(*feed)->next(), tinyBatch);
+    std::span<int32_t> first = (*executor)->label(), second = (*executor)->mixLabel();
+    bool mixed = use == ImageUse::Training;
+    for (size_t row = 0; row < tinyBatch; ++row) {
+      EXPECT_EQ(second[row], first[mixed ? tinyBatch - 1 - row : row]);
+      EXPECT_EQ((*executor)->mixWeight()[row] == 1, !mixed);
+    }
+  }
+}
+
+TEST_F(AugmentedTest, AModelWithoutMixedLabelsIsRefused) {
+  fb::ModelT model = tinyModel();
+  model.data->mixup_alpha = 0.8;
+  EXPECT_TRUE(failsWith(trainModel(model, "run", RunMode::Fresh, 1), ExitCode::CheckpointInvalid,
+                        "compiled without the loss of mixed labels"));
 }
 
 /// checkDataFits of a changed table.
