@@ -226,7 +226,9 @@ Values formDropout(OpBuilder &builder, nn::DropoutOp op) {
         Value top = w.op<arith::ShRUIOp>(word, w.constant(8));
         Value unit = s.mul(arith::SIToFPOp::create(builder, s.loc, builder.getF32Type(), top),
                            s.number(0x1p-24));
-        Value keep = s.compare(arith::CmpFPredicate::OGE, unit, s.number(rate));
+        // In units of 2^-24, as u is: rounding the rate to float32 would move it.
+        Value keep = s.compare(arith::CmpFPredicate::OGE, unit,
+                               s.number(std::ceil(rate * 0x1p24) * 0x1p-24));
         return {s.select(keep, s.mul(in[0], s.number(1 / (1 - rate))), s.number(0))};
       })[0];
   return {reshapedTo(builder, kept, shape)};

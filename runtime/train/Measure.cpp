@@ -54,7 +54,7 @@ Status prepareMeasurement(Executor &executor, Measured what) {
     labels[i] = i < batch ? int32_t(i % std::max<uint64_t>(model.classes(), 1)) : -1;
   std::ranges::copy(labels.first(executor.mixLabel().size()), executor.mixLabel().begin());
   std::ranges::fill(executor.mixWeight(), 0.5f);
-  Schedule(*model.schedule(), *model.optimizer(), 1, 1)
+  Schedule(*model.schedule(), *model.optimizer(), 1, 1, model.seed())
       .fillControl(0, measuredRows(executor, what), executor.control());
   executor.control()[control::LearningRate] = 0;
   return Status::ok();

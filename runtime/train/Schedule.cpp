@@ -4,6 +4,7 @@
 #include "runtime/plan/Control.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cmath>
 #include <numbers>
@@ -11,10 +12,11 @@
 namespace danaus {
 
 Schedule::Schedule(const fb::Schedule &schedule, const fb::Optimizer &optimizer, uint64_t epochs,
-                   uint64_t stepsPerEpoch)
+                   uint64_t stepsPerEpoch, uint64_t seed)
     : kind(schedule.kind()), rate(schedule.lr()), gamma(schedule.gamma()),
       minRate(schedule.min_lr()), stepSize(std::max<uint64_t>(schedule.step_size(), 1)),
-      stepsPerEpoch(stepsPerEpoch), warmupSteps(schedule.warmup_epochs() * double(stepsPerEpoch)),
+      stepsPerEpoch(stepsPerEpoch), seed(seed),
+      warmupSteps(schedule.warmup_epochs() * double(stepsPerEpoch)),
       totalSteps(double(epochs) * double(stepsPerEpoch)) {
   assert(stepsPerEpoch > 0 && "an epoch has at least one step");
   if (optimizer.kind() != fb::OptimizerKind::Sgd) {
@@ -53,6 +55,9 @@ void Schedule::fillControl(uint64_t step, uint64_t validRows, std::span<float> c
   control[control::Correction1] = float(1.0 / (1.0 - std::pow(beta1, updates)));
   control[control::Correction2] = float(1.0 / std::sqrt(1.0 - std::pow(beta2, updates)));
   control[control::FirstUpdate] = step == 0 ? 1.0f : 0.0f;
+  control[control::RandomKey0] = std::bit_cast<float>(uint32_t(seed));
+  control[control::RandomKey1] = std::bit_cast<float>(uint32_t(seed >> 32));
+  control[control::RandomStep] = std::bit_cast<float>(uint32_t(step));
 }
 
 } // namespace danaus

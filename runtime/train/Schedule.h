@@ -12,9 +12,9 @@ namespace danaus {
 
 class Schedule {
 public:
-  /// Copies what it needs: the tables may go. `stepsPerEpoch` must not be 0.
+  /// Copies what it needs: the tables may go. `stepsPerEpoch` must not be 0; `seed` is the run's.
   Schedule(const fb::Schedule &schedule, const fb::Optimizer &optimizer, uint64_t epochs,
-           uint64_t stepsPerEpoch);
+           uint64_t stepsPerEpoch, uint64_t seed);
 
   /// The rate of the update that takes step `step`, counted from 0 over the whole run:
   ///   constant  lr
@@ -24,7 +24,8 @@ public:
   ///             W = warmup_epochs * steps per epoch, T = epochs * steps per epoch
   double learningRate(uint64_t step) const;
 
-  /// Writes all scalars of step `step` for a batch with `validRows` real rows (at least 1).
+  /// Writes all scalars of step `step` for a batch with `validRows` real rows (at least 1), the
+  /// words of dropout's counters among them.
   void fillControl(uint64_t step, uint64_t validRows, std::span<float> control) const;
 
 private:
@@ -32,7 +33,7 @@ private:
 
   fb::ScheduleKind kind;
   double rate, gamma, minRate;
-  uint64_t stepSize, stepsPerEpoch;
+  uint64_t stepSize, stepsPerEpoch, seed;
   double warmupSteps, totalSteps;
   /// Of Adam and AdamW; 0 otherwise, which makes both corrections 1.
   double beta1 = 0, beta2 = 0;

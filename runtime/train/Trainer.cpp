@@ -221,7 +221,7 @@ Status Trainer::makeSources() {
     return made.takeError();
   feed = std::move(*made);
   schedule.emplace(*file.model().schedule(), *file.model().optimizer(), training.epochs(),
-                   stepsPerEpoch());
+                   stepsPerEpoch(), at.seed);
   return Status::ok();
 }
 

@@ -34,11 +34,17 @@ LogicalResult DropoutOp::verify() {
     return emitOpError() << "rate must be in [0, 1), got " << rate;
   // dropout_c2
   auto shape = shapeOf(getInput());
-  int64_t perSample = llvm::product_of(shape.drop_front(shape.empty() ? 0 : 1));
+  if (shape.empty())
+    return emitOpError("input must have a dimension of samples");
+  int64_t perSample = llvm::product_of(shape.drop_front());
   int64_t group = getGroup();
   if (group < 1 || perSample % group != 0)
     return emitOpError() << "group = " << group << " does not divide the " << perSample
                          << " elements of a sample";
+  // dropout_c3
+  if (getControl().getType().getNumElements() != 16)
+    return emitOpError() << "control must have 16 elements, got "
+                         << shapeText(shapeOf(getControl()));
   return success();
 }
 

@@ -36,7 +36,8 @@ def NN_DropoutOp : NN_Op<"dropout", [DeclareOpInterfaceMethods<DifferentiableOpI
     0x64726F70) and the key control[RandomKey0..1] (all of them 32-bit integers in the bits of the control buffer's
     floats, runtime/plan/Control.h). So the bits depend on seed, step and the sample's place in the global batch only.
     @eval_step has no dropout.
-    (C1) 0 <= rate < 1. (C2) group is positive and divides the elements of a sample, those of dimension 0 being samples.
+    (C1) 0 <= rate < 1. (C2) group is positive and divides the elements of a sample, those of dimension 0 being samples;
+    the input has at least one dimension. (C3) control has 16 elements.
   }];
   let arguments = (ins NN_Tensor:$input, NN_Tensor:$control, F64Attr:$rate, I64Attr:$stream, I64Attr:$group);
   let results = (outs NN_Tensor:$result);

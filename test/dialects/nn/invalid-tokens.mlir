@@ -239,3 +239,19 @@ func.func @dropout_c2_no_samples(%x: tensor<0x5x3xf32>, %c: tensor<16xf32>) {
   %0 = nn.dropout %x, %c rate 0.5 stream 0 group 2 : tensor<0x5x3xf32>, tensor<16xf32>
   return
 }
+
+// -----
+
+func.func @dropout_c2_rank_0(%x: tensor<f32>, %c: tensor<16xf32>) {
+  // expected-error @+1 {{input must have a dimension of samples}}
+  %0 = nn.dropout %x, %c rate 0.5 stream 0 group 1 : tensor<f32>, tensor<16xf32>
+  return
+}
+
+// -----
+
+func.func @dropout_c3(%x: tensor<2x3xf32>, %c: tensor<8xf32>) {
+  // expected-error @+1 {{control must have 16 elements, got 8}}
+  %0 = nn.dropout %x, %c rate 0.5 stream 0 group 1 : tensor<2x3xf32>, tensor<8xf32>
+  return
+}

@@ -3,6 +3,7 @@
 #include "runtime/plan/Control.h"
 
 #include <array>
+#include <bit>
 #include <cmath>
 #include <gtest/gtest.h>
 
@@ -18,7 +19,7 @@ Schedule makeSchedule(fb::ScheduleT schedule, uint64_t epochs, uint64_t stepsPer
   second.Finish(fb::Optimizer::Pack(second, &optimizer));
   return Schedule(*flatbuffers::GetRoot<fb::Schedule>(first.GetBufferPointer()),
                   *flatbuffers::GetRoot<fb::Optimizer>(second.GetBufferPointer()), epochs,
-                  stepsPerEpoch);
+                  stepsPerEpoch, 0x0000000500000007);
 }
 
 fb::ScheduleT scheduleOf(fb::ScheduleKind kind, double lr) {
@@ -98,6 +99,15 @@ TEST(Schedule, SgdNeedsNoCorrections) {
   schedule.fillControl(0, 4, values);
   EXPECT_EQ(values[control::Correction1], 1.0f);
   EXPECT_EQ(values[control::Correction2], 1.0f);
+}
+
+TEST(Schedule, ControlHoldsTheWordsOfDropoutsCounters) {
+  Schedule schedule = makeSchedule(scheduleOf(fb::ScheduleKind::Constant, 1e-3), 1, 100);
+  std::array<float, control::Count> values{};
+  schedule.fillControl(9, 1, values);
+  EXPECT_EQ(std::bit_cast<uint32_t>(values[control::RandomKey0]), 7u);
+  EXPECT_EQ(std::bit_cast<uint32_t>(values[control::RandomKey1]), 5u);
+  EXPECT_EQ(std::bit_cast<uint32_t>(values[control::RandomStep]), 9u);
 }
 
 } // namespace
