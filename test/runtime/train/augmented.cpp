@@ -42,8 +42,10 @@ TEST_F(AugmentedTest, ThreadsDoNotChangeAnything) {
   EXPECT_EQ(stepRows("one"), stepRows("three"));
 }
 
-TEST_F(AugmentedTest, ResumesBitForBit) {
-  fb::ModelT model = augmented({.epochs = 2});
+class AugmentedResumeTest : public AugmentedTest, public ::testing::WithParamInterface<uint64_t> {};
+
+TEST_P(AugmentedResumeTest, IsBitForBit) {
+  fb::ModelT model = augmented({.epochs = 2, .accumulate = GetParam()});
   ASSERT_TRUE(succeeds(trainModel(model, "whole", RunMode::Fresh, 2)));
   for (uint64_t stop : {1, 9, 10, 13}) {
     std::string run = "cut" + std::to_string(stop);
@@ -56,6 +58,8 @@ TEST_F(AugmentedTest, ResumesBitForBit) {
     EXPECT_EQ(stepRows(run), stepRows("whole")) << stop;
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(MicroBatches, AugmentedResumeTest, ::testing::Values(1, 4));
 
 /// With a learning rate of 0 the weights stay: every epoch sees other training images, but the same
 /// validation images.
