@@ -129,7 +129,7 @@ private:
 /// Both steps of the spec's model on every instruction set and two numbers of threads.
 void expectStepsAgree(const std::string &text, unsigned seed) {
   SCOPED_TRACE(text);
-  Model model(text, GetParam() % 3 == 0 ? Labels::Mixed : Labels::Plain);
+  Model model(text, seed % 3 == 0 ? Labels::Mixed : Labels::Plain);
   ASSERT_TRUE(model.steps);
   auto arguments = randomStepArguments(model, seed);
   auto wanted = reference::interpret(model.step("train_step"), arguments);
@@ -145,7 +145,7 @@ void expectStepsAgree(const std::string &text, unsigned seed) {
     for (unsigned threads : {1u, 2u, 1u}) {
       Loaded loaded(path, threads);
       ASSERT_TRUE(loaded.executor);
-      EXPECT_EQ(loaded.executor->mixWeight().empty(), GetParam() % 3 != 0);
+      EXPECT_EQ(loaded.executor->mixWeight().empty(), seed % 3 != 0);
       setArguments(*loaded.executor, arguments);
       ASSERT_TRUE(bool(loaded.executor->run(fb::ProgramKind::EvalStep)));
       EXPECT_LE(errorOf(loaded.executor->metrics(), (*wantedEval)[0]), 1e-4);
