@@ -183,10 +183,7 @@ TEST(Decay, IsOfWeightsAlone) {
     setControl(executor, 0, 1);
     uint64_t micro = microBatchRows(executor);
     Rows rows(0);
-    ASSERT_TRUE(bool(runUpdate(executor, 24 / micro, [&](uint64_t i) {
-      rows.fill(executor, i * micro);
-      return Status::ok();
-    })));
+    ASSERT_TRUE(bool(runUpdate(executor, 24 / micro, rows.filler(executor))));
     for (size_t i = 0; i < executor.parameterCount(); ++i) {
       bool isBias = executor.parameterInfo(i).shape()->size() == 1;
       EXPECT_EQ(executor.parameterInfo(i).decay(), !isBias);
