@@ -37,34 +37,66 @@ public:
         blocked.reset();
   }
 
-  /// All dimensions but the lanes' (and the blocked one in steps of a vector) make up the calls.
+  /// Every call copies some thousand elements. The dimensions before the lanes' are walked in the
+  /// order in which the input lies in memory; the nearest one is a loop inside the call, unless
+  /// blocks are turned.
   int64_t emit(Value call) {
+    constexpr int64_t elementsPerCall = 4096;
+    SmallVector<unsigned> order = outerDimensions();
+    std::optional<unsigned> inner;
+    if (!order.empty() && order.back() != blocked)
+      inner = order.pop_back_val();
+    int64_t lines = 1;
+    for (unsigned i : order)
+      lines *= countOf(i);
+    int64_t lineElements = sizes[lane] * (inner ? sizes[*inner] : 1) * (blocked ? e.width() : 1);
+    int64_t perCall = std::max<int64_t>(1, elementsPerCall / lineElements);
     SmallVector<Value> point(sizes.size(), e.index(0));
-    int64_t calls = 1;
-    for (unsigned i = 0; i < lane; ++i)
-      calls *= i == blocked ? int64_t(llvm::divideCeil(sizes[i], e.width())) : sizes[i];
-    int64_t perCall = std::max<int64_t>(1, 256 / sizes[lane]); // short rows: several per call
-    int64_t groups = llvm::divideCeil(calls, perCall);
     auto one = [&](Value number) {
-      Value rest = number;
-      for (unsigned i = lane; i-- > 0;) {
-        int64_t count = i == blocked ? int64_t(llvm::divideCeil(sizes[i], e.width())) : sizes[i];
-        point[i] = e.mul(e.rem(rest, count), i == blocked ? e.width() : 1);
-        rest = e.div(rest, count);
+      for (unsigned i : llvm::reverse(order)) {
+        point[i] = e.mul(e.rem(number, countOf(i)), i == blocked ? e.width() : 1);
+        number = e.div(number, countOf(i));
       }
-      emitLine(point);
+      if (!inner)
+        return emitLine(point);
+      e.loop(sizes[*inner], [&](Value i) {
+        point[*inner] = i;
+        emitLine(point);
+      });
     };
     if (perCall == 1) {
       one(call);
-      return calls;
+      return lines;
     }
     Value begin = e.mul(call, perCall);
-    Value end = arith::MinUIOp::create(e.b, e.loc, e.add(begin, e.index(perCall)), e.index(calls));
+    Value end = arith::MinUIOp::create(e.b, e.loc, e.add(begin, e.index(perCall)), e.index(lines));
     e.loop(begin, end, 1, one);
-    return groups;
+    return llvm::divideCeil(lines, perCall);
   }
 
 private:
+  /// Steps along a dimension before the lanes'.
+  int64_t countOf(unsigned dim) const {
+    return dim == blocked ? int64_t(llvm::divideCeil(sizes[dim], e.width())) : sizes[dim];
+  }
+
+  /// The dimensions before the lanes' that have more than one step, the input's farthest strides
+  /// first; in their own order where the input is not walked in strides, or blocks are turned.
+  SmallVector<unsigned> outerDimensions() {
+    SmallVector<unsigned> order;
+    bool plain = !blocked;
+    for (unsigned i = 0; i < lane; ++i) {
+      plain &= input.access.along(i) != Access::Motion::Irregular;
+      if (sizes[i] > 1)
+        order.push_back(i);
+    }
+    if (plain)
+      llvm::stable_sort(order, [&](unsigned a, unsigned b) {
+        return input.access.offset.plain(a) > input.access.offset.plain(b);
+      });
+    return order;
+  }
+
   void emitLine(SmallVector<Value> point) {
     int64_t whole = sizes[lane] / e.width() * e.width();
     if (whole)
