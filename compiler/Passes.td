@@ -51,6 +51,8 @@ def NNBuildSteps : Pass<"nn-build-steps", "::mlir::ModuleOp"> {
     aside. With `nn.accumulates` an update takes several micro-batches, and two programs stand in for @train_step:
     @gradient_step takes sums (a gradient per parameter, row losses, row hits) after the parameters and returns
     them with one more term (nn.accumulate); @update_step makes norm, metrics and update of them.
+    With `nn.recompute` the backward pass reads copies of the operations of repeated blocks, made from the block's
+    inputs by way of nn.after, so that they run when their gradients are needed and not before.
     With `nn.ema` a moving average of each parameter is its last state (nn.ema_step).
   }];
   let dependentDialects = ["::danaus::nn::NNDialect"];

@@ -213,6 +213,8 @@ void setModuleAttributes(ModuleOp module, const spec::Spec &spec) {
     module->setAttr("nn.clip_grad_norm", builder.getF64FloatAttr(spec.train.clipGradNorm));
   if (spec.train.mixesLabels)
     module->setAttr(nn::MixesAttr, builder.getUnitAttr());
+  if (spec.train.recompute)
+    module->setAttr(nn::RecomputeAttr, builder.getUnitAttr());
   if (spec.train.ema > 0)
     module->setAttr(nn::EmaAttr, builder.getF64FloatAttr(spec.train.ema));
   if (spec.train.accumulate > 1)

@@ -170,6 +170,9 @@ const Record<Train> *Schema::train() {
   train->key<&Train::accumulate>("accumulate", make<IntegerType>(1, 1 << 20),
                                  "Each update takes its samples in so many parts, one after the "
                                  "other, which needs the memory of one part.");
+  train->key<&Train::recompute>("recompute", make<BoolType>(),
+                                "Values inside the copies of a `repeat` are computed again for the "
+                                "backward pass instead of kept: less memory, more time.");
   train->self("loss", make<LossType>(entropy), "The mean over the batch is minimised.")
       .markedAs(detail::markOf<&Train::loss>);
   train->key<&Train::clipGradNorm>("clip_grad_norm", make<NumberType>(Range::atLeast(0)),
@@ -184,7 +187,7 @@ const Record<Train> *Schema::train() {
       .hiddenUnset();
   train->key<&Train::dtype>("dtype", types, "What weights and activations are kept in.");
   train->checkedBy(checkTrain);
-  train->notYet({"phases", "recompute", "lr_scale"});
+  train->notYet({"phases", "lr_scale"});
   return train;
 }
 

@@ -168,6 +168,7 @@ struct Train {
   At<int64_t> maxSteps;      ///< 0: no limit
   Mark loss;
   double labelSmoothing = 0;
+  bool recompute = false;  ///< the forward values of repeated blocks
   double clipGradNorm = 0; ///< 0: off
   double ema = 0;          ///< decay of the moving average of the weights; 0: off
   At<std::string> init;    ///< an absolute path; empty: from the seed

@@ -1,5 +1,5 @@
 // nn-form-kernels: every nn operation becomes one kernel operation. What may be fused is decided by
-// the passes after this one. nn.reshape stays: it moves nothing.
+// the passes after this one. nn.reshape and nn.after stay: they move nothing.
 #include "compiler/Passes.h"
 #include "compiler/lower/FormTokens.h"
 #include "compiler/lower/ScalarCode.h"
@@ -52,7 +52,7 @@ public:
     SmallVector<Operation *> ops =
         llvm::map_to_vector(function.front(), [](Operation &op) { return &op; });
     for (Operation *op : ops) {
-      if (isa<nn::ReshapeOp, func::ReturnOp>(op) || erased.contains(op))
+      if (isa<nn::ReshapeOp, nn::AfterOp, func::ReturnOp>(op) || erased.contains(op))
         continue;
       builder.setInsertionPoint(op);
       if (failed(form(op)))
@@ -64,7 +64,7 @@ public:
         op->erase();
     // A reshape that nobody reads would look like a second reader of a product.
     for (Operation &op : llvm::make_early_inc_range(llvm::reverse(function.front())))
-      if (isa<nn::ReshapeOp>(op) && op.use_empty())
+      if (isa<nn::ReshapeOp, nn::AfterOp>(op) && op.use_empty())
         op.erase();
     return success();
   }

@@ -23,21 +23,27 @@ namespace {
 /// there.
 constexpr int64_t Slack = 64 * 1024;
 
-/// The value whose memory `value` is: reshapes move nothing.
+bool movesNothing(Operation *op) { return isa_and_nonnull<nn::ReshapeOp, nn::AfterOp>(op); }
+
+/// The value whose memory `value` is.
 Value rootOf(Value value) {
-  while (auto reshape = value.getDefiningOp<nn::ReshapeOp>())
-    value = reshape.getInput();
+  while (movesNothing(value.getDefiningOp()))
+    value = value.getDefiningOp()->getOperand(0);
   return value;
 }
 
-/// Everything that an operation reads, memory roots.
+/// Everything that an operation reads, memory roots; what its operands stand after (nn.after) is
+/// read too, so that the operation has a later stage.
 SmallVector<Value> readsOf(Operation *op) {
-  llvm::SetVector<Value> values(op->getOperands().begin(), op->getOperands().end());
+  llvm::SetVector<Value> values(op->getOperands().begin(), op->getOperands().end()), roots;
   getUsedValuesDefinedAbove(op->getRegions(), values);
-  SmallVector<Value> roots;
-  for (Value value : values)
-    roots.push_back(rootOf(value));
-  return roots;
+  for (size_t i = 0; i < values.size(); ++i) {
+    roots.insert(rootOf(values[i]));
+    for (Value v = values[i]; movesNothing(v.getDefiningOp()); v = v.getDefiningOp()->getOperand(0))
+      if (auto after = v.getDefiningOp<nn::AfterOp>())
+        values.insert(after.getEarlier());
+  }
+  return roots.takeVector();
 }
 
 /// The layer names and lines in a location, in order, without repeats.
@@ -204,7 +210,7 @@ private:
     DenseMap<Value, int64_t> ready; // the stage after the one that makes the value
     DenseMap<Value, int64_t> lastRead;
     for (Operation &op : step.front().without_terminator()) {
-      if (isa<nn::ReshapeOp>(op))
+      if (movesNothing(&op))
         continue;
       int64_t stage = 0;
       for (Value value : readsOf(&op))

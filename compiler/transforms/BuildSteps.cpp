@@ -147,7 +147,9 @@ private:
 
   /// The gradients of all parameters, emitted at the end of `step`.
   FailureOr<SmallVector<Value>> differentiate(func::FuncOp step, OpBuilder &builder, Value loss) {
-    Differentiator differentiator(builder, step.front(), parametersOf(step));
+    bool recomputes = getOperation()->hasAttr(nn::RecomputeAttr);
+    Differentiator differentiator(builder, step.front(), parametersOf(step),
+                                  recomputes ? BlockValues::Recomputed : BlockValues::Kept);
     if (failed(differentiator.run(loss)))
       return failure();
     SmallVector<Value> gradients;

@@ -53,4 +53,15 @@ def NN_SliceOp : NN_Op<"slice", [DeclareOpInterfaceMethods<DifferentiableOpInter
   let hasVerifier = 1;
 }
 
+def NN_AfterOp : NN_Op<"after", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "the input itself, but not before another value is there";
+  let description = [{
+    An order without arithmetic: whatever reads the result runs after `earlier` was computed. By it values that are
+    computed a second time, for the backward pass, are computed late, and do not live from the first time on.
+  }];
+  let arguments = (ins NN_Tensor:$input, NN_Tensor:$earlier);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$input `,` $earlier attr-dict `:` type($input) `,` type($earlier)";
+}
+
 #endif

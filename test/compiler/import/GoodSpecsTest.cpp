@@ -53,6 +53,7 @@ train:
   max_steps: 1099511627776
   batch_size: 6
   accumulate: 3
+  recompute: true
   loss: {cross_entropy: {label_smoothing: 1e-1}}
   clip_grad_norm: 1
   ema: 0.9999
@@ -88,6 +89,7 @@ TEST(GoodSpecs, EveryKeyArrives) {
   EXPECT_EQ(spec.train.batchSize.value, 6);
   EXPECT_EQ(spec.train.accumulate.value, 3);
   EXPECT_EQ(spec.train.microBatch(), 2);
+  EXPECT_TRUE(spec.train.recompute);
   EXPECT_EQ(spec.train.ema, 0.9999);
   EXPECT_EQ(spec.train.labelSmoothing, 0.1);
   EXPECT_EQ(spec.train.clipGradNorm, 1.0);
@@ -229,6 +231,7 @@ train:
   max_steps: 0
   batch_size: 128
   accumulate: 1
+  recompute: false
   loss: {cross_entropy: {label_smoothing: 0.0}}
   clip_grad_norm: 0.0
   ema: 0.0

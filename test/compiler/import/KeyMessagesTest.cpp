@@ -49,12 +49,12 @@ seed: 1
   ^
 )~"},
     {"SectionIsEmpty", 7, "train:",
-     R"~(bad.yaml:7:1: error: train: expected a map with the keys epochs, max_steps, batch_size, accumulate, loss, clip_grad_norm, ema, init, dtype, found nothing
+     R"~(bad.yaml:7:1: error: train: expected a map with the keys epochs, max_steps, batch_size, accumulate, recompute, loss, clip_grad_norm, ema, init, dtype, found nothing
 train:
 ^
 )~"},
     {"SectionIsText", 7, "train: 3",
-     R"~(bad.yaml:7:8: error: train: expected a map with the keys epochs, max_steps, batch_size, accumulate, loss, clip_grad_norm, ema, init, dtype, found '3'
+     R"~(bad.yaml:7:8: error: train: expected a map with the keys epochs, max_steps, batch_size, accumulate, recompute, loss, clip_grad_norm, ema, init, dtype, found '3'
 train: 3
        ^
 )~"},

@@ -86,6 +86,11 @@ bad.yaml:7:21: note: batch_size is written here
 train: {batch_size: 100, accumulate: 3}
                     ^
 )~"},
+    {"RecomputeIsANumber", 7, "train: {recompute: 3}",
+     R"~(bad.yaml:7:20: error: train.recompute: expected true or false, found '3'
+train: {recompute: 3}
+                   ^
+)~"},
     {"EmaOne", 7, "train: {ema: 1.0}",
      R"~(bad.yaml:7:14: error: train.ema: 1.0 is out of range: expected a number of at least 0.0 and below 1.0
 train: {ema: 1.0}

@@ -169,6 +169,87 @@ TEST_F(Accumulation, NeedsTheMemoryOfOnePart) {
   EXPECT_LT(double(planned(", accumulate: 16")), 0.2 * double(planned("")));
 }
 
+/// The loss of every one of five steps and the weights after them, and the planned memory.
+struct Course {
+  std::vector<float> losses;
+  std::vector<std::vector<float>> results;
+  uint64_t bytes = 0;
+};
+
+Course courseOf(const std::string &text, const Folder &folder) {
+  Course course;
+  Model model(text);
+  Loaded loaded(compiled(model, folder, cpu::hostIsa().name.str()), 2);
+  if (!loaded.executor)
+    return course;
+  Executor &executor = *loaded.executor;
+  std::mt19937 random(5);
+  for (float &value : executor.input())
+    value = float(random() / 2147483648.0 - 1);
+  for (int32_t &label : executor.label())
+    label = int32_t(random() % 7);
+  setWeights(executor);
+  for (uint64_t step = 0; step < 5; ++step) {
+    setControl(executor, step, int64_t(executor.label().size()));
+    EXPECT_TRUE(bool(runUpdate(executor, 1, [](uint64_t) { return Status::ok(); })));
+    course.losses.push_back(executor.metrics()[metrics::Loss]);
+  }
+  course.results = resultsOf(executor);
+  course.bytes = executor.plannedBytes();
+  return course;
+}
+
+/// Parameters, gradients and Adam's state: what recomputing cannot save.
+uint64_t fixedBytes(const Course &course) {
+  uint64_t bytes = 0;
+  for (const std::vector<float> &values : course.results)
+    bytes += 4 * values.size();
+  return bytes * 4 / 3;
+}
+
+TEST(Recompute, ChangesNoBitAndSavesMemory) {
+  auto text = [](const std::string &settings) {
+    return "name: deep\nmodel:\n  input: {shape: [48]}\n  layers:\n    - repeat: 8\n"
+           "      name: blocks\n      layers:\n"
+           "        - residual:\n"
+           "            - linear: {name: a, out: 96, activation: gelu}\n"
+           "            - linear: {name: b, out: 64, activation: relu}\n"
+           "            - linear: {name: c, out: 48}\n"
+           "    - linear: {name: head, out: 7}\n"
+           "structure: [{match: \"blocks.*.b\", kind: low_rank, rank: 16}]\n"
+           "data: {name: fashion_mnist}\ntrain: {batch_size: 1024" +
+           settings + "}\noptimizer: {type: adam, lr: 0.01}\n";
+  };
+  Folder folder;
+  Course kept = courseOf(text(""), folder), again = courseOf(text(", recompute: true"), folder);
+  ASSERT_EQ(kept.losses.size(), 5u);
+  EXPECT_TRUE(std::isfinite(kept.losses[4]));
+  EXPECT_EQ(kept.losses, again.losses);
+  EXPECT_EQ(kept.results, again.results);
+  EXPECT_LE(double(again.bytes - fixedBytes(again)), 0.6 * double(kept.bytes - fixedBytes(kept)));
+}
+
+/// Dropout draws the same zeros the second time; attention and norms are recomputed like the rest.
+TEST(Recompute, ChangesNoBitOfATransformer) {
+  auto text = [](const std::string &settings) {
+    return "name: vit\nmodel:\n  input: {shape: [1, 12, 12]}\n  layers:\n"
+           "    - patch_embed: {patch: 3, dim: 24}\n    - position_embedding\n"
+           "    - repeat: 3\n      name: blocks\n      layers:\n"
+           "        - residual: [layer_norm, {attention: {name: attn, heads: 3, dropout: 0.1}}, "
+           "{drop_path: 0.2}]\n"
+           "        - residual: [layer_norm, {mlp: {name: mlp, hidden: 48, dropout: 0.1}}]\n"
+           "    - mean_tokens\n    - linear: {name: head, out: 7}\n"
+           "data: {name: npy, channels: 1}\ntrain: {batch_size: 32" +
+           settings + "}\noptimizer: {type: adam, lr: 0.01}\n";
+  };
+  Folder folder;
+  Course kept = courseOf(text(""), folder), again = courseOf(text(", recompute: true"), folder);
+  ASSERT_EQ(kept.losses.size(), 5u);
+  EXPECT_EQ(kept.losses, again.losses);
+  EXPECT_EQ(kept.results, again.results);
+  EXPECT_LT(again.bytes, kept.bytes);
+}
+
 /// Weights decay, biases do not: with a learning rate and no gradient (no valid row) only the
 /// former move, by 1 - lr * decay.
 TEST(Decay, IsOfWeightsAlone) {

@@ -226,6 +226,7 @@ TEST_F(Reference, EveryOperationHasAnEvaluator) {
                                    "nn.gelu_tanh",
                                    "nn.gelu_tanh_backward",
                                    "nn.reshape",
+                                   "nn.after",
                                    "nn.transpose",
                                    "nn.pad",
                                    "nn.slice",

@@ -122,6 +122,8 @@ func.func @step(%z: tensor<4x3xf32>, %y: tensor<4xi32>, %c: tensor<16xf32>, %p: 
   // CHECK: nn.ema_step %{{.*}}, %{{.*}}, %{{.*}} decay 7.500000e-01 : tensor<4x3xf32>, tensor<16xf32>
   %new = nn.sgd_step %z, %g, %c, %c {momentum = 0.0, weight_decay = 0.0} : (tensor<4x3xf32>, tensor<4x3xf32>, tensor<16xf32>, tensor<16xf32>) -> tensor<4x3xf32>
   %average = nn.ema_step %g, %new, %c decay 0.75 : tensor<4x3xf32>, tensor<16xf32>
+  // CHECK: nn.after %{{.*}}, %{{.*}} : tensor<4x3xf32>, tensor<4xf32>
+  %late = nn.after %z, %l : tensor<4x3xf32>, tensor<4xf32>
   // CHECK: nn.accumulate %{{.*}}, %{{.*}}, %{{.*}} : tensor<4x3xf32>, tensor<16xf32>
   %sum = nn.accumulate %g, %z, %c : tensor<4x3xf32>, tensor<16xf32>
   // CHECK: nn.square_norm %{{.*}} : tensor<4x3xf32> -> tensor<1xf32>

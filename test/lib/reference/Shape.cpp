@@ -54,11 +54,13 @@ Tensor evaluate(nn::SliceOp op, const Values &values) {
   return result;
 }
 
+Tensor evaluate(nn::AfterOp op, const Values &values) { return values[op.getInput()]; }
+
 } // namespace
 
 LogicalResult reference::evaluateShape(Operation *op, Values &values) {
   return TypeSwitch<Operation *, LogicalResult>(op)
-      .Case<nn::ReshapeOp, nn::TransposeOp, nn::PadOp, nn::SliceOp>([&](auto typed) {
+      .Case<nn::AfterOp, nn::ReshapeOp, nn::TransposeOp, nn::PadOp, nn::SliceOp>([&](auto typed) {
         values.set(typed.getResult(), evaluate(typed, values));
         return success();
       })
