@@ -3,6 +3,7 @@
 
 #include "compiler/lower/Layout.h"
 #include "dialects/kernel/Kernel.h"
+#include "dialects/nn/NN.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/SetVector.h"
@@ -33,6 +34,15 @@ int64_t bytesSaved(Operation *op) {
     if (operations > 0)
       saved += 2 * bytesOf(contract.getResult(0).getType());
   });
+  // Scores and probabilities of attention are tiles in cache; apart they would be written and read.
+  auto scores = [](auto attention) {
+    return 4 * int64_t(sizeof(float)) * attention.getBatch() * int64_t(attention.getHeads()) *
+           attention.getTokens() * attention.getTokens();
+  };
+  if (auto attention = dyn_cast<kernel::AttentionOp>(op))
+    saved += scores(attention);
+  if (auto attention = dyn_cast<kernel::AttentionBackwardOp>(op))
+    saved += 2 * scores(attention); // and the gradients of both
   if (auto chain = dyn_cast<kernel::ChainOp>(op)) {
     auto leaving = chain.getBody().front().getTerminator()->getOperands();
     for (Operation &inner : chain.getBody().front().without_terminator())
@@ -43,15 +53,27 @@ int64_t bytesSaved(Operation *op) {
   return saved;
 }
 
+/// The kernel that makes a value; null for arguments.
+Operation *makerOf(Value value) {
+  while (auto reshape = value.getDefiningOp<nn::ReshapeOp>())
+    value = reshape.getInput();
+  return value.getDefiningOp();
+}
+
 /// Why the kernel is not one with the kernel that makes its first operand.
 std::string reasonApart(Operation *op) {
   if (isa<kernel::ReduceOp>(op))
     return "sums over rows";
   if (isa<kernel::UpdateOp, kernel::SquareNormOp, kernel::MetricsOp>(op))
     return "needs the whole batch";
-  if (auto contract = dyn_cast<kernel::ContractOp>(op))
-    return contract.getLhs().getDefiningOp() || contract.getRhs().getDefiningOp() ? "sums over rows"
-                                                                                  : "";
+  if (isa<kernel::AttentionOp, kernel::AttentionBackwardOp>(op))
+    return "needs all tokens of a sample";
+  if (auto contract = dyn_cast<kernel::ContractOp>(op)) {
+    Operation *maker = makerOf(contract.getLhs());
+    if (isa_and_nonnull<kernel::CopyOp>(maker) && !makerOf(contract.getRhs()))
+      return "its rows are moved first";
+    return maker || makerOf(contract.getRhs()) ? "sums over rows" : "";
+  }
   return "";
 }
 
@@ -67,7 +89,8 @@ LogicalResult danaus::printFusion(ModuleOp module, llvm::raw_ostream &os) {
       int64_t operations = 0;
       op.walk([&](Operation *inner) {
         operations += isa<kernel::ContractOp, kernel::RowOp, kernel::CopyOp, kernel::ReduceOp,
-                          kernel::UpdateOp, kernel::SquareNormOp, kernel::MetricsOp>(inner);
+                          kernel::UpdateOp, kernel::SquareNormOp, kernel::MetricsOp,
+                          kernel::AttentionOp, kernel::AttentionBackwardOp>(inner);
       });
       llvm::SetVector<StringRef> names;
       llvm::SetVector<unsigned> lines;

@@ -62,14 +62,25 @@ public:
     for (Operation *op : llvm::reverse(ops))
       if (erased.contains(op))
         op->erase();
-    // A reshape that nobody reads would look like a second reader of a product.
-    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(function.front())))
-      if (isa<nn::ReshapeOp, nn::AfterOp>(op) && op.use_empty())
-        op.erase();
+    simplifyReshapes();
     return success();
   }
 
 private:
+  /// A reshape between two kernels over the same rows would keep them apart, and one that nobody
+  /// reads would look like a second reader of a product.
+  void simplifyReshapes() {
+    for (auto reshape : llvm::make_early_inc_range(function.front().getOps<nn::ReshapeOp>())) {
+      while (auto inner = reshape.getInput().getDefiningOp<nn::ReshapeOp>())
+        reshape.getInputMutable().assign(inner.getInput());
+      if (reshape.getInput().getType() == reshape.getType())
+        reshape.getResult().replaceAllUsesWith(reshape.getInput());
+    }
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(function.front())))
+      if (isa<nn::ReshapeOp>(op) && op.use_empty())
+        op.erase();
+  }
+
   LogicalResult form(Operation *op) {
     if (auto contract = dyn_cast<nn::ContractOp>(op))
       return formContract(contract);

@@ -36,3 +36,17 @@ func.func @around_a_chain(%x: tensor<4x8xf32>, %z: tensor<8x8xf32>, %w: tensor<3
   %g = nn.contract %r, %u sizes [8, 3, 4] maps [#x, #w, #y] : tensor<8x4xf32>, tensor<3x4xf32> -> tensor<8x3xf32>
   return %g : tensor<8x3xf32>
 }
+
+// Reshapes there and back are no border: the norm joins the product before it.
+// CHECK-LABEL: @norm
+// CHECK: kernel.chain
+// CHECK: kernel.contract
+// CHECK: kernel.row
+// CHECK: kernel.yield
+func.func @norm(%x: tensor<4x8xf32>, %w: tensor<3x8xf32>, %g: tensor<3xf32>) -> tensor<4x3xf32> {
+  %y = nn.contract %x, %w sizes [4, 3, 8] maps [#x, #w, #y] : tensor<4x8xf32>, tensor<3x8xf32> -> tensor<4x3xf32>
+  %t = nn.reshape %y : tensor<4x3xf32> -> tensor<2x2x3xf32>
+  %r = nn.reshape %t : tensor<2x2x3xf32> -> tensor<4x3xf32>
+  %n, %m, %s = nn.layer_norm %r, %g, %g epsilon 1.0e-6 : tensor<4x3xf32>, tensor<3xf32>, tensor<3xf32> -> tensor<4xf32>
+  return %n : tensor<4x3xf32>
+}
