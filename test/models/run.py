@@ -97,6 +97,20 @@ FORMULAS = {
 }
 
 
+# Bytes that a training step at batch 8 may plan: what PyTorch needed for it, and less.
+MEMORY = {"vit_s16": 1.5e9, "vit_s16_monarch": 1.3e9}
+
+
+def check_memory(programs, models):
+    for name, limit in MEMORY.items():
+        command = [programs / "danaus", "summary", models / f"{name}.yaml", "train.batch_size=8", "--json"]
+        planned = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["planned_bytes"]
+        assert planned <= limit, f"{name}: a step at batch 8 plans {planned:,} bytes, more than {limit:,.0f}"
+        recomputed = json.loads(subprocess.run([*command, "train.recompute=true"], check=True,
+                                               capture_output=True).stdout)["planned_bytes"]
+        assert recomputed < 0.85 * planned, f"{name}: recompute plans {recomputed:,} bytes, without {planned:,}"
+
+
 def main():
     models, programs = (pathlib.Path(argument) for argument in sys.argv[1:3])
     specs = sorted(models.glob("*.yaml"))
@@ -114,6 +128,7 @@ def main():
         assert sum(layer["macs"] for layer in summary["layers"]) == summary["macs"], spec.stem
         assert summary["planned_bytes"] > 4 * summary["params"] * 4, spec.stem
         print(f"{spec.stem}: {found[0]:,} parameters, {found[1]:,} MACs")
+    check_memory(programs, models)
 
 
 if __name__ == "__main__":
