@@ -15,6 +15,9 @@ using namespace danaus;
 
 namespace {
 
+/// Rows per call at most: what a call makes of them stays in the second-level cache.
+constexpr int64_t mostRows = 96;
+
 struct RegisterTile {
   int64_t rows, vectors;
 };
@@ -49,10 +52,13 @@ RegisterTile registerTile(int64_t n, unsigned width, unsigned registers) {
 }
 
 /// Rows per call: enough calls for many cores, enough rows to reuse the weights that are read for
-/// each.
-int64_t rowsPerCall(int64_t rows, int64_t atMost = 96) {
-  int64_t wanted = llvm::divideCeil(rows, 8);
-  return std::clamp<int64_t>(llvm::alignTo(wanted, 16), 16, atMost);
+/// each; a multiple of 4 calls where the rows allow it, so that few cores end at the same time.
+int64_t rowsPerCall(int64_t rows, int64_t atMost) {
+  constexpr int64_t fewestCalls = 8, fewestRows = 16, group = 8;
+  int64_t calls = std::max(fewestCalls, int64_t(llvm::divideCeil(rows, atMost)));
+  calls = llvm::alignTo(calls, 4);
+  return std::clamp<int64_t>(llvm::alignTo(llvm::divideCeil(rows, calls), group), fewestRows,
+                             atMost);
 }
 
 struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
@@ -76,9 +82,9 @@ struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
             registerTile(contract.getSizes()[contract.getN()], vectorWidth, vectorRegisters);
         int64_t m = contract.getSizes()[contract.getM()];
         contract.setTileAttr(
-            builder.getDenseI64ArrayAttr({tile.rows, tile.vectors, rowsPerCall(m)}));
+            builder.getDenseI64ArrayAttr({tile.rows, tile.vectors, rowsPerCall(m, mostRows)}));
       } else if (auto row = dyn_cast<kernel::RowOp>(op)) {
-        row.setRows(rowsPerCall(row.getRowCount()));
+        row.setRows(rowsPerCall(row.getRowCount(), mostRows));
       } else if (auto attention = dyn_cast<kernel::AttentionOp>(op)) {
         attention.setTileAttr(attentionTile(attention));
       } else if (auto attention = dyn_cast<kernel::AttentionBackwardOp>(op)) {
@@ -86,7 +92,7 @@ struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
       }
     });
     getOperation().walk([&](kernel::ChainOp chain) {
-      int64_t rows = rowsPerCall(chain.getRowCount());
+      int64_t rows = rowsPerCall(chain.getRowCount(), mostRows);
       chain.setRows(rows);
     });
   }
