@@ -67,8 +67,8 @@ public:
   }
 
 private:
-  /// A reshape between two kernels over the same rows would keep them apart, and one that nobody
-  /// reads would look like a second reader of a product.
+  /// A reshape between two kernels over the same rows would keep them apart; one that nobody reads,
+  /// or an nn.after, would look like a second reader of a product.
   void simplifyReshapes() {
     for (auto reshape : llvm::make_early_inc_range(function.front().getOps<nn::ReshapeOp>())) {
       while (auto inner = reshape.getInput().getDefiningOp<nn::ReshapeOp>())
@@ -77,7 +77,7 @@ private:
         reshape.getResult().replaceAllUsesWith(reshape.getInput());
     }
     for (Operation &op : llvm::make_early_inc_range(llvm::reverse(function.front())))
-      if (isa<nn::ReshapeOp>(op) && op.use_empty())
+      if (isa<nn::ReshapeOp, nn::AfterOp>(op) && op.use_empty())
         op.erase();
   }
 

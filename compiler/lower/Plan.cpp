@@ -179,7 +179,7 @@ private:
 
   void shareArguments(func::FuncOp main, func::FuncOp step) {
     for (BlockArgument argument : step.getArguments())
-      places[argument] = places[main.getArgument(argument.getArgNumber())];
+      places[argument] = places.lookup(main.getArgument(argument.getArgNumber()));
   }
 
   /// @gradient_step returns its last arguments with one more term: in the same place.
@@ -188,7 +188,7 @@ private:
     auto results = gradient.front().getTerminator()->getOperands();
     auto sums = gradient.getArguments().take_back(results.size());
     for (auto [sum, result] : llvm::zip_equal(sums, results))
-      places[rootOf(result)] = places[sum];
+      places[rootOf(result)] = places.lookup(sum);
   }
 
   /// @eval_step has the first arguments of the step that updates, and returns (metrics, logits).

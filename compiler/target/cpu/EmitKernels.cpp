@@ -107,8 +107,10 @@ private:
     int64_t rows = chain.getRowCount(), perCall = *chain.getRows();
     Panel panel = emitter.panel(call, rows, perCall);
     Operation *yield = chain.getBody().front().getTerminator();
-    for (auto [value, result] : llvm::zip(yield->getOperands(), chain.getResults()))
-      views[value] = views.at(result);
+    for (auto [value, result] : llvm::zip(yield->getOperands(), chain.getResults())) {
+      View view = views.at(result); // a copy: views[value] may move what at() refers to
+      views[value] = view;
+    }
     for (auto [value, place] : scratchPlaces)
       views[value] = {scratch, place, panel.begin};
     auto viewOf = [&](Value value) { return views.at(value); };
