@@ -1,28 +1,7 @@
 # danaus_data_test.sh DANAUS MAKE_TINY MAKE_DATA: `danaus data check` as users call it, on data made
 # here.
-set -u
 danaus=$1 make_tiny=$2 make_data=$3
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-failures=0
-
-fail() {
-  echo "FAILED: $1"
-  failures=$((failures + 1))
-}
-
-# expect CODE TEXT ARGUMENT...: runs danaus and looks for TEXT in all that it prints.
-expect() {
-  want_code=$1 want_text=$2
-  shift 2
-  output=$("$danaus" "$@" 2>&1)
-  code=$?
-  [ $code -eq "$want_code" ] || fail "danaus $*: code $code, not $want_code: $output"
-  case $output in
-  *"$want_text"*) ;;
-  *) fail "danaus $*: no '$want_text' in: $output" ;;
-  esac
-}
+. "$(dirname "$0")/expect.sh"
 
 cd "$work" || exit 1
 "$make_tiny" "$work" || exit 1

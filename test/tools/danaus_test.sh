@@ -1,31 +1,10 @@
 # danaus_test.sh DANAUS MAKE_TINY: the program as users call it, beside a stand-in for danausc that
 # says how often it was started and hands out a model binary made by hand.
-set -u
-danaus=$1
 make_tiny=$2
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-failures=0
+. "$(dirname "$0")/expect.sh"
+danaus=$work/bin/danaus
 
-fail() {
-  echo "FAILED: $1"
-  failures=$((failures + 1))
-}
-
-# expect CODE TEXT ARGUMENT...: runs danaus and looks for TEXT in all that it prints.
-expect() {
-  want_code=$1 want_text=$2
-  shift 2
-  output=$("$work/bin/danaus" "$@" 2>&1)
-  code=$?
-  [ $code -eq "$want_code" ] || fail "danaus $*: code $code, not $want_code: $output"
-  case $output in
-  *"$want_text"*) ;;
-  *) fail "danaus $*: no '$want_text' in: $output" ;;
-  esac
-}
-
-mkdir "$work/bin" && cp "$danaus" "$work/bin/danaus" && "$make_tiny" "$work" || exit 1
+mkdir "$work/bin" && cp "$1" "$danaus" && "$make_tiny" "$work" || exit 1
 cd "$work" || exit 1
 export DANAUS_DATA=$work/data XDG_CACHE_HOME=$work/cache HOME=$work TERM=dumb
 echo "name: tiny" >spec.yaml
