@@ -27,90 +27,81 @@ int64_t groupOf(AffineMap map) {
   return group;
 }
 
+/// A packed operand in the making: its shape, where its elements come from in terms of its own
+/// dimensions, and where the kernel finds them in terms of the iteration space.
+class Packing {
+public:
+  Packing(kernel::ContractOp op, unsigned map, Operation *before)
+      : builder(before), op(op), number(map), map(op.getMap(map)),
+        source(op.getSizes().size(), builder.getAffineConstantExpr(0)) {
+    // Only batch dimensions that the operand depends on get a place.
+    for (unsigned i = 0; i < op.getNumBatch(); ++i)
+      if (this->map.isFunctionOfDim(i))
+        source[i] = add(op.getSizes()[i], iteration(i));
+  }
+
+  AffineExpr iteration(unsigned dim) { return builder.getAffineDimExpr(dim); }
+  int64_t group() const { return groupOf(map); }
+
+  /// A dimension of `size`, at `place` of the iteration space; returns it as the copy counts it.
+  AffineExpr add(int64_t size, AffineExpr place) {
+    shape.push_back(size);
+    places.push_back(place);
+    return builder.getAffineDimExpr(shape.size() - 1);
+  }
+
+  /// Makes the copy and lets the kernel read it.
+  void finish(OpOperand &operand) {
+    auto element = cast<RankedTensorType>(operand.get().getType()).getElementType();
+    auto from = simplifyAffineMap(map.replaceDimsAndSymbols(source, {}, shape.size(), 0));
+    auto copy = kernel::CopyOp::create(builder, op.getLoc(), RankedTensorType::get(shape, element),
+                                       operand.get(), AffineMapAttr::get(from));
+    SmallVector<Attribute> maps(op.getMaps().getValue());
+    maps[number] =
+        AffineMapAttr::get(AffineMap::get(op.getSizes().size(), 0, places, builder.getContext()));
+    operand.set(copy.getResult());
+    op.setMapsAttr(builder.getArrayAttr(maps));
+  }
+
+  OpBuilder builder;
+  kernel::ContractOp op;
+  unsigned number;
+  AffineMap map;
+  SmallVector<AffineExpr> source, places;
+  SmallVector<int64_t> shape;
+};
+
 /// The rhs in front of the kernel that reads it, as (batch..., ceil(N / panel), K, panel); as
 /// (batch..., K, N) where a group of Monarch's would be cut by a panel's end.
-void pack(kernel::ContractOp op, Operation *before, int64_t panel) {
-  OpBuilder builder(before);
+void packRhs(kernel::ContractOp op, Operation *before, int64_t panel) {
+  Packing packing(op, kernel::ContractOp::RhsMap, before);
   auto sizes = op.getSizes();
-  unsigned dims = sizes.size(), batch = op.getNumBatch();
-  // Only batch dimensions that the rhs depends on get a place in the packed tensor.
-  AffineMap map = op.getMap(kernel::ContractOp::RhsMap);
-  bool panels = panel % groupOf(map) == 0;
-  SmallVector<int64_t> shape;
-  SmallVector<AffineExpr> source(dims, builder.getAffineConstantExpr(0)), packed;
-  for (unsigned i = 0; i < batch; ++i)
-    if (map.isFunctionOfDim(i)) {
-      source[i] = builder.getAffineDimExpr(shape.size());
-      shape.push_back(sizes[i]);
-      packed.push_back(builder.getAffineDimExpr(i));
-    }
-  auto next = [&] { return builder.getAffineDimExpr(shape.size()); };
-  auto n = builder.getAffineDimExpr(op.getN()), k = builder.getAffineDimExpr(op.getK());
-  AffineExpr first = builder.getAffineConstantExpr(0);
-  if (panels) {
-    first = next() * panel;
-    shape.push_back(llvm::divideCeil(sizes[op.getN()], panel));
-    packed.push_back(n.floorDiv(panel));
+  AffineExpr n = packing.iteration(op.getN());
+  if (panel % packing.group() != 0) {
+    packing.source[op.getK()] = packing.add(sizes[op.getK()], packing.iteration(op.getK()));
+    packing.source[op.getN()] = packing.add(sizes[op.getN()], n);
+    return packing.finish(op.getRhsMutable());
   }
-  source[op.getK()] = next();
-  shape.push_back(sizes[op.getK()]);
-  packed.push_back(k);
-  source[op.getN()] = first + next();
-  shape.push_back(panels ? panel : sizes[op.getN()]);
-  packed.push_back(panels ? n % panel : n);
-
-  auto element = cast<RankedTensorType>(op.getRhs().getType()).getElementType();
-  auto copy = kernel::CopyOp::create(builder, op.getLoc(), RankedTensorType::get(shape, element),
-                                     op.getRhs(),
-                                     AffineMapAttr::get(simplifyAffineMap(
-                                         map.replaceDimsAndSymbols(source, {}, shape.size(), 0))));
-  SmallVector<Attribute> maps(op.getMaps().getValue());
-  maps[kernel::ContractOp::RhsMap] =
-      AffineMapAttr::get(AffineMap::get(dims, 0, packed, builder.getContext()));
-  op.getRhsMutable().assign(copy.getResult());
-  op.setMapsAttr(builder.getArrayAttr(maps));
-  if (panels)
-    op.setPanel(panel);
+  AffineExpr slab = packing.add(llvm::divideCeil(sizes[op.getN()], panel), n.floorDiv(panel));
+  packing.source[op.getK()] = packing.add(sizes[op.getK()], packing.iteration(op.getK()));
+  packing.source[op.getN()] = slab * panel + packing.add(panel, n % panel);
+  packing.finish(op.getRhsMutable());
+  op.setPanel(panel);
 }
 
 /// The lhs in front of the kernel, as (batch..., ceil(M / MR), K, MR * G): the elements that a
 /// register tile broadcasts at one k are neighbours.
 void packLhs(kernel::ContractOp op, Operation *before) {
-  OpBuilder builder(before);
+  Packing packing(op, kernel::ContractOp::LhsMap, before);
   auto sizes = op.getSizes();
-  unsigned dims = sizes.size(), batch = op.getNumBatch();
-  AffineMap map = op.getMap(kernel::ContractOp::LhsMap);
-  int64_t rows = (*op.getTile())[0], group = groupOf(map);
-  SmallVector<int64_t> shape;
-  SmallVector<AffineExpr> source(dims, builder.getAffineConstantExpr(0)), packed;
-  for (unsigned i = 0; i < batch; ++i)
-    if (map.isFunctionOfDim(i)) {
-      source[i] = builder.getAffineDimExpr(shape.size());
-      shape.push_back(sizes[i]);
-      packed.push_back(builder.getAffineDimExpr(i));
-    }
-  auto m = builder.getAffineDimExpr(op.getM()), n = builder.getAffineDimExpr(op.getN()),
-       k = builder.getAffineDimExpr(op.getK());
-  auto next = [&] { return builder.getAffineDimExpr(shape.size()); };
-  AffineExpr panel = next();
-  shape.push_back(llvm::divideCeil(sizes[op.getM()], rows));
-  source[op.getK()] = next();
-  shape.push_back(sizes[op.getK()]);
-  AffineExpr place = next();
-  shape.push_back(rows * group);
-  source[op.getM()] = panel * rows + place.floorDiv(group);
-  source[op.getN()] = place;
-  packed.append({m.floorDiv(rows), k, (m % rows) * group + n % group});
-
-  auto element = cast<RankedTensorType>(op.getLhs().getType()).getElementType();
-  auto copy = kernel::CopyOp::create(
-      builder, op.getLoc(), RankedTensorType::get(shape, element), op.getLhs(),
-      AffineMapAttr::get(map.replaceDimsAndSymbols(source, {}, shape.size(), 0)));
-  SmallVector<Attribute> maps(op.getMaps().getValue());
-  maps[kernel::ContractOp::LhsMap] =
-      AffineMapAttr::get(AffineMap::get(dims, 0, packed, builder.getContext()));
-  op.getLhsMutable().assign(copy.getResult());
-  op.setMapsAttr(builder.getArrayAttr(maps));
+  int64_t rows = (*op.getTile())[0], group = packing.group();
+  AffineExpr m = packing.iteration(op.getM()), n = packing.iteration(op.getN());
+  AffineExpr panel = packing.add(llvm::divideCeil(sizes[op.getM()], rows), m.floorDiv(rows));
+  packing.source[op.getK()] = packing.add(sizes[op.getK()], packing.iteration(op.getK()));
+  AffineExpr place = packing.add(rows * group, (m % rows) * group + n % group);
+  packing.source[op.getM()] = panel * rows + place.floorDiv(group);
+  packing.source[op.getN()] = place;
+  packing.finish(op.getLhsMutable());
   op.setLhsPanel(rows * group);
 }
 
@@ -136,7 +127,7 @@ struct PackOperands : danaus::impl::KernelPackOperandsBase<PackOperands> {
         Operation *reshape = op.getRhs().getDefiningOp();
         place = reshape ? reshape->getNextNode() : &getOperation().front().front();
       }
-      pack(op, place, (*op.getTile())[1] * vectorWidth);
+      packRhs(op, place, (*op.getTile())[1] * vectorWidth);
     }
   }
 

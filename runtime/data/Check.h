@@ -2,7 +2,7 @@
 // every image of a folder (on several threads) and compares with the published set. Prints nothing.
 #pragma once
 
-#include "runtime/data/Published.h"
+#include "runtime/data/formats/Published.h"
 
 #include <functional>
 

@@ -2,11 +2,11 @@
 #include "runtime/data/Dataset.h"
 
 #include "runtime/base/File.h"
-#include "runtime/data/Cifar10.h"
-#include "runtime/data/DecodeImage.h"
-#include "runtime/data/ImageFolder.h"
-#include "runtime/data/Mnist.h"
-#include "runtime/data/Npy.h"
+#include "runtime/data/formats/Cifar10.h"
+#include "runtime/data/formats/DecodeImage.h"
+#include "runtime/data/formats/ImageFolder.h"
+#include "runtime/data/formats/Mnist.h"
+#include "runtime/data/formats/Npy.h"
 
 #include <cstdlib>
 

@@ -1,8 +1,8 @@
 // See Predict.h.
 #include "runtime/train/Predict.h"
 
-#include "runtime/data/DecodeImage.h"
-#include "runtime/data/ImageFolder.h"
+#include "runtime/data/formats/DecodeImage.h"
+#include "runtime/data/formats/ImageFolder.h"
 #include "runtime/plan/Control.h"
 #include "runtime/train/ModelData.h"
 

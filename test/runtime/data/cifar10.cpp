@@ -1,5 +1,5 @@
 // CIFAR-10: what reads, where it is looked for, and the message for each way of being broken.
-#include "runtime/data/Cifar10.h"
+#include "runtime/data/formats/Cifar10.h"
 #include "test/runtime/support/CifarFiles.h"
 #include "test/runtime/support/Damage.h"
 #include "test/runtime/support/IdxFiles.h"

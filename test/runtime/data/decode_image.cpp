@@ -1,5 +1,5 @@
 // JPEG and PNG of every kind to RGB, and the message for each that cannot be decoded.
-#include "runtime/data/DecodeImage.h"
+#include "runtime/data/formats/DecodeImage.h"
 #include "test/runtime/support/Damage.h"
 #include "test/runtime/support/ImageFiles.h"
 #include "test/runtime/support/TempFolder.h"

@@ -1,5 +1,5 @@
 // IDX files and the search for datasets: what reads, and the message for each way of being broken.
-#include "runtime/data/Idx.h"
+#include "runtime/data/formats/Idx.h"
 #include "runtime/data/Dataset.h"
 #include "test/runtime/support/Damage.h"
 #include "test/runtime/support/IdxFiles.h"

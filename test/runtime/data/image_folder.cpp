@@ -1,6 +1,6 @@
 // Image folders: what is listed and in which order, decoding on demand, and the message for each
 // way in which a folder can be unfit.
-#include "runtime/data/ImageFolder.h"
+#include "runtime/data/formats/ImageFolder.h"
 #include "test/runtime/support/ImageFiles.h"
 #include "test/runtime/support/TempFolder.h"
 

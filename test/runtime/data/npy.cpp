@@ -1,6 +1,6 @@
 // Numpy arrays: every layout and type that reads, and the message for each that does not.
-#include "runtime/data/Npy.h"
-#include "runtime/data/NpyHeader.h"
+#include "runtime/data/formats/Npy.h"
+#include "runtime/data/formats/NpyHeader.h"
 #include "test/runtime/support/Damage.h"
 #include "test/runtime/support/NpyFiles.h"
 

@@ -1,7 +1,7 @@
 // Makes small datasets in CIFAR-10's binary format.
 #pragma once
 
-#include "runtime/data/Cifar10.h"
+#include "runtime/data/formats/Cifar10.h"
 #include "test/runtime/support/TempFolder.h"
 
 namespace danaus::test {

@@ -1,6 +1,6 @@
 // Predictions: from files to rows, softmax, batches, names of classes, and each error.
 #include "runtime/train/Predict.h"
-#include "runtime/data/DecodeImage.h"
+#include "runtime/data/formats/DecodeImage.h"
 #include "runtime/train/ModelData.h"
 #include "test/runtime/support/ImageFiles.h"
 #include "test/runtime/support/TempFolder.h"

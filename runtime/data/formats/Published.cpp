@@ -1,10 +1,10 @@
 // See Published.h. The hashes are those of the uncompressed files: of the published .gz files,
 // whose own MD5 stand beside them, and of Debian's package dataset-fashion-mnist alike.
-#include "runtime/data/Published.h"
+#include "runtime/data/formats/Published.h"
 
 #include "runtime/base/File.h"
 #include "runtime/base/Md5.h"
-#include "runtime/data/Cifar10.h"
+#include "runtime/data/formats/Cifar10.h"
 
 #include <algorithm>
 

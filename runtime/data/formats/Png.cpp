@@ -1,6 +1,6 @@
 // PNG by libpng. The library leaves by longjmp: the two functions that call setjmp hold no object
 // with a destructor, and all memory is owned outside of them.
-#include "runtime/data/ImageCodecs.h"
+#include "runtime/data/formats/ImageCodecs.h"
 
 #include <csetjmp>
 #include <cstdio>

@@ -1,9 +1,9 @@
 // Lists image folders. A file costs no system call here (ImageNet has 1.3 million): its kind comes
 // with its name.
-#include "runtime/data/ImageFolder.h"
+#include "runtime/data/formats/ImageFolder.h"
 
 #include "runtime/base/File.h"
-#include "runtime/data/DecodeImage.h"
+#include "runtime/data/formats/DecodeImage.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -1,8 +1,8 @@
 // See NpyHeader.h.
-#include "runtime/data/NpyHeader.h"
+#include "runtime/data/formats/NpyHeader.h"
 
 #include "runtime/base/File.h"
-#include "runtime/data/FileHead.h"
+#include "runtime/data/formats/FileHead.h"
 
 #include <algorithm>
 

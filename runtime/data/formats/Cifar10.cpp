@@ -1,9 +1,9 @@
 // Reads CIFAR-10 batches. A file is judged by its size and labels; only where these are wrong is it
 // asked what it is instead.
-#include "runtime/data/Cifar10.h"
+#include "runtime/data/formats/Cifar10.h"
 
 #include "runtime/base/File.h"
-#include "runtime/data/FileHead.h"
+#include "runtime/data/formats/FileHead.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,9 +1,9 @@
 // Reads pairs of numpy arrays. Memory is asked for only after the header's promise was held against
 // the size of the file.
-#include "runtime/data/Npy.h"
+#include "runtime/data/formats/Npy.h"
 
 #include "runtime/base/File.h"
-#include "runtime/data/NpyHeader.h"
+#include "runtime/data/formats/NpyHeader.h"
 
 #include <algorithm>
 #include <cstring>

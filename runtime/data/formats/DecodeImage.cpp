@@ -1,9 +1,9 @@
 // See DecodeImage.h.
-#include "runtime/data/DecodeImage.h"
+#include "runtime/data/formats/DecodeImage.h"
 
 #include "runtime/base/File.h"
-#include "runtime/data/FileHead.h"
-#include "runtime/data/ImageCodecs.h"
+#include "runtime/data/formats/FileHead.h"
+#include "runtime/data/formats/ImageCodecs.h"
 
 #include <strings.h>
 

@@ -1,10 +1,10 @@
 // Reads IDX through zlib's gz layer, which passes plain files through. What is on disk is looked at
 // first, because zlib would read a web page just as willingly. Memory is asked for only after the
 // header's promise was held against the size of the file.
-#include "runtime/data/Idx.h"
+#include "runtime/data/formats/Idx.h"
 
 #include "runtime/base/File.h"
-#include "runtime/data/FileHead.h"
+#include "runtime/data/formats/FileHead.h"
 
 #include <algorithm>
 #include <cerrno>

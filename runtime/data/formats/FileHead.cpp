@@ -1,5 +1,5 @@
 // See FileHead.h.
-#include "runtime/data/FileHead.h"
+#include "runtime/data/formats/FileHead.h"
 
 #include "runtime/base/File.h"
 

@@ -2,7 +2,7 @@
 // this room: use DecodeImage.h.
 #pragma once
 
-#include "runtime/data/DecodeImage.h"
+#include "runtime/data/formats/DecodeImage.h"
 
 namespace danaus {
 

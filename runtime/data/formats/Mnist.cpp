@@ -1,7 +1,7 @@
 // Reads one portion of an MNIST-like dataset and checks that images and labels belong together.
-#include "runtime/data/Mnist.h"
+#include "runtime/data/formats/Mnist.h"
 
-#include "runtime/data/Idx.h"
+#include "runtime/data/formats/Idx.h"
 
 namespace danaus {
 
