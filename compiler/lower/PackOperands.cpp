@@ -142,13 +142,14 @@ private:
   /// the first-level cache. So it is for gradients of weights, which sum over rows. A chain's
   /// operands are a few rows.
   static bool isFarApart(kernel::ContractOp op, unsigned map, Value operand, unsigned side) {
-    constexpr int64_t longSum = 128, longSide = 32, farStride = 64;
+    constexpr int64_t longSum = 128, longSide = 32, farStride = 64, worthwhile = 32 * 1024;
     auto sizes = op.getSizes();
     auto access = accessOf(op, map, operand);
     return access && !isa<kernel::ChainOp>(op->getParentOp()) &&
            access->along(op.getK()) == Access::Motion::Strided &&
            access->offset.plain(op.getK()) > farStride && access->offset.uses(side) &&
            sizes[op.getK()] >= longSum && sizes[op.getM()] >= longSide &&
+           sizes[op.getK()] * std::min(sizes[op.getM()], sizes[op.getN()]) >= worthwhile &&
            sizes[op.getN()] >= longSide;
   }
 

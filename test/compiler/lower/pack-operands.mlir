@@ -22,11 +22,11 @@ func.func @backward(%d: tensor<32x100xf32>, %w: tensor<100x64xf32>) -> tensor<32
 // The gradient of a weight sums over rows that lie far apart: both sides are packed, the left one in the rows of
 // register tiles.
 // CHECK-LABEL: @weight_gradient
-// CHECK: %[[R:.*]] = kernel.copy %arg1 map {{.*}} tensor<128x96xf32> -> tensor<2x128x48xf32>
-// CHECK: %[[L:.*]] = kernel.copy %arg0 map {{.*}} tensor<128x96xf32> -> tensor<12x128x8xf32>
+// CHECK: %[[R:.*]] = kernel.copy %arg1 map {{.*}} tensor<512x96xf32> -> tensor<2x512x48xf32>
+// CHECK: %[[L:.*]] = kernel.copy %arg0 map {{.*}} tensor<512x96xf32> -> tensor<12x512x8xf32>
 // CHECK: kernel.contract %[[L]], %[[R]] {{.*}} panel 48 lhs_panel 8
-func.func @weight_gradient(%d: tensor<128x96xf32>, %x: tensor<128x96xf32>) -> tensor<96x96xf32> {
-  %g = nn.contract %d, %x sizes [128, 96, 96] maps [affine_map<(t, o, i) -> (t, o)>, affine_map<(t, o, i) -> (t, i)>, affine_map<(t, o, i) -> (o, i)>]
-      : tensor<128x96xf32>, tensor<128x96xf32> -> tensor<96x96xf32>
+func.func @weight_gradient(%d: tensor<512x96xf32>, %x: tensor<512x96xf32>) -> tensor<96x96xf32> {
+  %g = nn.contract %d, %x sizes [512, 96, 96] maps [affine_map<(t, o, i) -> (t, o)>, affine_map<(t, o, i) -> (t, i)>, affine_map<(t, o, i) -> (o, i)>]
+      : tensor<512x96xf32>, tensor<512x96xf32> -> tensor<96x96xf32>
   return %g : tensor<96x96xf32>
 }
