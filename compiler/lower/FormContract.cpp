@@ -43,8 +43,7 @@ std::optional<unsigned> groupOf(nn::ContractOp op, ArrayRef<unsigned> batch, Arr
       return strideAlong(map, nn::shapeOf(value), dim) == 1 &&
              strideAlong(map, nn::shapeOf(value), n[0]) == size;
     };
-    if (size > 1 && llvm::isPowerOf2_64(size) &&
-        strideAlong(lhsMap, nn::shapeOf(lhs), dim) == 1 &&
+    if (size > 1 && llvm::isPowerOf2_64(size) && strideAlong(lhsMap, nn::shapeOf(lhs), dim) == 1 &&
         (interleaves(outMap, op.getResult()) || interleaves(rhsMap, rhs)))
       return dim;
   }
@@ -77,14 +76,14 @@ FailureOr<kernel::ContractOp> danaus::formContract(OpBuilder &builder, nn::Contr
   auto outStride = [&](unsigned dim) {
     return strideAlong(outMap, nn::shapeOf(op.getResult()), dim);
   };
-  auto nearest = [&](SmallVector<unsigned>
-                         &dims) { // the dimension nearest to contiguous; the rest are batch
-    llvm::sort(dims, [&](unsigned a, unsigned b) { return outStride(a) > outStride(b); });
-    while (dims.size() > 1) {
-      batch.push_back(dims.front());
-      dims.erase(dims.begin());
-    }
-  };
+  auto nearest =
+      [&](SmallVector<unsigned> &dims) { // the dimension nearest to contiguous; the rest are batch
+        llvm::sort(dims, [&](unsigned a, unsigned b) { return outStride(a) > outStride(b); });
+        while (dims.size() > 1) {
+          batch.push_back(dims.front());
+          dims.erase(dims.begin());
+        }
+      };
   nearest(lhsOnly);
   nearest(rhsOnly);
   if (!lhsOnly.empty() && (rhsOnly.empty() || outStride(lhsOnly[0]) < outStride(rhsOnly[0]))) {
@@ -114,13 +113,10 @@ FailureOr<kernel::ContractOp> danaus::formContract(OpBuilder &builder, nn::Contr
     AffineExpr n = old[rhsOnly[0]];
     old[*grouped] = n % group;
     old[rhsOnly[0]] = n.floorDiv(group);
-    sizes.back() =
-        std::min(sizes.back() * group, groupedExtent(op, outMap, *grouped, rhsOnly[0]));
+    sizes.back() = std::min(sizes.back() * group, groupedExtent(op, outMap, *grouped, rhsOnly[0]));
   }
   appendOr1(summed);
-  auto renamed = [&](AffineMap map) {
-    return map.replaceDimsAndSymbols(old, {}, sizes.size(), 0);
-  };
+  auto renamed = [&](AffineMap map) { return map.replaceDimsAndSymbols(old, {}, sizes.size(), 0); };
   // The lhs keeps its mod: simplified, `4k + n mod 4` becomes `4k + n - 4 (n floordiv 4)`.
   auto contract = kernel::ContractOp::create(
       builder, op.getLoc(), TypeRange(op.getType()), lhs, rhs, ValueRange(), sizes,

@@ -171,6 +171,20 @@ TEST_P(RandomModels, StepsAgreeWithTheReference) {
 }
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomModels, testing::Range(0u, 30u));
 
+/// More tokens than one tile of queries, and than one of keys; the last tiles are short.
+class LongSequences : public testing::TestWithParam<int> {};
+TEST_P(LongSequences, StepsAgreeWithTheReference) {
+  std::string side = std::to_string(GetParam());
+  expectStepsAgree(
+      "name: long\nmodel:\n  input: {shape: [1, " + side + ", " + side +
+          "]}\n  layers:\n    - patch_embed: {patch: 1, dim: 10}\n    - class_token\n"
+          "    - residual: [layer_norm, {attention: {name: attn, heads: 2}}]\n"
+          "    - select_token: 0\n    - linear: {name: head, out: 3}\n"
+          "data: {name: npy}\ntrain: {batch_size: 2}\noptimizer: {type: sgd, lr: 0.1}\n",
+      1);
+}
+INSTANTIATE_TEST_SUITE_P(Sides, LongSequences, testing::Values(7, 17, 23));
+
 class RandomVisionModels : public testing::TestWithParam<unsigned> {};
 /// The first on every instruction set, the others on one each: most of the time goes into
 /// compiling.
