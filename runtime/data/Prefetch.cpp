@@ -1,8 +1,9 @@
 // See Prefetch.h. One mutex guards who does what; the work itself is done without it.
 #include "runtime/data/Prefetch.h"
 
+#include "runtime/base/BlockedSignals.h"
+
 #include <algorithm>
-#include <csignal>
 #include <new>
 #include <system_error>
 
@@ -11,20 +12,6 @@ namespace danaus {
 namespace {
 /// Few enough that threads share a batch evenly, and that stopping does not wait long.
 constexpr size_t rowsAtOnce = 4;
-
-/// While threads are started, which inherit it: Ctrl-C is for the main thread.
-class BlockedSignals {
-public:
-  BlockedSignals() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-  }
-  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before, nullptr); }
-
-private:
-  sigset_t before;
-};
 } // namespace
 
 Prefetch::Prefetch(const BatchSource &source, Options options)

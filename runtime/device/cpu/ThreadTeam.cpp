@@ -1,9 +1,9 @@
 // The threads of the team, how they start, wait and end.
 #include "runtime/device/cpu/ThreadTeam.h"
 
+#include "runtime/base/BlockedSignals.h"
 #include "runtime/device/cpu/CpuInfo.h"
 
-#include <csignal>
 #include <pthread.h>
 #include <sched.h>
 #include <system_error>
@@ -20,20 +20,6 @@ void pause() {
   __builtin_ia32_pause();
 #endif
 }
-
-/// Signals are for the main thread: Ctrl-C must not land in a kernel of a worker.
-class BlockedSignals {
-public:
-  BlockedSignals() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-  }
-  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before, nullptr); }
-
-private:
-  sigset_t before;
-};
 
 void pin(pthread_t thread, int cpu) {
   if (cpu >= CPU_SETSIZE)
