@@ -1,5 +1,5 @@
-// While threads are started, which inherit it: signals are for the main thread, so that Ctrl-C lands in no
-// kernel and no reader.
+// While threads are started, which inherit it: signals are for the main thread, so that Ctrl-C
+// lands in no kernel and no reader.
 #pragma once
 
 #include <csignal>
