@@ -139,13 +139,13 @@ private:
 
   /// Whether a long sum steps through the operand in large strides, and every element is used
   /// often: each step is then a cache line and often a page of its own, and falls into few sets of
-  /// the first-level cache. So it is for gradients of weights, which sum over rows. A chain's
-  /// operands are a few rows.
-  static bool isFarApart(kernel::ContractOp op, unsigned map, Value operand, unsigned side) {
+  /// the first-level cache. So it is for gradients of weights, which sum over rows, and for weights
+  /// that a gradient of an input reads by rows. The other operands of a chain are a few rows.
+  bool isFarApart(kernel::ContractOp op, unsigned map, Value operand, unsigned side) {
     constexpr int64_t longSum = 128, longSide = 32, farStride = 64, worthwhile = 32 * 1024;
     auto sizes = op.getSizes();
     auto access = accessOf(op, map, operand);
-    return access && !isa<kernel::ChainOp>(op->getParentOp()) &&
+    return access && (isWeight(operand) || !isa<kernel::ChainOp>(op->getParentOp())) &&
            access->along(op.getK()) == Access::Motion::Strided &&
            access->offset.plain(op.getK()) > farStride && access->offset.uses(side) &&
            sizes[op.getK()] >= longSum && sizes[op.getM()] >= longSide &&
