@@ -35,8 +35,9 @@ public:
 
   /// One slab of columns of one batch, for a panel of rows.
   void emitSlab(Value batch, Value slab, int64_t vectors, bool partial, const Panel &panel) {
-    e.forRows(panel, rowsPerTile,
-              [&](Value row, int64_t rows) { emitTile(batch, slab, vectors, partial, row, rows); });
+    e.forRows(panel, rowsPerTile, [&](Value row, int64_t rows) {
+      emitTile(batch, slab, vectors, partial, row, rows, panel);
+    });
   }
 
   /// Calls `emitSlab` with the number of vectors that the slab has; `slab` may be known only at run
@@ -160,7 +161,35 @@ private:
     return value;
   }
 
-  void emitTile(Value batch, Value slab, int64_t vectors, bool partial, Value row, int64_t rows) {
+  /// While a register tile is computed, the second-level cache fetches its share of the panel that
+  /// the next slab needs: the hardware's prefetchers end at pages, and a panel read from memory
+  /// first would stop the products of a whole slab. Null where the rhs is small or in no panels.
+  Value nextPanel(ArrayRef<Value> point, Value slab, Value row, const Panel &panel) {
+    constexpr int64_t worthwhile = 64 * 1024;
+    if (!op.getPanel() || sizes[k] * sizes[n] * batchCount() < worthwhile)
+      return Value();
+    AccessSum sum;
+    sum.constant = rhs.access.offset.constant + rhs.view.base;
+    int64_t slabStride = sizes[k] * *op.getPanel();
+    for (const AccessTerm &term : rhs.access.offset.terms)
+      if (term.dim != n)
+        sum.add(term);
+    Value share = e.mul(e.sub(row, panel.begin), shareOfPanel(panel) * sizes[k] / rowsPerTile);
+    return e.add(e.add(e.evaluate(sum, point), e.mul(slab, slabStride)),
+                 e.add(share, e.index(slabStride)));
+  }
+
+  /// Elements of the next panel for each step of K.
+  int64_t shareOfPanel(const Panel &panel) {
+    return llvm::divideCeil(*op.getPanel(), llvm::divideCeil(panel.full, rowsPerTile));
+  }
+
+  void prefetch(Value memory, Value offset, bool isWrite, unsigned level) {
+    memref::PrefetchOp::create(e.b, e.loc, memory, offset, isWrite, 4 - level, true);
+  }
+
+  void emitTile(Value batch, Value slab, int64_t vectors, bool partial, Value row, int64_t rows,
+                const Panel &panel) {
     SmallVector<Value> point = pointOf(batch);
     Value column = e.mul(slab, vectorsPerSlab * e.width());
     auto at = [&](int64_t r, int64_t v) {
@@ -169,6 +198,11 @@ private:
       p[n] = e.add(column, e.index(v * e.width()));
       return p;
     };
+    Value ahead = nextPanel(point, slab, row, panel);
+    for (const Operand &result : results)
+      for (int64_t r = 0; r < rows && result.access.along(n) == Access::Motion::Unit; ++r)
+        for (int64_t v = 0; v < vectors; ++v)
+          prefetch(result.view.memory, e.offsetOf(result, at(r, v)), true, 1);
     SmallVector<Value> sums(rows * vectors, e.zero(e.b.getF32Type()));
     auto loop = scf::ForOp::create(e.b, e.loc, e.index(0), kBound(point), e.index(1), sums);
     {
@@ -178,6 +212,9 @@ private:
         p[k] = loop.getInductionVar();
         return p;
       };
+      if (ahead)
+        prefetch(rhs.view.memory,
+                 e.add(ahead, e.mul(loop.getInductionVar(), shareOfPanel(panel))), false, 2);
       SmallVector<Value> right, next;
       for (int64_t v = 0; v < vectors; ++v)
         right.push_back(loadRhs(withK(at(0, v)), slab, v));

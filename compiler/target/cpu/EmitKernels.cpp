@@ -58,8 +58,8 @@ public:
   }
 
 private:
-  /// A place in scratch for each value that only the chain uses; values that leave it lie where
-  /// they go.
+  /// A place in scratch for each value that only the chain uses, while it is needed; values that
+  /// leave it lie where they go.
   void planScratch(Operation &body) {
     if (auto attention = dyn_cast<kernel::AttentionOp>(body))
       scratchElements = attentionScratch(attention, isa);
@@ -71,13 +71,43 @@ private:
     Operation *yield = chain.getBody().front().getTerminator();
     DenseSet<Value> leaving(yield->operand_begin(), yield->operand_end());
     int64_t rows = std::min<int64_t>(*chain.getRows(), chain.getRowCount());
+    SmallVector<ScratchPlace> places;
     for (Operation &op : chain.getBody().front().without_terminator())
       for (Value value : op.getResults())
         if (!leaving.contains(value)) {
           auto type = cast<RankedTensorType>(value.getType());
-          scratchPlaces[value] = scratchElements;
-          scratchElements += llvm::alignTo(rows * (type.getNumElements() / type.getDimSize(0)), 16);
+          int64_t elements = rows * (type.getNumElements() / type.getDimSize(0));
+          scratchPlaces[value] = placeInScratch(places, op, value, llvm::alignTo(elements, 16));
         }
+  }
+
+  /// Elements [begin, end) of scratch, until `lastReader` has run.
+  struct ScratchPlace {
+    int64_t begin, end;
+    Operation *lastReader;
+  };
+
+  /// The lowest place that no value still needed by `writer` or after it holds: scratch that is
+  /// used again is still in the cache.
+  int64_t placeInScratch(SmallVectorImpl<ScratchPlace> &places, Operation &writer, Value value,
+                         int64_t elements) {
+    Operation *lastReader = &writer;
+    for (Operation *reader : value.getUsers())
+      if (lastReader->isBeforeInBlock(reader))
+        lastReader = reader;
+    llvm::erase_if(places, [&](const ScratchPlace &place) {
+      return place.lastReader->isBeforeInBlock(&writer);
+    });
+    llvm::sort(places, [](const auto &a, const auto &c) { return a.begin < c.begin; });
+    int64_t begin = 0;
+    for (const ScratchPlace &place : places) {
+      if (begin + elements <= place.begin)
+        break;
+      begin = std::max(begin, place.end);
+    }
+    places.push_back({begin, begin + elements, lastReader});
+    scratchElements = std::max(scratchElements, begin + elements);
+    return begin;
   }
 
   int64_t emitBody(Emitter &emitter, Operation &body) {
