@@ -203,18 +203,13 @@ private:
       for (int64_t r = 0; r < rows && result.access.along(n) == Access::Motion::Unit; ++r)
         for (int64_t v = 0; v < vectors; ++v)
           prefetch(result.view.memory, e.offsetOf(result, at(r, v)), true, 1);
-    SmallVector<Value> sums(rows * vectors, e.zero(e.b.getF32Type()));
-    auto loop = scf::ForOp::create(e.b, e.loc, e.index(0), kBound(point), e.index(1), sums);
-    {
-      OpBuilder::InsertionGuard guard(e.b);
-      e.b.setInsertionPointToStart(loop.getBody());
+    auto step = [&](Value place, ValueRange sums) {
+      if (ahead)
+        prefetch(rhs.view.memory, e.add(ahead, e.mul(place, shareOfPanel(panel))), false, 2);
       auto withK = [&](SmallVector<Value> p) {
-        p[k] = loop.getInductionVar();
+        p[k] = place;
         return p;
       };
-      if (ahead)
-        prefetch(rhs.view.memory,
-                 e.add(ahead, e.mul(loop.getInductionVar(), shareOfPanel(panel))), false, 2);
       SmallVector<Value> right, next;
       for (int64_t v = 0; v < vectors; ++v)
         right.push_back(loadRhs(withK(at(0, v)), slab, v));
@@ -223,16 +218,18 @@ private:
         for (int64_t v = 0; v < vectors; ++v) {
           if (v == 0 || lhsMovesWithVector())
             left = loadLhs(withK(at(r, v)), row, r);
-          next.push_back(e.multiplyAdd(left, right[v], loop.getRegionIterArg(r * vectors + v)));
+          next.push_back(e.multiplyAdd(left, right[v], sums[r * vectors + v]));
         }
       }
-      scf::YieldOp::create(e.b, e.loc, next);
-    }
+      return next;
+    };
+    SmallVector<Value> sums = e.loopOverSums(
+        kBound(point), SmallVector<Value>(rows * vectors, e.zero(e.b.getF32Type())), step);
     for (int64_t v = 0; v < vectors; ++v) {
       SmallVector<Value> shared(extras.size()); // extras that are the same for every row
       for (int64_t r = 0; r < rows; ++r) {
         auto p = at(r, v);
-        SmallVector<Value> arguments{loop.getResult(r * vectors + v)};
+        SmallVector<Value> arguments{sums[r * vectors + v]};
         for (auto [i, extra] : llvm::enumerate(extras)) {
           bool perRow = extra.access.offset.uses(m);
           if (perRow || !shared[i])

@@ -19,12 +19,8 @@ void emitTile(Emitter &e, const Product &product, Value row, int64_t rows, Value
     for (int64_t v = 0; v < vectors; ++v)
       sums.push_back(product.start ? product.start(e.add(row, e.index(r)), columnOf(v))
                                    : e.zero(e.b.getF32Type()));
-  auto loop = scf::ForOp::create(e.b, e.loc, e.index(0), product.depth, e.index(1), sums);
-  {
-    OpBuilder::InsertionGuard guard(e.b);
-    e.b.setInsertionPointToStart(loop.getBody());
-    Value k = loop.getInductionVar();
-    const Matrix &left = product.left, &right = product.right;
+  const Matrix &left = product.left, &right = product.right;
+  sums = e.loopOverSums(product.depth, sums, [&](Value k, ValueRange sums) {
     SmallVector<Value> vectorsOfRight, next;
     Value rightRow = e.add(right.base, e.mul(k, right.stride));
     for (int64_t v = 0; v < vectors; ++v)
@@ -37,14 +33,13 @@ void emitTile(Emitter &e, const Product &product, Value row, int64_t rows, Value
       Value factor =
           e.splat(memref::LoadOp::create(e.b, e.loc, left.memory, e.add(left.base, place)));
       for (int64_t v = 0; v < vectors; ++v)
-        next.push_back(
-            e.multiplyAdd(factor, vectorsOfRight[v], loop.getRegionIterArg(r * vectors + v)));
+        next.push_back(e.multiplyAdd(factor, vectorsOfRight[v], sums[r * vectors + v]));
     }
-    scf::YieldOp::create(e.b, e.loc, next);
-  }
+    return next;
+  });
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t v = 0; v < vectors; ++v)
-      product.finish(e.add(row, e.index(r)), columnOf(v), loop.getResult(r * vectors + v));
+      product.finish(e.add(row, e.index(r)), columnOf(v), sums[r * vectors + v]);
 }
 
 } // namespace

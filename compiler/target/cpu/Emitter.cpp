@@ -208,6 +208,28 @@ void Emitter::loop(Value from, Value to, int64_t step, llvm::function_ref<void(V
   body(loop.getInductionVar());
 }
 
+SmallVector<Value> Emitter::loopOverSums(
+    Value count, ValueRange sums,
+    llvm::function_ref<SmallVector<Value>(Value, ValueRange)> step) {
+  constexpr int64_t unroll = 4;
+  auto loop = [&](Value from, Value to, int64_t steps, ValueRange sums) -> SmallVector<Value> {
+    auto loop = scf::ForOp::create(b, loc, from, to, index(steps), sums);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    SmallVector<Value> next(loop.getRegionIterArgs());
+    for (int64_t i = 0; i < steps; ++i)
+      next = step(add(loop.getInductionVar(), index(i)), next);
+    scf::YieldOp::create(b, loc, next);
+    return SmallVector<Value>(loop.getResults());
+  };
+  std::optional<int64_t> known = getConstantIntValue(count);
+  if (known && *known < unroll)
+    return loop(index(0), count, 1, sums);
+  Value whole = mul(div(count, unroll), unroll);
+  SmallVector<Value> result = loop(index(0), whole, unroll, sums);
+  return known && *known % unroll == 0 ? result : loop(whole, count, 1, result);
+}
+
 Value Emitter::vectorise(Operation &op, IRMapping &mapping) {
   if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
     auto type = vectorOf(constant.getType());

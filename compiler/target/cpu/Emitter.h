@@ -97,6 +97,12 @@ public:
   void loop(mlir::Value from, mlir::Value to, int64_t step,
             llvm::function_ref<void(mlir::Value)> body);
 
+  /// scf.for over `count` steps that carries sums, four steps in one turn: enough products for the
+  /// loads of the next to be under way. `step` takes its place and the sums and returns the next.
+  llvm::SmallVector<mlir::Value> loopOverSums(
+      mlir::Value count, mlir::ValueRange sums,
+      llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)> step);
+
   /// One operation of a region with vectors for scalars.
   mlir::Value vectorise(mlir::Operation &op, mlir::IRMapping &mapping);
   /// A block of a region (without row operations): returns what it yields.
