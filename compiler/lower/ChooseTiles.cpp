@@ -53,12 +53,31 @@ RegisterTile registerTile(int64_t n, unsigned width, unsigned registers) {
 
 /// Rows per call: enough calls for many cores, enough rows to reuse the weights that are read for
 /// each; a multiple of 4 calls where the rows allow it, so that few cores end at the same time.
-int64_t rowsPerCall(int64_t rows, int64_t atMost) {
-  constexpr int64_t fewestCalls = 8, fewestRows = 16, group = 8;
+int64_t rowsPerCall(int64_t rows, int64_t atMost, int64_t fewestRows = 16) {
+  constexpr int64_t fewestCalls = 8;
+  int64_t group = std::min<int64_t>(fewestRows, 8);
   int64_t calls = std::max(fewestCalls, int64_t(llvm::divideCeil(rows, atMost)));
   calls = llvm::alignTo(calls, 4);
   return std::clamp<int64_t>(llvm::alignTo(llvm::divideCeil(rows, calls), group), fewestRows,
                              atMost);
+}
+
+/// Rows of element-wise code that are worth a call of their own: few where they are long.
+int64_t fewestRowsOf(int64_t columns) {
+  constexpr int64_t worthwhile = 16 * 1024;
+  return std::clamp<int64_t>(worthwhile / columns, 1, 16);
+}
+
+/// The same for a chain: its longest row, unless it has contractions, which want register tiles.
+int64_t fewestRowsOf(kernel::ChainOp chain) {
+  int64_t columns = 1;
+  for (Operation &op : chain.getBody().front().without_terminator()) {
+    auto row = dyn_cast<kernel::RowOp>(op);
+    columns = std::max(columns, row ? row.getColumnCount() : 1);
+    if (!row)
+      return fewestRowsOf(1);
+  }
+  return fewestRowsOf(columns);
 }
 
 struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
@@ -84,7 +103,7 @@ struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
         contract.setTileAttr(
             builder.getDenseI64ArrayAttr({tile.rows, tile.vectors, rowsPerCall(m, mostRows)}));
       } else if (auto row = dyn_cast<kernel::RowOp>(op)) {
-        row.setRows(rowsPerCall(row.getRowCount(), mostRows));
+        row.setRows(rowsPerCall(row.getRowCount(), mostRows, fewestRowsOf(row.getColumnCount())));
       } else if (auto attention = dyn_cast<kernel::AttentionOp>(op)) {
         attention.setTileAttr(attentionTile(attention));
       } else if (auto attention = dyn_cast<kernel::AttentionBackwardOp>(op)) {
@@ -92,8 +111,7 @@ struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
       }
     });
     getOperation().walk([&](kernel::ChainOp chain) {
-      int64_t rows = rowsPerCall(chain.getRowCount(), mostRows);
-      chain.setRows(rows);
+      chain.setRows(rowsPerCall(chain.getRowCount(), mostRows, fewestRowsOf(chain)));
     });
   }
 };
