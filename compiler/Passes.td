@@ -139,4 +139,18 @@ def KernelPlan : Pass<"kernel-plan", "::mlir::ModuleOp"> {
   let dependentDialects = ["::danaus::plan::PlanDialect", "::danaus::kernel::KernelDialect"];
 }
 
+def CpuExpandMath : Pass<"cpu-expand-math"> {
+  let summary = "exp, log, tanh and erf of float32 as polynomials for a CPU's vectors";
+  let description = [{
+    Within 2 ulp, special values as in C. Runs on kernels' functions, when they become LLVM.
+
+    ```mlir
+    %y = math.exp %x : vector<16xf32>
+    // becomes two clamps, a rounding, a polynomial of degree 6 and a scaling by a power of two
+    ```
+  }];
+  let options = [Option<"isaName", "isa", "std::string", "\"avx512\"", "avx512, avx2 or baseline">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
 #endif

@@ -1,6 +1,8 @@
 // Lowering to LLVM, optimisation, code generation and linking.
 #include "compiler/target/cpu/ObjectCode.h"
 
+#include "compiler/Passes.h"
+
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVMPass.h"
@@ -11,14 +13,10 @@
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/Math/Transforms/Passes.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/Passes.h"
 
 #include "llvm/IR/IRBuilder.h"
@@ -40,27 +38,14 @@ using mlir::failed;
 
 namespace {
 
-/// exp, log, erf and tanh of vectors as polynomials: libm has none that LLVM could call.
-struct ApproximateMath : mlir::PassWrapper<ApproximateMath, mlir::OperationPass<>> {
-  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ApproximateMath)
-  void getDependentDialects(mlir::DialectRegistry &registry) const override {
-    registry
-        .insert<mlir::arith::ArithDialect, mlir::math::MathDialect, mlir::vector::VectorDialect>();
-  }
-  void runOnOperation() override {
-    mlir::RewritePatternSet patterns(&getContext());
-    mlir::populateMathPolynomialApproximationPatterns(patterns);
-    if (failed(mlir::applyPatternsGreedily(getOperation(), std::move(patterns))))
-      signalPassFailure();
-  }
-};
-
-mlir::LogicalResult lowerToLlvmDialect(mlir::ModuleOp module) {
+mlir::LogicalResult lowerToLlvmDialect(mlir::ModuleOp module, const Isa &isa) {
   mlir::PassManager passes(module.getContext());
   (void)mlir::applyPassManagerCLOptions(passes); // fails where a program has no such options
   passes.addPass(mlir::createCanonicalizerPass());
   passes.addPass(mlir::createCSEPass());
-  passes.addPass(std::make_unique<ApproximateMath>());
+  CpuExpandMathOptions math;
+  math.isaName = isa.name.str();
+  passes.addPass(createCpuExpandMath(math));
   passes.addPass(mlir::createSCFToControlFlowPass());
   mlir::ConvertVectorToLLVMPassOptions vectors;
   passes.addPass(mlir::createConvertVectorToLLVMPass(vectors));
@@ -160,7 +145,7 @@ std::unique_ptr<llvm::Module> danaus::cpu::translateKernels(mlir::ModuleOp kerne
   mlir::registerBuiltinDialectTranslation(registry);
   mlir::registerLLVMDialectTranslation(registry);
   kernels.getContext()->appendDialectRegistry(registry);
-  if (failed(lowerToLlvmDialect(kernels)))
+  if (failed(lowerToLlvmDialect(kernels, isa)))
     return nullptr;
   auto module = mlir::translateModuleToLLVMIR(kernels, context, "danaus");
   if (!module)
