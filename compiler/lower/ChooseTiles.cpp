@@ -84,13 +84,15 @@ struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
   using KernelChooseTilesBase::KernelChooseTilesBase;
 
   /// Queries and keys of a tile: scores, and the keys turned, stay in the second-level cache. Tiles
-  /// of keys are of equal size, so that no short one is left.
+  /// are of equal size, so that no short one is left.
   template <typename Op> DenseI64ArrayAttr attentionTile(Op op) {
-    constexpr int64_t queries = 48, mostKeys = 256;
+    constexpr int64_t mostQueries = 112, mostKeys = 256;
     int64_t tokens = op.getTokens();
-    int64_t keys = llvm::divideCeil(tokens, llvm::divideCeil(tokens, mostKeys));
-    return DenseI64ArrayAttr::get(
-        op.getContext(), {std::min(tokens, queries), int64_t(llvm::alignTo(keys, vectorWidth))});
+    auto equalTiles = [&](int64_t most, int64_t unit) -> int64_t {
+      return llvm::alignTo(llvm::divideCeil(tokens, llvm::divideCeil(tokens, most)), unit);
+    };
+    return DenseI64ArrayAttr::get(op.getContext(), {std::min(tokens, equalTiles(mostQueries, 8)),
+                                                    equalTiles(mostKeys, vectorWidth)});
   }
 
   void runOnOperation() override {

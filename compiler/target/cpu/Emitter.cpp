@@ -208,9 +208,9 @@ void Emitter::loop(Value from, Value to, int64_t step, llvm::function_ref<void(V
   body(loop.getInductionVar());
 }
 
-SmallVector<Value> Emitter::loopOverSums(
-    Value count, ValueRange sums,
-    llvm::function_ref<SmallVector<Value>(Value, ValueRange)> step) {
+SmallVector<Value>
+Emitter::loopOverSums(Value count, ValueRange sums,
+                      llvm::function_ref<SmallVector<Value>(Value, ValueRange)> step) {
   constexpr int64_t unroll = 4;
   auto loop = [&](Value from, Value to, int64_t steps, ValueRange sums) -> SmallVector<Value> {
     auto loop = scf::ForOp::create(b, loc, from, to, index(steps), sums);
