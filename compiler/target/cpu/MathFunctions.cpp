@@ -66,8 +66,8 @@ public:
   Value tanh(Value x) {
     Value positive = clampAbove(absolute(x), 9.02f); // 1 from there on
     Value square = mul(positive, positive);
-    Value near = multiplyAdd(mul(square, positive), polynomial(coefficients::Tanh, square),
-                             positive);
+    Value near =
+        multiplyAdd(mul(square, positive), polynomial(coefficients::Tanh, square), positive);
     // tanh = 1 - 2 / (exp(2x) + 1)
     Value power = add(expBounded(add(positive, positive)), number(1));
     Value far = sub(number(1), arith::DivFOp::create(b, loc, number(2), power));
@@ -115,9 +115,9 @@ private:
       return arith::ConstantOp::create(b, loc, b.getIntegerAttr(type, number));
     };
     Value allLanes = constant(b.getI16Type(), -1), currentRounding = constant(b.getI32Type(), 4);
-    return LLVM::CallIntrinsicOp::create(
-               b, loc, type, b.getStringAttr("llvm.x86.avx512.mask.scalef.ps.512"),
-               ValueRange{value, n, number(0), allLanes, currentRounding})
+    return LLVM::CallIntrinsicOp::create(b, loc, type,
+                                         b.getStringAttr("llvm.x86.avx512.mask.scalef.ps.512"),
+                                         ValueRange{value, n, number(0), allLanes, currentRounding})
         .getResult(0);
   }
 
@@ -181,7 +181,9 @@ private:
     return arith::SelectOp::create(b, loc, condition, a, c);
   }
   /// One minps or maxps, whose second operand comes out where one is NaN.
-  Value clampAbove(Value a, float bound) { return select(less(number(bound), a), number(bound), a); }
+  Value clampAbove(Value a, float bound) {
+    return select(less(number(bound), a), number(bound), a);
+  }
   Value clampBelow(Value a, float bound) {
     return select(compare(arith::CmpFPredicate::OGT, number(bound), a), number(bound), a);
   }
@@ -197,7 +199,9 @@ private:
     return arith::ConstantOp::create(b, loc, value);
   }
   Value number(float value) { return constant(type, b.getF32FloatAttr(value)); }
-  Value integer(int32_t value) { return constant(like(b.getI32Type()), b.getI32IntegerAttr(value)); }
+  Value integer(int32_t value) {
+    return constant(like(b.getI32Type()), b.getI32IntegerAttr(value));
+  }
   Value bitsOf(Value a) { return arith::BitcastOp::create(b, loc, like(b.getI32Type()), a); }
   Value floatOf(Value a) { return arith::BitcastOp::create(b, loc, type, a); }
   Value toFloat(Value a) { return arith::SIToFPOp::create(b, loc, type, a); }
@@ -208,8 +212,7 @@ private:
   const Isa &isa;
 };
 
-template <typename Op, Value (Formula::*Function)(Value)>
-struct Expand : OpRewritePattern<Op> {
+template <typename Op, Value (Formula::*Function)(Value)> struct Expand : OpRewritePattern<Op> {
   Expand(MLIRContext *context, const Isa &isa) : OpRewritePattern<Op>(context), isa(isa) {}
   LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
     if (!getElementTypeOrSelf(op.getType()).isF32())
@@ -231,10 +234,9 @@ struct CpuExpandMath : danaus::impl::CpuExpandMathBase<CpuExpandMath> {
       return signalPassFailure();
     }
     RewritePatternSet patterns(&getContext());
-    patterns
-        .add<Expand<math::ExpOp, &Formula::exp>, Expand<math::LogOp, &Formula::log>,
-             Expand<math::TanhOp, &Formula::tanh>, Expand<math::ErfOp, &Formula::erf>>(
-            &getContext(), *isa);
+    patterns.add<Expand<math::ExpOp, &Formula::exp>, Expand<math::LogOp, &Formula::log>,
+                 Expand<math::TanhOp, &Formula::tanh>, Expand<math::ErfOp, &Formula::erf>>(
+        &getContext(), *isa);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

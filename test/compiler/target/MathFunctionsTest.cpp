@@ -115,8 +115,8 @@ std::vector<float> sample() {
   return x;
 }
 
-/// How many ulp of `exact` lie between it and `got`; infinite where NaN, infinity or the sign of zero
-/// are not as in `exact`.
+/// How many ulp of `exact` lie between it and `got`; infinite where NaN, infinity or the sign of
+/// zero are not as in `exact`.
 double ulpsBetween(float got, double exact) {
   if (std::isnan(exact) && std::isnan(got))
     return 0;
