@@ -39,10 +39,11 @@ public:
 
   /// Every call copies some thousand elements. The dimensions before the lanes' are walked in the
   /// order in which the input lies in memory; the nearest one is a loop inside the call, unless
-  /// blocks are turned. Where that loop would write to more places than the first-level TLB has
-  /// pages, it is cut in parts, and all lines of a part come before the next part.
+  /// blocks are turned. Where that loop would write to many places, it is cut in parts, all lines
+  /// of a part come before the next part, and a call writes its lines of one place before the next
+  /// place: stores have few entries in the first-level TLB.
   int64_t emit(Value call) {
-    constexpr int64_t elementsPerCall = 4096, mostPlaces = 48;
+    constexpr int64_t elementsPerCall = 4096, mostPlaces = 16;
     SmallVector<unsigned> order = outerDimensions();
     std::optional<unsigned> inner;
     if (!order.empty() && order.back() != blocked)
@@ -77,10 +78,11 @@ public:
     };
     if (perCall == 1) {
       one(call);
-    } else {
-      Value begin = e.mul(call, perCall);
-      e.loop(begin, smaller(e.add(begin, e.index(perCall)), lines), 1, one);
+      return parts * callsPerPart;
     }
+    Value begin = e.mul(call, perCall);
+    Value end = smaller(e.add(begin, e.index(perCall)), lines);
+    e.loop(begin, end, 1, one);
     return parts * callsPerPart;
   }
 
@@ -113,6 +115,8 @@ private:
 
   void emitLine(SmallVector<Value> point) {
     int64_t whole = sizes[lane] / e.width() * e.width();
+    if (isShortRegister())
+      return emitShort(point);
     if (whole)
       e.loop(e.index(0), e.index(whole), e.width(), [&](Value column) {
         point[lane] = column;
@@ -122,6 +126,19 @@ private:
       point[lane] = e.index(whole);
       blocked ? emitBlock(point, sizes[lane] - whole) : emitVector(point, sizes[lane]);
     }
+  }
+
+  /// A line is a shorter register, neighbours in the input.
+  bool isShortRegister() const {
+    return (sizes[lane] == 4 || sizes[lane] == 8) && sizes[lane] < e.width() &&
+           input.access.guards.empty() && input.access.along(lane) == Access::Motion::Unit;
+  }
+
+  void emitShort(ArrayRef<Value> point) {
+    auto type = VectorType::get({sizes[lane]}, input.element);
+    Value value =
+        vector::LoadOp::create(e.b, e.loc, type, input.view.memory, e.offsetOf(input, point));
+    vector::StoreOp::create(e.b, e.loc, value, result.view.memory, e.offsetOf(result, point));
   }
 
   void emitVector(ArrayRef<Value> point, std::optional<int64_t> limit) {
