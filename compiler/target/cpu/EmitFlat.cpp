@@ -39,9 +39,11 @@ public:
 
   /// Every call copies some thousand elements. The dimensions before the lanes' are walked in the
   /// order in which the input lies in memory; the nearest one is a loop inside the call, unless
-  /// blocks are turned.
+  /// blocks are turned. Where that loop would write to many places, it is cut in parts, all lines
+  /// of a part come before the next part, and a call writes its lines of one place before the next
+  /// place: stores have few entries in the first-level TLB.
   int64_t emit(Value call) {
-    constexpr int64_t elementsPerCall = 4096;
+    constexpr int64_t elementsPerCall = 4096, mostPlaces = 16;
     SmallVector<unsigned> order = outerDimensions();
     std::optional<unsigned> inner;
     if (!order.empty() && order.back() != blocked)
@@ -49,8 +51,18 @@ public:
     int64_t lines = 1;
     for (unsigned i : order)
       lines *= countOf(i);
-    int64_t lineElements = sizes[lane] * (inner ? sizes[*inner] : 1) * (blocked ? e.width() : 1);
-    int64_t perCall = std::max<int64_t>(1, elementsPerCall / lineElements);
+    int64_t places = inner ? sizes[*inner] : 1;
+    int64_t parts = lines > 1 ? llvm::divideCeil(places, mostPlaces) : 1;
+    int64_t perPart = llvm::divideCeil(places, parts);
+    int64_t lineElements = sizes[lane] * perPart * (blocked ? e.width() : 1);
+    int64_t perCall = std::clamp<int64_t>(elementsPerCall / lineElements, 1, lines);
+    int64_t callsPerPart = llvm::divideCeil(lines, perCall);
+    Value first = e.index(0), last = e.index(places);
+    if (parts > 1) {
+      first = e.mul(e.div(call, callsPerPart), perPart);
+      last = smaller(e.add(first, e.index(perPart)), places);
+      call = e.rem(call, callsPerPart);
+    }
     SmallVector<Value> point(sizes.size(), e.index(0));
     auto one = [&](Value number) {
       for (unsigned i : llvm::reverse(order)) {
@@ -59,22 +71,26 @@ public:
       }
       if (!inner)
         return emitLine(point);
-      e.loop(sizes[*inner], [&](Value i) {
+      e.loop(first, last, 1, [&](Value i) {
         point[*inner] = i;
         emitLine(point);
       });
     };
     if (perCall == 1) {
       one(call);
-      return lines;
+      return parts * callsPerPart;
     }
     Value begin = e.mul(call, perCall);
-    Value end = arith::MinUIOp::create(e.b, e.loc, e.add(begin, e.index(perCall)), e.index(lines));
+    Value end = smaller(e.add(begin, e.index(perCall)), lines);
     e.loop(begin, end, 1, one);
-    return llvm::divideCeil(lines, perCall);
+    return parts * callsPerPart;
   }
 
 private:
+  Value smaller(Value a, int64_t bound) {
+    return arith::MinUIOp::create(e.b, e.loc, a, e.index(bound));
+  }
+
   /// Steps along a dimension before the lanes'.
   int64_t countOf(unsigned dim) const {
     return dim == blocked ? int64_t(llvm::divideCeil(sizes[dim], e.width())) : sizes[dim];
@@ -99,6 +115,8 @@ private:
 
   void emitLine(SmallVector<Value> point) {
     int64_t whole = sizes[lane] / e.width() * e.width();
+    if (isShortRegister())
+      return emitShort(point);
     if (whole)
       e.loop(e.index(0), e.index(whole), e.width(), [&](Value column) {
         point[lane] = column;
@@ -108,6 +126,19 @@ private:
       point[lane] = e.index(whole);
       blocked ? emitBlock(point, sizes[lane] - whole) : emitVector(point, sizes[lane]);
     }
+  }
+
+  /// A line is a shorter register, neighbours in the input.
+  bool isShortRegister() const {
+    return (sizes[lane] == 4 || sizes[lane] == 8) && sizes[lane] < e.width() &&
+           input.access.guards.empty() && input.access.along(lane) == Access::Motion::Unit;
+  }
+
+  void emitShort(ArrayRef<Value> point) {
+    auto type = VectorType::get({sizes[lane]}, input.element);
+    Value value =
+        vector::LoadOp::create(e.b, e.loc, type, input.view.memory, e.offsetOf(input, point));
+    vector::StoreOp::create(e.b, e.loc, value, result.view.memory, e.offsetOf(result, point));
   }
 
   void emitVector(ArrayRef<Value> point, std::optional<int64_t> limit) {

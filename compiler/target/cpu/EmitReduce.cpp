@@ -2,11 +2,29 @@
 // registers.
 #include "compiler/target/cpu/Emitter.h"
 
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 using namespace danaus;
 using namespace danaus::cpu;
+
+/// Rows that are further apart, in elements, are asked for RowsAhead rows before they are read.
+static constexpr int64_t FarElements = 256, RowsAhead = 8;
+
+namespace {
+
+/// Asks for what stands at a point, if it is a line of its own: rows are too far apart for the
+/// processor to foresee the next one.
+void prefetch(Emitter &e, const Operand &operand, ValueRange point) {
+  if (operand.access.along(2) != Access::Motion::Unit ||
+      operand.access.offset.plain(1) < FarElements)
+    return;
+  memref::PrefetchOp::create(e.b, e.loc, operand.view.memory, e.offsetOf(operand, point),
+                             /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+}
+
+} // namespace
 
 int64_t danaus::cpu::emitReduce(Emitter &e, kernel::ReduceOp op, ViewOf viewOf, Value call) {
   ArrayRef<int64_t> sizes = op.getSizes();
@@ -32,6 +50,10 @@ int64_t danaus::cpu::emitReduce(Emitter &e, kernel::ReduceOp op, ViewOf viewOf, 
     SmallVector<Value> sums;
     for (int64_t v = 0; v < vectors; ++v) {
       SmallVector<Value> arguments;
+      Value ahead = e.add(loop.getInductionVar(), e.index(RowsAhead));
+      if (rows >= 4 * RowsAhead)
+        for (const Operand &input : inputs)
+          prefetch(e, input, at(ahead, v));
       for (const Operand &input : inputs)
         arguments.push_back(e.loadVector(input, at(loop.getInductionVar(), v), 2));
       for (Value term : e.vectorise(op.getBody().front(), arguments))

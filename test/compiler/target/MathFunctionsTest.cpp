@@ -1,7 +1,6 @@
 // exp, log, tanh and erf as the compiler expands them, through the whole way to machine code: at
 // most 2 ulp from libm's double results, on every instruction set of this machine.
-#include "compiler/target/cpu/ObjectCode.h"
-#include "test/compiler/target/StepTesting.h"
+#include "test/compiler/target/CodeTesting.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -10,8 +9,6 @@
 #include "mlir/Parser/Parser.h"
 
 #include <cmath>
-#include <dlfcn.h>
-#include <fstream>
 
 using namespace danaus;
 using namespace danaus::test;
@@ -32,66 +29,39 @@ constexpr Function functions[] = {
 
 constexpr size_t Count = 1 << 21;
 
-/// A function from floats to floats as machine code.
-class Compiled {
-public:
-  Compiled(const std::string &function, const cpu::Isa &isa) {
-    mlir::MLIRContext context;
-    context.loadDialect<mlir::func::FuncDialect, mlir::scf::SCFDialect, mlir::arith::ArithDialect,
-                        mlir::math::MathDialect, mlir::memref::MemRefDialect,
-                        mlir::vector::VectorDialect>();
-    std::string memory = "memref<" + std::to_string(Count) + "xf32>";
-    std::string vector = "vector<" + std::to_string(isa.width) + "xf32>";
-    std::string text = "func.func @evaluate(%x: " + memory + ", %y: " + memory +
-                       ", %call: index, %scratch: memref<1xf32>) {\n"
-                       "%zero = arith.constant 0 : index\n%count = arith.constant " +
-                       std::to_string(Count) + " : index\n%step = arith.constant " +
-                       std::to_string(isa.width) +
-                       " : index\nscf.for %i = %zero to %count step %step {\n"
-                       "%v = vector.load %x[%i] : " +
-                       memory + ", " + vector + "\n%r = math." + function + " %v : " + vector +
-                       "\nvector.store %r, %y[%i] : " + memory + ", " + vector + "\n}\nreturn\n}\n";
-    auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
-    llvm::LLVMContext llvmContext;
-    auto code = module ? cpu::translateKernels(*module, isa, llvmContext) : nullptr;
-    auto object = code ? cpu::generateCode(*code, isa, cpu::CodeForm::Object)
-                       : Error(ExitCode::Internal, "the kernel was not translated");
-    auto shared = object ? cpu::linkSharedObject(*object) : object.takeError();
-    if (!shared) {
-      ADD_FAILURE() << shared.error().message();
-      return;
-    }
-    std::string path = folder.path / "function.so";
-    std::ofstream(path, std::ios::binary) << *shared;
-    library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (!library) {
-      ADD_FAILURE() << dlerror();
-      return;
-    }
-    entry = reinterpret_cast<Entry *>(dlsym(library, "evaluate"));
-  }
-  ~Compiled() {
-    if (library)
-      dlclose(library);
-  }
-
-  std::vector<float> operator()(const std::vector<float> &x) const {
-    std::vector<float> y(Count);
-    const void *buffers[] = {x.data(), y.data()};
-    if (entry)
-      entry(buffers, 0, nullptr);
+/// math.`function` of every element of `x`.
+std::vector<float> evaluate(const std::string &function, const cpu::Isa &isa,
+                            const std::vector<float> &x) {
+  mlir::MLIRContext context;
+  context.loadDialect<mlir::func::FuncDialect, mlir::scf::SCFDialect, mlir::arith::ArithDialect,
+                      mlir::math::MathDialect, mlir::memref::MemRefDialect,
+                      mlir::vector::VectorDialect>();
+  std::string memory = "memref<" + std::to_string(Count) + "xf32>";
+  std::string vector = "vector<" + std::to_string(isa.width) + "xf32>";
+  std::string text = "func.func @evaluate(%x: " + memory + ", %y: " + memory +
+                     ", %call: index, %scratch: memref<1xf32>) {\n"
+                     "%zero = arith.constant 0 : index\n%count = arith.constant " +
+                     std::to_string(Count) + " : index\n%step = arith.constant " +
+                     std::to_string(isa.width) +
+                     " : index\nscf.for %i = %zero to %count step %step {\n"
+                     "%v = vector.load %x[%i] : " +
+                     memory + ", " + vector + "\n%r = math." + function + " %v : " + vector +
+                     "\nvector.store %r, %y[%i] : " + memory + ", " + vector + "\n}\nreturn\n}\n";
+  std::vector<float> y(Count);
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
+  if (!module) {
+    ADD_FAILURE() << "no IR: " << text;
     return y;
   }
+  MachineCode code(*module, isa);
+  const void *buffers[] = {x.data(), y.data()};
+  if (auto *entry = code.entry("evaluate"))
+    entry(buffers, 0, nullptr);
+  return y;
+}
 
-private:
-  using Entry = void(const void **buffers, int64_t call, void *scratch);
-  Folder folder;
-  void *library = nullptr;
-  Entry *entry = nullptr;
-};
-
-/// Every 2048th float of either sign, those between that matter, and some around every bound of the
-/// expansions.
+/// Special values, floats around every bound of the expansions, floats of any size, and more of the
+/// sizes where the functions are neither linear nor constant.
 std::vector<float> sample() {
   std::vector<float> x;
   constexpr float inf = INFINITY, least = std::numeric_limits<float>::denorm_min(),
@@ -105,7 +75,6 @@ std::vector<float> sample() {
     for (int i = 0; i < 5000; ++i, up = std::nextafter(up, inf), down = std::nextafter(down, -inf))
       x.insert(x.end(), {up, down, -up, -down});
   }
-  // Most floats are too large or too small to be of interest: half the sample is not.
   for (uint32_t i = 0; x.size() < Count / 2; ++i)
     x.push_back(std::bit_cast<float>(i * 0x9E3779B1u));
   for (uint32_t i = 0; x.size() < Count; ++i) {
@@ -136,7 +105,7 @@ TEST_P(MathFunctions, AreWithinTwoUlp) {
   std::transform(x.begin(), x.end(), exact.begin(), GetParam().exact);
   for (const std::string &name : instructionSets()) {
     SCOPED_TRACE(name);
-    std::vector<float> y = Compiled(GetParam().name, *cpu::isaNamed(name))(x);
+    std::vector<float> y = evaluate(GetParam().name, *cpu::isaNamed(name), x);
     double worst = 0;
     size_t place = 0;
     for (size_t i = 0; i < Count; ++i)

@@ -1,0 +1,123 @@
+// Copies and column sums as machine code, one kernel at a time: shapes that steps of small models
+// do not have (many panels, short lines, rows far apart). Copies are exact; sums of small integers
+// are too, so that no bound is needed.
+#include "compiler/target/cpu/EmitKernels.h"
+#include "dialects/kernel/Kernel.h"
+#include "dialects/plan/Plan.h"
+#include "test/compiler/target/CodeTesting.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Parser/Parser.h"
+
+using namespace danaus;
+using namespace danaus::test;
+
+namespace {
+
+/// Runs every call of the kernel `@k` of `text`, the last first.
+void run(const std::string &text, const cpu::Isa &isa, std::vector<const void *> buffers) {
+  mlir::MLIRContext context;
+  context.loadDialect<mlir::func::FuncDialect, mlir::scf::SCFDialect, mlir::arith::ArithDialect,
+                      mlir::memref::MemRefDialect, mlir::vector::VectorDialect,
+                      kernel::KernelDialect, plan::PlanDialect>();
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
+  ASSERT_TRUE(module) << text;
+  auto kernels = cpu::emitKernels(*module, isa);
+  MachineCode code(*kernels, isa);
+  auto *entry = code.entry("k");
+  ASSERT_TRUE(entry);
+  auto kernel = module->lookupSymbol<mlir::func::FuncOp>("k");
+  int64_t calls = kernel->getAttrOfType<mlir::IntegerAttr>(plan::TilesAttr).getInt();
+  for (int64_t call = calls; call-- > 0;)
+    entry(buffers.data(), call, nullptr);
+}
+
+std::vector<float> numbers(int64_t count) {
+  std::vector<float> values(count + 64); // whole-vector loads may touch what follows
+  for (int64_t i = 0; i < count; ++i)
+    values[i] = float(1 + i % 9973);
+  return values;
+}
+
+std::string tensor(std::initializer_list<int64_t> shape) {
+  std::string text = "tensor<";
+  for (int64_t size : shape)
+    text += std::to_string(size) + "x";
+  return text + "f32>";
+}
+
+/// Panels of `lanes` columns of a rows x columns matrix.
+struct Panels {
+  int64_t rows, columns, lanes;
+  enum Kind { OfColumns, OfRows } kind;
+};
+
+class PackedPanels : public testing::TestWithParam<Panels> {};
+TEST_P(PackedPanels, HoldTheMatrixAndZeros) {
+  auto [rows, columns, lanes, kind] = GetParam();
+  int64_t across = kind == Panels::OfColumns ? columns : rows, along = rows + columns - across;
+  int64_t panels = (across + lanes - 1) / lanes, size = panels * along * lanes;
+  std::string wide = "d0 * " + std::to_string(lanes) + " + d2";
+  std::string from = tensor({rows, columns}), to = tensor({panels, along, lanes});
+  std::string text = "func.func private @k(%x: " + from + ") -> " + to +
+                     " attributes {plan.kind = \"copy\"} {\n%y = kernel.copy %x map "
+                     "affine_map<(d0, d1, d2) -> (" +
+                     (kind == Panels::OfColumns ? "d1, " + wide : wide + ", d1") + ")> : " + from +
+                     " -> " + to + "\nreturn %y : " + to + "\n}\n";
+  std::vector<float> x = numbers(rows * columns);
+  for (const std::string &isa : instructionSets()) {
+    SCOPED_TRACE(isa);
+    std::vector<float> y(size + 64, -1);
+    run(text, *cpu::isaNamed(isa), {x.data(), y.data()});
+    int64_t wrong = 0;
+    for (int64_t i = 0; i < size; ++i) {
+      int64_t a = i / (along * lanes) * lanes + i % lanes, b = i / lanes % along;
+      int64_t place = kind == Panels::OfColumns ? b * columns + a : a * columns + b;
+      wrong += y[i] != (a < across ? x[place] : 0.0f);
+    }
+    for (int64_t i = size; i < size + 64; ++i)
+      wrong += y[i] != -1;
+    EXPECT_EQ(wrong, 0);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, PackedPanels,
+    testing::Values(Panels{1001, 2304, 8, Panels::OfColumns}, // 288 panels: 18 parts
+                    Panels{77, 300, 8, Panels::OfColumns},    // the last panel is short
+                    Panels{50, 136, 8, Panels::OfColumns},    // 17 panels: parts of 9 and 8
+                    Panels{33, 92, 4, Panels::OfColumns},     // lines of 4
+                    Panels{1, 800, 8, Panels::OfColumns},     // one line: not cut
+                    Panels{37, 960, 48, Panels::OfColumns},   // several vectors a line
+                    Panels{100, 75, 48, Panels::OfRows})); // turned, both sides short
+
+class ColumnSums : public testing::TestWithParam<std::pair<int64_t, int64_t>> {};
+TEST_P(ColumnSums, AreExactForIntegers) {
+  auto [rows, columns] = GetParam();
+  std::string from = tensor({rows, columns}), to = tensor({columns});
+  std::string text = "func.func private @k(%x: " + from + ") -> " + to +
+                     " attributes {plan.kind = \"reduce\"} {\n%y = kernel.reduce %x sizes [1, " +
+                     std::to_string(rows) + ", " + std::to_string(columns) +
+                     "] maps [affine_map<(b, r, c) -> (r, c)>, affine_map<(b, r, c) -> (c)>] : (" +
+                     from + ") -> " + to +
+                     " {\n^bb0(%a: f32):\nkernel.yield %a : f32\n}\nreturn %y : " + to + "\n}\n";
+  std::vector<float> x = numbers(rows * columns);
+  for (const std::string &isa : instructionSets()) {
+    SCOPED_TRACE(isa);
+    std::vector<float> y(columns);
+    run(text, *cpu::isaNamed(isa), {x.data(), y.data()});
+    for (int64_t c = 0; c < columns; ++c) {
+      int64_t sum = 0;
+      for (int64_t r = 0; r < rows; ++r)
+        sum += int64_t(x[r * columns + c]);
+      EXPECT_EQ(y[c], float(sum)) << "column " << c;
+    }
+  }
+}
+/// Many rows far apart are asked for ahead, few or near ones are not.
+INSTANTIATE_TEST_SUITE_P(Shapes, ColumnSums,
+                         testing::Values(std::pair{200, 770}, std::pair{31, 300},
+                                         std::pair{100, 17}));
+
+} // namespace
