@@ -208,6 +208,15 @@ void Emitter::loop(Value from, Value to, int64_t step, llvm::function_ref<void(V
   body(loop.getInductionVar());
 }
 
+Value Emitter::widened(Value value) {
+  if (!getElementTypeOrSelf(value.getType()).isBF16())
+    return value;
+  Type wide = b.getF32Type();
+  if (auto type = dyn_cast<VectorType>(value.getType()))
+    wide = type.clone(wide);
+  return arith::ExtFOp::create(b, loc, wide, value);
+}
+
 Value Emitter::vectorise(Operation &op, IRMapping &mapping) {
   if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
     auto type = vectorOf(constant.getType());
