@@ -3,13 +3,16 @@
 
 #include "compiler/Pipelines.h"
 #include "compiler/import/ImportModel.h"
+#include "compiler/import/ReadSpec.h"
 #include "compiler/target/ModelWriter.h"
 #include "compiler/target/cpu/EmitKernels.h"
 #include "compiler/target/cpu/ObjectCode.h"
 #include "dialects/kernel/Kernel.h"
+#include "dialects/nn/NN.h"
 #include "dialects/plan/Plan.h"
 #include "runtime/plan/ModelFile.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -19,14 +22,24 @@ using namespace danaus;
 
 namespace {
 
-const cpu::Isa &isaOf(const CpuTarget &target) {
+/// The instruction set of a target; where it names none, the best of this machine for the module.
+const cpu::Isa &isaOf(const CpuTarget &target, ModuleOp module) {
   const cpu::Isa *isa = cpu::isaNamed(target.isa);
-  return isa ? *isa : cpu::hostIsa();
+  bool isBf16 = module->hasAttr(nn::Bf16Attr);
+  return isa ? *isa : cpu::hostIsa(isBf16 ? cpu::Operands::Bf16 : cpu::Operands::F32);
+}
+
+/// Says so where the spec asks for bfloat16 and the machine code has to imitate it.
+void warnOfEmulation(ModuleOp module, const spec::Spec &spec, const cpu::Isa &isa) {
+  if (module->hasAttr(nn::Bf16Attr) && !isa.matrixUnit)
+    emitWarning(spec::locationOf(spec, spec.train.dtype.mark, module.getContext()))
+        << "train.dtype: bf16 is emulated on cpu:" << isa.name
+        << ": expect the speed of f32 or less; only cpu:amx multiplies bf16 faster";
 }
 
 void loadDialects(MLIRContext *context) {
   context->loadDialect<kernel::KernelDialect, plan::PlanDialect, memref::MemRefDialect,
-                       scf::SCFDialect, vector::VectorDialect>();
+                       scf::SCFDialect, vector::VectorDialect, LLVM::LLVMDialect>();
 }
 
 /// The optimised LLVM module of a planned module; null after diagnostics.
@@ -61,7 +74,7 @@ LogicalResult danaus::runPhases(ModuleOp module, Stage stage, const CpuTarget &t
   loadDialects(module.getContext());
   PassManager passes(module.getContext());
   (void)applyPassManagerCLOptions(passes); // fails where a program has no such options
-  buildPhases(passes, std::min(stage, Stage::Plan), isaOf(target));
+  buildPhases(passes, std::min(stage, Stage::Plan), isaOf(target, module));
   return passes.run(module);
 }
 
@@ -72,7 +85,7 @@ LogicalResult danaus::printStage(ModuleOp module, Stage stage, const CpuTarget &
     os << '\n';
     return success();
   }
-  const cpu::Isa &isa = isaOf(target);
+  const cpu::Isa &isa = isaOf(target, module);
   llvm::LLVMContext context;
   auto code = codeOf(module, isa, context);
   if (!code)
@@ -95,7 +108,8 @@ Status danaus::compileToFile(const spec::Spec &spec, ModuleOp imported, ArrayRef
   fb::ModelT model = describeModel(spec, imported.lookupSymbol<func::FuncOp>("forward"));
   std::vector<std::string> codes;
   for (const CpuTarget &target : targets) {
-    const cpu::Isa &isa = isaOf(target);
+    const cpu::Isa &isa = isaOf(target, imported);
+    warnOfEmulation(imported, spec, isa);
     OwningOpRef<ModuleOp> module = imported.clone();
     if (failed(runPhases(*module, Stage::Plan, target)))
       return internal("compiling for " + isa.name.str() + " failed");

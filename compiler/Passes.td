@@ -58,6 +58,23 @@ def NNBuildSteps : Pass<"nn-build-steps", "::mlir::ModuleOp"> {
   let dependentDialects = ["::danaus::nn::NNDialect"];
 }
 
+def NNLowerPrecision : Pass<"nn-lower-precision", "::mlir::func::FuncOp"> {
+  let summary = "round the operands of matrix products to bfloat16";
+  let description = [{
+    Where the module has `nn.bf16`, both operands of every nn.contract, forward and backward, go through
+    nn.round_bf16, once each; sums, parameters, their updates and everything element-wise stay float32.
+
+    ```mlir
+    %y = nn.contract %x, %w sizes [4, 10, 8] maps [...] : ...
+    // becomes
+    %xr = nn.round_bf16 %x : tensor<4x8xf32>
+    %wr = nn.round_bf16 %w : tensor<10x8xf32>
+    %y = nn.contract %xr, %wr sizes [4, 10, 8] maps [...] : ...
+    ```
+  }];
+  let dependentDialects = ["::danaus::nn::NNDialect"];
+}
+
 def NNFormKernels : Pass<"nn-form-kernels", "::mlir::func::FuncOp"> {
   let summary = "every nn operation becomes one kernel operation";
   let description = [{
@@ -71,7 +88,10 @@ def NNFormKernels : Pass<"nn-form-kernels", "::mlir::func::FuncOp"> {
     ^bb0(%x: f32): ... kernel.yield %max : f32
     }
     ```
+
+    With `store-bf16` what nn.round_bf16 gives is bfloat16 in memory; else float32 numbers that are rounded.
   }];
+  let options = [Option<"storeBf16", "store-bf16", "bool", "false", "keep rounded values as bfloat16">];
   let dependentDialects = ["::danaus::kernel::KernelDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
 
@@ -89,6 +109,15 @@ def KernelFuseEpilogues : Pass<"kernel-fuse-epilogues", "::mlir::func::FuncOp"> 
     ^bb0(%sum: f32, %bias: f32): %s = arith.addf %sum, %bias : f32  kernel.yield %s : f32
     }
     ```
+  }];
+  let dependentDialects = ["::danaus::kernel::KernelDialect"];
+}
+
+def KernelFuseRounding : Pass<"kernel-fuse-rounding", "::mlir::func::FuncOp"> {
+  let summary = "move the rounding of a row kernel's result into the row kernel";
+  let description = [{
+    A kernel.row with one input, element by element, becomes one more result of the kernel.row that makes its input; the
+    unrounded result goes where nobody else reads it.
   }];
   let dependentDialects = ["::danaus::kernel::KernelDialect"];
 }
@@ -111,7 +140,8 @@ def KernelChooseTiles : Pass<"kernel-choose-tiles", "::mlir::func::FuncOp"> {
   }];
   let options = [
     Option<"vectorWidth", "vector-width", "unsigned", "16", "float32 lanes of a vector register">,
-    Option<"vectorRegisters", "vector-registers", "unsigned", "32", "vector registers">
+    Option<"vectorRegisters", "vector-registers", "unsigned", "32", "vector registers">,
+    Option<"matrixUnit", "matrix-unit", "bool", "false", "bfloat16 products go to a matrix unit of 16 x 16 tiles">
   ];
   let dependentDialects = ["::danaus::kernel::KernelDialect"];
 }
@@ -125,6 +155,8 @@ def KernelPackOperands : Pass<"kernel-pack-operands", "::mlir::func::FuncOp"> {
     %p = kernel.copy %w map (slab, k, lane) -> (slab * 64 + lane, k)
     kernel.contract %x, %p ... rhs map (m, n, k) -> (n floordiv 64, k, n mod 64) panel 64
     ```
+
+    The operands of a matrix unit are packed as it reads them (kernel.pack).
   }];
   let options = [Option<"vectorWidth", "vector-width", "unsigned", "16", "float32 lanes of a vector register">];
   let dependentDialects = ["::danaus::kernel::KernelDialect"];

@@ -20,14 +20,16 @@ static void gradientPhase(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createNNExpandLinears());
   passes.addPass(createNNBuildSteps());
   passes.addPass(createCanonicalizerPass());
+  passes.addNestedPass<func::FuncOp>(createNNLowerPrecision());
   passes.addPass(createCSEPass());
 }
 
 /// Every operation is a kernel; element-wise code sits in epilogues, kernels over the same rows are
 /// chains.
-static void fusedPhase(OpPassManager &passes) {
-  passes.addNestedPass<func::FuncOp>(createNNFormKernels());
+static void fusedPhase(OpPassManager &passes, const cpu::Isa &isa) {
+  passes.addNestedPass<func::FuncOp>(createNNFormKernels({isa.matrixUnit}));
   passes.addNestedPass<func::FuncOp>(createKernelFuseEpilogues());
+  passes.addNestedPass<func::FuncOp>(createKernelFuseRounding());
   passes.addNestedPass<func::FuncOp>(createKernelFormChains());
   passes.addPass(createCSEPass());
 }
@@ -35,7 +37,8 @@ static void fusedPhase(OpPassManager &passes) {
 /// Every kernel has tile sizes for the machine, and reads weights in the order in which it needs
 /// them.
 static void kernelsPhase(OpPassManager &passes, const cpu::Isa &isa) {
-  passes.addNestedPass<func::FuncOp>(createKernelChooseTiles({isa.width, isa.registers}));
+  passes.addNestedPass<func::FuncOp>(
+      createKernelChooseTiles({isa.width, isa.registers, isa.matrixUnit}));
   passes.addNestedPass<func::FuncOp>(createKernelPackOperands({isa.width}));
   passes.addPass(createCSEPass());
 }
@@ -50,7 +53,7 @@ void danaus::buildPhases(OpPassManager &passes, Stage stage, const cpu::Isa &isa
   if (stage >= Stage::Gradient)
     gradientPhase(passes);
   if (stage >= Stage::Fused)
-    fusedPhase(passes);
+    fusedPhase(passes, isa);
   if (stage >= Stage::Kernels)
     kernelsPhase(passes, isa);
   if (stage >= Stage::Plan)

@@ -157,8 +157,9 @@ const Record<Train> *Schema::train() {
   auto *entropy = make<Record<Train>>();
   entropy->key<&Train::labelSmoothing>("label_smoothing", make<NumberType>(Range::upTo(0, 1)),
                                        "The share of each label spread over all classes.");
-  auto *types = make<WordType<DataType>>(Words<DataType>{{"f32", DataType::F32}});
-  types->notYet({"bf16", "fp16", "f16"});
+  auto *types =
+      make<WordType<DataType>>(Words<DataType>{{"f32", DataType::F32}, {"bf16", DataType::Bf16}});
+  types->notYet({"fp16", "f16"});
 
   auto *train = make<Record<Train>>();
   train->key<&Train::epochs>("epochs", make<IntegerType>(1, 1'000'000),
@@ -185,7 +186,9 @@ const Record<Train> *Schema::train() {
                           "Initial weights (safetensors), from the spec's folder; not written: "
                           "random, from `seed`.")
       .hiddenUnset();
-  train->key<&Train::dtype>("dtype", types, "What weights and activations are kept in.");
+  train->key<&Train::dtype>("dtype", types,
+                            "What the operands of matrix products are rounded to. Weights, their "
+                            "updates, checkpoints and all sums are f32 with either.");
   train->checkedBy(checkTrain);
   train->notYet({"phases", "lr_scale"});
   return train;

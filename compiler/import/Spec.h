@@ -150,8 +150,8 @@ struct Optimizer {
   At<double> epsilon{1e-8}, weightDecay{0};
 };
 
-/// What parameters, activations and gradients are kept in.
-enum class DataType { F32 };
+/// What the operands of matrix products are rounded to. Parameters and sums are float32 always.
+enum class DataType { F32, Bf16 };
 
 enum class ScheduleKind { Constant, Step, Cosine };
 struct Schedule {
@@ -172,7 +172,7 @@ struct Train {
   double clipGradNorm = 0; ///< 0: off
   double ema = 0;          ///< decay of the moving average of the weights; 0: off
   At<std::string> init;    ///< an absolute path; empty: from the seed
-  DataType dtype = DataType::F32;
+  At<DataType> dtype{DataType::F32};
   /// Whether rows carry a second label and a weight (mixup, cutmix).
   bool mixesLabels = false;
 

@@ -3,6 +3,7 @@
 // one broadcast in registers.
 #include "compiler/Passes.h"
 #include "compiler/lower/Access.h"
+#include "compiler/lower/MatrixUnit.h"
 #include "dialects/kernel/Kernel.h"
 
 namespace danaus {
@@ -17,6 +18,9 @@ namespace {
 
 /// Rows per call at most: what a call makes of them stays in the second-level cache.
 constexpr int64_t mostRows = 96;
+
+/// The same for a matrix unit, which is so fast that the weights' way into the cache counts.
+constexpr int64_t mostMatrixRows = 128;
 
 struct RegisterTile {
   int64_t rows, vectors;
@@ -95,10 +99,22 @@ struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
                                                     equalTiles(mostKeys, vectorWidth)});
   }
 
+  /// Two by two tiles of sums: each operand's tile is loaded for two products.
+  void chooseMatrixTile(Builder &builder, kernel::ContractOp op) {
+    int64_t rows = rowsPerCall(op.getSizes()[op.getM()], mostMatrixRows);
+    op.setTileAttr(builder.getDenseI64ArrayAttr(
+        {2 * MatrixTile, 2, int64_t(llvm::alignTo(rows, 2 * MatrixTile))}));
+    op.setMatrixUnit(true);
+  }
+
   void runOnOperation() override {
     Builder builder(&getContext());
     getOperation().walk([&](Operation *op) {
       if (auto contract = dyn_cast<kernel::ContractOp>(op)) {
+        if (matrixUnit && matrixLhsOf(contract)) {
+          chooseMatrixTile(builder, contract);
+          return;
+        }
         RegisterTile tile =
             registerTile(contract.getSizes()[contract.getN()], vectorWidth, vectorRegisters);
         int64_t m = contract.getSizes()[contract.getM()];
@@ -113,7 +129,11 @@ struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
       }
     });
     getOperation().walk([&](kernel::ChainOp chain) {
-      chain.setRows(rowsPerCall(chain.getRowCount(), mostRows, fewestRowsOf(chain)));
+      bool onMatrixUnit = llvm::any_of(chain.getBody().getOps<kernel::ContractOp>(),
+                                       [](kernel::ContractOp op) { return op.getMatrixUnit(); });
+      int64_t rows = rowsPerCall(chain.getRowCount(), onMatrixUnit ? mostMatrixRows : mostRows,
+                                 fewestRowsOf(chain));
+      chain.setRows(onMatrixUnit ? llvm::alignTo(rows, 2 * MatrixTile) : rows);
     });
   }
 };

@@ -43,8 +43,10 @@ std::optional<unsigned> groupOf(nn::ContractOp op, ArrayRef<unsigned> batch, Arr
       return strideAlong(map, nn::shapeOf(value), dim) == 1 &&
              strideAlong(map, nn::shapeOf(value), n[0]) == size;
     };
+    // A matrix unit packs an interleaved rhs (bfloat16), and then has no use for groups in it.
+    bool isPacked = cast<RankedTensorType>(rhs.getType()).getElementType().isBF16();
     if (size > 1 && llvm::isPowerOf2_64(size) && strideAlong(lhsMap, nn::shapeOf(lhs), dim) == 1 &&
-        (interleaves(outMap, op.getResult()) || interleaves(rhsMap, rhs)))
+        (interleaves(outMap, op.getResult()) || (interleaves(rhsMap, rhs) && !isPacked)))
       return dim;
   }
   return std::nullopt;

@@ -23,7 +23,8 @@ int64_t productOf(ArrayRef<int64_t> shape) { return llvm::product_of(shape); }
 
 class Former {
 public:
-  explicit Former(func::FuncOp function) : function(function), builder(function.getContext()) {}
+  Former(func::FuncOp function, bool storeBf16)
+      : function(function), builder(function.getContext()), storeBf16(storeBf16) {}
 
   LogicalResult run() {
     SmallVector<Operation *> ops =
@@ -68,6 +69,8 @@ private:
     if (isa<nn::ReluOp, nn::ReluBackwardOp, nn::GeluOp, nn::GeluBackwardOp, nn::GeluTanhOp,
             nn::GeluTanhBackwardOp>(op))
       return formElementwise(op);
+    if (auto round = dyn_cast<nn::RoundBf16Op>(op))
+      return formRounding(round);
     if (auto loss = dyn_cast<nn::CrossEntropyLossOp>(op))
       return formCrossEntropy(loss);
     if (auto values = formTokens(builder, op); succeeded(values)) {
@@ -127,7 +130,7 @@ private:
       maps.push_back(isRow ? mapOf(2, {c}) : mapOf(2, {r, c}));
     }
     maps.push_back(mapOf(2, {r, c}));
-    auto type = nn::tensorOf(builder.getContext(), {rows, columns});
+    auto type = storedAs(op, {rows, columns});
     auto row = kernel::RowOp::create(builder, op->getLoc(), TypeRange(type), inputs,
                                      ArrayRef<int64_t>{rows, columns},
                                      builder.getAffineMapArrayAttr(maps), IntegerAttr());
@@ -144,14 +147,45 @@ private:
     return success();
   }
 
+  /// The type of a result of `op` in memory.
+  RankedTensorType storedAs(Operation *op, ArrayRef<int64_t> shape) {
+    auto type = nn::tensorOf(builder.getContext(), shape);
+    bool isBf16 = storeBf16 && isa<nn::RoundBf16Op>(op);
+    return isBf16 ? type.clone(builder.getBF16Type()) : type;
+  }
+
   LogicalResult formElementwise(Operation *op) {
     auto shape = nn::shapeOf(op->getResult(0));
     int64_t columns = shape.empty() ? 1 : shape.back();
     return formRows(op, productOf(shape) / columns, columns,
                     SmallVector<bool>(op->getNumOperands(), false),
-                    [&](OpBuilder &b, Location loc, ValueRange args) {
+                    [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                      if (storeBf16 && isa<nn::RoundBf16Op>(op))
+                        return arith::TruncFOp::create(b, loc, b.getBF16Type(), args[0]);
                       return buildElementwise(b, loc, op, args);
                     });
+  }
+
+  /// Weights are rounded by a copy, which packing merges with its own: as rows they could end in a
+  /// chain over equally many samples.
+  LogicalResult formRounding(nn::RoundBf16Op op) {
+    if (!isWeight(op.getInput()))
+      return formElementwise(op);
+    auto type = storedAs(op, nn::shapeOf(op.getResult()));
+    return replace(op, kernel::CopyOp::create(
+                           builder, op.getLoc(), type, op.getInput(),
+                           AffineMapAttr::get(builder.getMultiDimIdentityMap(type.getRank())),
+                           builder.getUnitAttr()));
+  }
+
+  bool isWeight(Value value) {
+    while (auto reshape = value.getDefiningOp<nn::ReshapeOp>())
+      value = reshape.getInput();
+    auto argument = dyn_cast<BlockArgument>(value);
+    auto role = argument
+                    ? function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), nn::RoleAttr)
+                    : StringAttr();
+    return role && role.getValue() == "parameter";
   }
 
   LogicalResult formAdd(nn::AddOp op) {
@@ -257,7 +291,7 @@ private:
         expr = expr + (isa<nn::SliceOp>(op) ? offset : -offset);
     return replace(op, kernel::CopyOp::create(builder, op->getLoc(), op->getResult(0).getType(),
                                               op->getOperand(0),
-                                              AffineMapAttr::get(mapOf(rank, exprs))));
+                                              AffineMapAttr::get(mapOf(rank, exprs)), UnitAttr()));
   }
 
   // --- optimizer --------------------------------------------------------------------------------
@@ -306,13 +340,16 @@ private:
 
   func::FuncOp function;
   OpBuilder builder;
+  bool storeBf16; ///< what is rounded is bfloat16 in memory
   llvm::DenseSet<Operation *> erased;
   llvm::MapVector<DictionaryAttr, SmallVector<Operation *>> updates;
 };
 
 struct FormKernels : danaus::impl::NNFormKernelsBase<FormKernels> {
+  using NNFormKernelsBase::NNFormKernelsBase;
+
   void runOnOperation() override {
-    if (failed(Former(getOperation()).run()))
+    if (failed(Former(getOperation(), storeBf16).run()))
       signalPassFailure();
   }
 };

@@ -3,6 +3,7 @@
 // vectors. Packs of weights stand at the start of the step, all in one stage.
 #include "compiler/Passes.h"
 #include "compiler/lower/Access.h"
+#include "compiler/lower/MatrixUnit.h"
 #include "dialects/kernel/Kernel.h"
 #include "dialects/nn/NN.h"
 
@@ -50,12 +51,17 @@ public:
     return builder.getAffineDimExpr(shape.size() - 1);
   }
 
-  /// Makes the copy and lets the kernel read it.
+  /// Makes the copy and lets the kernel read it. What was only rounded before is rounded on the
+  /// way.
   void finish(OpOperand &operand) {
     auto element = cast<RankedTensorType>(operand.get().getType()).getElementType();
     auto from = simplifyAffineMap(map.replaceDimsAndSymbols(source, {}, shape.size(), 0));
-    auto copy = kernel::CopyOp::create(builder, op.getLoc(), RankedTensorType::get(shape, element),
-                                       operand.get(), AffineMapAttr::get(from));
+    Value input = operand.get();
+    auto rounding = kernel::CopyOp::roundingOf(input);
+    auto copy =
+        kernel::CopyOp::create(builder, op.getLoc(), RankedTensorType::get(shape, element),
+                               rounding ? rounding.getInput() : input, AffineMapAttr::get(from),
+                               rounding ? builder.getUnitAttr() : UnitAttr());
     SmallVector<Attribute> maps(op.getMaps().getValue());
     maps[number] =
         AffineMapAttr::get(AffineMap::get(op.getSizes().size(), 0, places, builder.getContext()));
@@ -117,21 +123,29 @@ struct PackOperands : danaus::impl::KernelPackOperandsBase<PackOperands> {
       Operation *place = op;
       while (place->getParentOp() != getOperation())
         place = place->getParentOp();
+      if (op.getMatrixUnit()) {
+        packForMatrixUnit(op, place, placeForRhs(op, place));
+        continue;
+      }
       if (isFarApart(op, kernel::ContractOp::LhsMap, op.getLhs(), op.getM()))
         packLhs(op, place);
       auto rhs = accessOf(op, kernel::ContractOp::RhsMap, op.getRhs());
       if (rhs && rhs->along(op.getN()) == Access::Motion::Unit &&
           !isFarApart(op, kernel::ContractOp::RhsMap, op.getRhs(), op.getN()))
         continue;
-      if (isWeight(op.getRhs())) {
-        Operation *reshape = op.getRhs().getDefiningOp();
-        place = reshape ? reshape->getNextNode() : &getOperation().front().front();
-      }
-      packRhs(op, place, (*op.getTile())[1] * vectorWidth);
+      packRhs(op, placeForRhs(op, place), (*op.getTile())[1] * vectorWidth);
     }
   }
 
 private:
+  /// Packs of weights stand in front of everything, others before the kernel that reads them.
+  Operation *placeForRhs(kernel::ContractOp op, Operation *kernel) {
+    if (!isWeight(op.getRhs()))
+      return kernel;
+    Operation *maker = op.getRhs().getDefiningOp();
+    return maker ? maker->getNextNode() : &getOperation().front().front();
+  }
+
   static std::optional<Access> accessOf(kernel::ContractOp op, unsigned map, Value operand) {
     return Access::of(op.getMap(map), cast<RankedTensorType>(operand.getType()).getShape(),
                       op.getSizes());
@@ -153,18 +167,19 @@ private:
            sizes[op.getN()] >= longSide;
   }
 
-  /// Whether the value is an argument; reshapes of it are moved to the front.
+  /// Whether the value is an argument; what reshapes or rounds it is moved to the front.
   bool isWeight(Value value) {
-    auto reshape = value.getDefiningOp<nn::ReshapeOp>();
-    if (!reshape)
-      return isa<BlockArgument>(value);
-    if (!isWeight(reshape.getInput()))
+    Operation *maker = value.getDefiningOp();
+    if (!maker)
+      return true;
+    if ((!isa<nn::ReshapeOp>(maker) && !kernel::CopyOp::roundingOf(value)) ||
+        !isWeight(maker->getOperand(0)))
       return false;
     Operation *front = &getOperation().front().front();
-    if (Operation *before = reshape.getInput().getDefiningOp())
-      reshape->moveAfter(before);
-    else if (front != reshape)
-      reshape->moveBefore(front);
+    if (Operation *before = maker->getOperand(0).getDefiningOp())
+      maker->moveAfter(before);
+    else if (front != maker)
+      maker->moveBefore(front);
     return true;
   }
 };

@@ -21,9 +21,33 @@ Value tanhArgument(Scalar s, Value x) {
 
 } // namespace
 
+Value danaus::buildRoundBf16(OpBuilder &builder, Location loc, Value value) {
+  auto vector = dyn_cast<VectorType>(value.getType());
+  Type words = vector ? Type(vector.clone(builder.getI32Type())) : Type(builder.getI32Type());
+  auto word = [&](uint32_t number) -> Value {
+    auto attribute = builder.getI32IntegerAttr(int32_t(number));
+    return vector ? arith::ConstantOp::create(
+                        builder, loc,
+                        DenseElementsAttr::get(cast<ShapedType>(words), Attribute(attribute)))
+                  : arith::ConstantOp::create(builder, loc, attribute);
+  };
+  // Half of the last kept place, less one where that place is even; a carry moves the exponent.
+  Value bits = arith::BitcastOp::create(builder, loc, words, value);
+  Value odd = arith::AndIOp::create(builder, loc,
+                                    arith::ShRUIOp::create(builder, loc, bits, word(16)), word(1));
+  Value half = arith::AddIOp::create(builder, loc, odd, word(0x7FFF));
+  Value rounded = arith::AndIOp::create(
+      builder, loc, arith::AddIOp::create(builder, loc, bits, half), word(0xFFFF0000));
+  Value isNan = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UNO, value, value);
+  return arith::SelectOp::create(builder, loc, isNan, value,
+                                 arith::BitcastOp::create(builder, loc, value.getType(), rounded));
+}
+
 Value danaus::buildElementwise(OpBuilder &builder, Location loc, Operation *op, ValueRange args) {
   Scalar s{builder, loc};
   Value x = args[0];
+  if (isa<nn::RoundBf16Op>(op))
+    return buildRoundBf16(builder, loc, x);
   if (isa<nn::ReluOp>(op)) // as PyTorch: NaN stays NaN
     return s.select(s.compare(arith::CmpFPredicate::OLE, x, s.number(0)), s.number(0), x);
   if (isa<nn::ReluBackwardOp>(op))

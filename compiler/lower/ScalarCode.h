@@ -12,6 +12,9 @@ namespace danaus {
 mlir::Value buildElementwise(mlir::OpBuilder &builder, mlir::Location loc, mlir::Operation *op,
                              mlir::ValueRange args);
 
+/// float32 numbers (a scalar or a vector of them) rounded to the nearest bfloat16, in float32.
+mlir::Value buildRoundBf16(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value);
+
 /// One element of softmax cross-entropy with `classes` columns, from (logit, label, 1/count) and,
 /// where rows are mixed, (second label, weight of the first):
 /// returns {loss, correct} of the row and the gradient of the logit (nn.cross_entropy_loss,

@@ -69,7 +69,8 @@ LogicalResult ContractOp::verify() {
     return emitOpError("has no result");
   indexed.push_back(getResults().front());
   indexed.append(getExtras().begin(), getExtras().end());
-  if (!getPanel() && failed(verifyMaps(*this, getMaps(), getSizes().size(), indexed)))
+  if (!getPanel() && !getMatrixUnit() &&
+      failed(verifyMaps(*this, getMaps(), getSizes().size(), indexed)))
     return failure();
   // contract_c3
   if (failed(verifyRegion(*this, getEpilogue(), 1 + getExtras().size(), getResults().size())))
@@ -88,6 +89,16 @@ int64_t ContractOp::getMacs() {
   for (int64_t size : getSizes())
     macs *= size;
   return macs;
+}
+
+int64_t ContractOp::getGroup() {
+  int64_t group = 1;
+  getMap(LhsMap).walkExprs([&](AffineExpr expr) {
+    if (expr.getKind() == AffineExprKind::Mod)
+      if (auto size = dyn_cast<AffineConstantExpr>(cast<AffineBinaryOpExpr>(expr).getRHS()))
+        group = std::max(group, size.getValue());
+  });
+  return group;
 }
 
 LogicalResult RowOp::verify() {
@@ -138,6 +149,37 @@ LogicalResult CopyOp::verify() {
       getMap().getNumResults() != rankOf(getInput()))
     return emitOpError() << "map must go from " << rankOf(getResult()) << " to "
                          << rankOf(getInput()) << " dimensions";
+  return success();
+}
+
+SmallVector<int64_t> PackOp::shapeOf(PackForm form, ArrayRef<int64_t> sizes, int64_t group) {
+  SmallVector<int64_t> shape(sizes.drop_back(2));
+  int64_t columns = sizes[sizes.size() - 2], paddedK = llvm::alignTo(sizes.back(), 32);
+  if (form == PackForm::Rows)
+    shape.append({int64_t(llvm::alignTo(columns, 16)), paddedK});
+  else
+    shape.append({int64_t(llvm::divideCeil(columns, 16 * group)), group, paddedK / 2, 16, 2});
+  return shape;
+}
+
+LogicalResult PackOp::verify() {
+  // pack_c2
+  if (getSizes().size() < 2)
+    return emitOpError() << "sizes must hold (batch..., C, K), got [" << getSizes() << "]";
+  // pack_c1
+  if (getMap().getNumDims() != getSizes().size() || getMap().getNumResults() != rankOf(getInput()))
+    return emitOpError() << "map must go from " << getSizes().size() << " to " << rankOf(getInput())
+                         << " dimensions";
+  // pack_c4
+  if (getGroup() < 1 || (getForm() == PackForm::Rows && getGroup() != 1))
+    return emitOpError() << "cannot pack " << stringifyPackForm(getForm()) << " in groups of "
+                         << getGroup();
+  // pack_c3
+  auto type = cast<RankedTensorType>(getResult().getType());
+  SmallVector<int64_t> shape = shapeOf(getForm(), getSizes(), getGroup());
+  if (!type.getElementType().isBF16() || type.getShape() != ArrayRef<int64_t>(shape))
+    return emitOpError() << "result must be "
+                         << RankedTensorType::get(shape, BFloat16Type::get(getContext()));
   return success();
 }
 

@@ -22,7 +22,7 @@ def Kernel_Dialect : Dialect {
 }
 
 class Kernel_Op<string mnemonic, list<Trait> traits = []> : Op<Kernel_Dialect, mnemonic, traits>;
-def Kernel_Tensor : StaticShapeTensorOf<[F32, I32]>;
+def Kernel_Tensor : StaticShapeTensorOf<[F32, BF16, I32]>;
 
 def Kernel_YieldOp : Kernel_Op<"yield", [Pure, Terminator, ReturnLike]> {
   let summary = "what a region gives";
@@ -43,7 +43,9 @@ def Kernel_ContractOp : Kernel_Op<"contract", [Pure, SingleBlockImplicitTerminat
     `tile` = [MR, NV, rows]: a register tile of MR rows by NV vectors, `rows` of M per call; set by
     kernel-choose-tiles. `panel`, where given, says that rhs was packed by kernel-pack-operands as
     (batch..., ceil(N/panel), K, panel); `lhs_panel`, that lhs was packed as (batch..., ceil(M/MR), K, lhs_panel) with
-    lhs_panel = MR * G: the rows of a register tile are neighbours.
+    lhs_panel = MR * G: the rows of a register tile are neighbours. With `matrix_unit` operands are bfloat16 and the
+    processor's matrix unit multiplies them; rhs then is packed in pairs, and lhs, where its K is not contiguous, in
+    rows (kernel.pack).
 
     (C1) one map per lhs, rhs, results and extra, over all dimensions of sizes. (C2) at least 3 sizes.
     (C3) the region takes the sum and one scalar per extra, and yields one per result.
@@ -52,12 +54,12 @@ def Kernel_ContractOp : Kernel_Op<"contract", [Pure, SingleBlockImplicitTerminat
   let arguments = (ins Kernel_Tensor:$lhs, Kernel_Tensor:$rhs, Variadic<Kernel_Tensor>:$extras,
                        DenseI64ArrayAttr:$sizes, AffineMapArrayAttr:$maps,
                        OptionalAttr<DenseI64ArrayAttr>:$tile, OptionalAttr<I64Attr>:$panel,
-                       OptionalAttr<I64Attr>:$lhs_panel);
+                       OptionalAttr<I64Attr>:$lhs_panel, UnitAttr:$matrix_unit);
   let results = (outs Variadic<Kernel_Tensor>:$results);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{
     $lhs `,` $rhs (`extras` `(` $extras^ `)`)? `sizes` $sizes `maps` $maps (`tile` $tile^)? (`panel` $panel^)?
-    (`lhs_panel` $lhs_panel^)? attr-dict `:` functional-type(operands, results) $epilogue
+    (`lhs_panel` $lhs_panel^)? (`matrix_unit` $matrix_unit^)? attr-dict `:` functional-type(operands, results) $epilogue
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
@@ -68,6 +70,8 @@ def Kernel_ContractOp : Kernel_Op<"contract", [Pure, SingleBlockImplicitTerminat
     unsigned getN() { return getSizes().size() - 2; }
     unsigned getK() { return getSizes().size() - 1; }
     int64_t getMacs();
+    /// G of `n mod G` in the map of the lhs; 1 where there is none.
+    int64_t getGroup();
   }];
 }
 
@@ -143,13 +147,48 @@ def Kernel_ChainOp : Kernel_Op<"chain", [SingleBlockImplicitTerminator<"YieldOp"
 def Kernel_CopyOp : Kernel_Op<"copy", [Pure]> {
   let summary = "the result's element d is the input's element map(d), 0 outside of it";
   let description = [{
-    Transposes, pads, slices, and the packing of weights.
+    Transposes, pads, slices, and the packing of weights. With `rounds`, or into bfloat16,
+    elements are rounded to bfloat16 values.
     (C1) the map has the result's rank as dimensions and the input's rank as results.
   }];
-  let arguments = (ins Kernel_Tensor:$input, AffineMapAttr:$map);
+  let arguments = (ins Kernel_Tensor:$input, AffineMapAttr:$map, UnitAttr:$rounds);
   let results = (outs Kernel_Tensor:$result);
-  let assemblyFormat = "$input `map` $map attr-dict `:` type($input) `->` type($result)";
+  let assemblyFormat = "$input (`rounds` $rounds^)? `map` $map attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The copy that makes `value` by rounding and nothing else; null where there is none.
+    static CopyOp roundingOf(::mlir::Value value) {
+      auto copy = value.getDefiningOp<CopyOp>();
+      return copy && copy.getRounds() && copy.getMap().isIdentity() ? copy : CopyOp();
+    }
+  }];
+}
+
+def Kernel_PackForm : I32EnumAttr<"PackForm", "how a matrix unit reads an operand", [
+    I32EnumAttrCase<"Rows", 0, "rows">, I32EnumAttrCase<"Pairs", 1, "pairs">]> {
+  let cppNamespace = "::danaus::kernel";
+}
+
+def Kernel_PackOp : Kernel_Op<"pack", [Pure]> {
+  let summary = "an operand of a matrix unit, rounded to bfloat16, padded with zeros";
+  let description = [{
+    Element (batch..., c, k) of `sizes` = (batch..., C, K) is the input's element map(batch..., c, k).
+    `rows`: the result is (batch..., C up to 16, K up to 32). `pairs`: it is (batch..., ceil(C / 16 G), G, K/2 up to 16,
+    16, 2), c = (16 d + lane) G + g: two neighbours of K lie together, and a group's columns go into G panels.
+    (C1) the map is over sizes and has the input's rank as results. (C2) sizes has at least 2 entries.
+    (C3) the result has the shape of its form and is bfloat16. (C4) group is at least 1, and 1 for rows.
+  }];
+  let arguments = (ins Kernel_Tensor:$input, Kernel_PackForm:$form, DenseI64ArrayAttr:$sizes, I64Attr:$group,
+                       AffineMapAttr:$map);
+  let results = (outs Kernel_Tensor:$result);
+  let assemblyFormat = [{
+    $form $input `sizes` $sizes `group` $group `map` $map attr-dict `:` type($input) `->` type($result)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The shape of the result of a form.
+    static ::llvm::SmallVector<int64_t> shapeOf(PackForm form, ::llvm::ArrayRef<int64_t> sizes, int64_t group);
+  }];
 }
 
 def Kernel_ReduceOp : Kernel_Op<"reduce", [Pure, SingleBlockImplicitTerminator<"YieldOp">]> {

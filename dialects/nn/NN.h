@@ -41,9 +41,11 @@ inline constexpr llvm::StringLiteral LayerAttr = "nn.layer";
 /// Module attributes that say what a step consists of. MixesAttr (unit): @forward takes second
 /// labels and their weights after control. AccumulatesAttr (unit): an update takes several
 /// micro-batches. EmaAttr (f64): decay of the moving averages of the parameters. RecomputeAttr
-/// (unit): the forward values of repeated blocks are computed again for the backward pass.
+/// (unit): the forward values of repeated blocks are computed again for the backward pass. Bf16Attr
+/// (unit): matrix products have operands of bfloat16.
 inline constexpr llvm::StringLiteral MixesAttr = "nn.mixes", AccumulatesAttr = "nn.accumulates",
-                                     EmaAttr = "nn.ema", RecomputeAttr = "nn.recompute";
+                                     EmaAttr = "nn.ema", RecomputeAttr = "nn.recompute",
+                                     Bf16Attr = "nn.bf16";
 
 /// On an operation (unit): it is the second time that its value is computed. Keeps it apart from
 /// the first in the eyes of common-subexpression elimination.

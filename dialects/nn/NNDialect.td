@@ -28,6 +28,8 @@ class NN_Op<string mnemonic, list<Trait> traits = []>
     : Op<NN_Dialect, mnemonic, !listconcat(traits, [Pure])>;
 
 def NN_Tensor : StaticShapeTensorOf<[F32]>;
+/// What only moves may also be stored as bfloat16 (nn-form-kernels).
+def NN_Stored : StaticShapeTensorOf<[F32, BF16]>;
 def NN_Labels : 1DTensorOf<[I32]>;
 
 #endif

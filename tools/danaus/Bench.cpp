@@ -62,16 +62,17 @@ static void printTimes(const BenchArguments &arguments, Executor &executor, cons
   uint64_t batch = measuredRows(executor, arguments.what());
   double imagesPerSecond = times.median > 0 ? double(batch) / times.median * 1e3 : 0;
   uint64_t peak = peakResidentBytes();
+  std::string dtype = describeDtype(executor.model(), executor.plan());
   if (arguments.json) {
     std::printf("{\"ms_per_step\": %.6g, \"best_ms\": %.6g, \"images_per_s\": %.6g, "
-                "\"compile_ms\": %.6g, \"peak_bytes\": %llu}\n",
+                "\"compile_ms\": %.6g, \"peak_bytes\": %llu, \"dtype\": \"%s\"}\n",
                 times.median, times.best, imagesPerSecond, compileMilliseconds,
-                (unsigned long long)peak);
+                (unsigned long long)peak, dtype.c_str());
     return;
   }
-  std::printf("%s   %s step, batch %s   %s, %u thread%s\n", executor.model().name()->c_str(),
+  std::printf("%s   %s step, batch %s, %s   %s, %u thread%s\n", executor.model().name()->c_str(),
               arguments.forward ? "evaluation" : "training", thousands(batch).c_str(),
-              std::string(executor.device().kind()).c_str(), executor.threads(),
+              dtype.c_str(), std::string(executor.device().kind()).c_str(), executor.threads(),
               executor.threads() == 1 ? "" : "s");
   std::printf("%.4f ms/step (median of %s, best %.4f)   %s images/s   peak %s\n", times.median,
               thousands(times.repeats).c_str(), times.best,

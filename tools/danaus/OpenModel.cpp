@@ -74,4 +74,10 @@ Expected<SafetensorsFile> openWeights(const std::string &model, const std::strin
   return std::move(checkpoint->model);
 }
 
+std::string describeDtype(const fb::Model &model, const fb::TargetPlan &plan) {
+  if (model.training()->dtype() != fb::DType::BF16)
+    return "f32";
+  return plan.isa()->str() == "amx" ? "bf16" : "bf16 (emulated)";
+}
+
 } // namespace danaus::tool

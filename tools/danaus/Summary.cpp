@@ -25,6 +25,10 @@ static uint64_t plannedBytes(const fb::Model &model) {
   return model.phases()->Get(0)->targets()->Get(0)->arena_bytes();
 }
 
+static std::string dtypeOf(const fb::Model &model) {
+  return describeDtype(model, *model.phases()->Get(0)->targets()->Get(0));
+}
+
 static std::string percentOf(uint64_t part, uint64_t whole) {
   return whole ? format("%.1f %%", 100.0 * double(part) / double(whole)) : "-";
 }
@@ -42,14 +46,17 @@ static void printTable(const fb::Model &model) {
   std::printf("total   params %s   MACs %s   (dense twin: %s / %s)\n",
               thousands(model.params()).c_str(), thousands(model.macs()).c_str(),
               thousands(model.dense_params()).c_str(), thousands(model.dense_macs()).c_str());
+  std::printf("products of   %s\n", dtypeOf(model).c_str());
   std::printf("memory of a step   %s (%s bytes, batch %s)\n",
               formatBytes(plannedBytes(model)).c_str(), thousands(plannedBytes(model)).c_str(),
               thousands(model.training()->batch_size()).c_str());
 }
 
 static void printJson(const fb::Model &model) {
-  std::printf("{\"params\": %llu, \"macs\": %llu, \"planned_bytes\": %llu, \"layers\": [",
-              ull(model.params()), ull(model.macs()), ull(plannedBytes(model)));
+  std::printf("{\"params\": %llu, \"macs\": %llu, \"planned_bytes\": %llu, \"dtype\": \"%s\", "
+              "\"layers\": [",
+              ull(model.params()), ull(model.macs()), ull(plannedBytes(model)),
+              dtypeOf(model).c_str());
   const char *separator = "";
   for (const fb::Layer *layer : *model.phases()->Get(0)->layers()) {
     std::printf("%s\n  {\"name\": %s, \"structure\": %s, \"in\": %llu, \"out\": %llu, "

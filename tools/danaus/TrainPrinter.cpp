@@ -2,6 +2,7 @@
 #include "tools/danaus/TrainPrinter.h"
 
 #include "runtime/exec/Update.h"
+#include "tools/danaus/OpenModel.h"
 #include "tools/danaus/Text.h"
 
 #include <cmath>
@@ -22,8 +23,9 @@ void TrainPrinter::printHeader(Executor &executor) {
     return;
   const fb::Model &model = executor.model();
   unsigned threads = executor.threads();
-  std::printf("%s   %s params (%s)   %s, %u thread%s   %zu kernels/step\n", model.name()->c_str(),
-              thousands(model.params()).c_str(), comparedWithDense(model).c_str(),
+  std::printf("%s   %s params (%s)   %s   %s, %u thread%s   %zu kernels/step\n",
+              model.name()->c_str(), thousands(model.params()).c_str(),
+              comparedWithDense(model).c_str(), describeDtype(model, executor.plan()).c_str(),
               std::string(executor.device().kind()).c_str(), threads, threads == 1 ? "" : "s",
               size_t(updateLaunches(executor)));
   if (!model.data()->validation())

@@ -33,7 +33,7 @@ constexpr EmissionName emissions[] = {
     {"fusion", Table::Fusion},
     {"summary", Table::Summary},
 };
-constexpr llvm::StringLiteral isas[] = {"avx512", "avx2", "baseline"};
+constexpr llvm::StringLiteral isas[] = {"amx", "avx512", "avx2", "baseline"};
 
 constexpr llvm::StringLiteral overview = R"(compiles a model spec to a model binary
 
@@ -53,7 +53,9 @@ struct Flags {
                                        "with --emit, unless given")};
   cl::list<std::string> targets{
       "target", cl::value_desc("name,..."), cl::cat(category),
-      cl::desc("cpu (this machine's best, the default), cpu:avx512, cpu:avx2, cpu:baseline")};
+      cl::desc(
+          "cpu (this machine's best, the default), cpu:amx (for train.dtype bf16), cpu:avx512, "
+          "cpu:avx2, cpu:baseline")};
   cl::opt<std::string> emit{
       "emit", cl::value_desc("stage"), cl::cat(category),
       cl::desc("Print a stage (nn, structure, gradient, fused, kernels, plan, llvm, asm) or a "

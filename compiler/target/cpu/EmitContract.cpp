@@ -121,11 +121,11 @@ private:
     const AccessTerm *group =
         llvm::find_if(lhs.access.offset.terms, [&](const AccessTerm &t) { return t.dim == n; });
     if (group == lhs.access.offset.terms.end()) {
-      value = e.splat(memref::LoadOp::create(e.b, e.loc, lhs.view.memory, offset));
+      value = e.splat(e.widened(memref::LoadOp::create(e.b, e.loc, lhs.view.memory, offset)));
     } else {
       int64_t lanes = std::min<int64_t>(group->group, e.width());
-      auto part = VectorType::get({lanes}, e.b.getF32Type());
-      value = vector::LoadOp::create(e.b, e.loc, part, lhs.view.memory, offset);
+      auto part = VectorType::get({lanes}, lhs.element);
+      value = e.widened(vector::LoadOp::create(e.b, e.loc, part, lhs.view.memory, offset));
       if (lanes < e.width()) {
         SmallVector<int64_t> repeat;
         for (int64_t i = 0; i < e.width(); ++i)
@@ -153,9 +153,10 @@ private:
         if (term.dim != n)
           sum.add(term);
       Value offset = e.add(e.evaluate(sum, point), e.mul(slab, slabStride));
-      return vector::LoadOp::create(e.b, e.loc, e.floats(), rhs.view.memory, offset);
+      return e.widened(
+          vector::LoadOp::create(e.b, e.loc, e.vectorOf(rhs.element), rhs.view.memory, offset));
     }
-    Value value = e.loadVector(rhs, point, n);
+    Value value = e.widened(e.loadVector(rhs, point, n));
     if (Value inside = e.mask(rhs, point, n, std::nullopt))
       value = arith::SelectOp::create(e.b, e.loc, inside, value, e.zero(e.b.getF32Type()));
     return value;

@@ -1,4 +1,5 @@
 // Kernels over flat memory: copies, column sums, optimizer updates, norms and metrics.
+#include "compiler/lower/ScalarCode.h"
 #include "compiler/target/cpu/Emitter.h"
 #include "runtime/plan/Control.h"
 
@@ -16,7 +17,7 @@ constexpr int64_t ElementsPerCall = 4096;
 
 class CopyEmitter {
 public:
-  CopyEmitter(Emitter &e, kernel::CopyOp op, ViewOf viewOf) : e(e) {
+  CopyEmitter(Emitter &e, kernel::CopyOp op, ViewOf viewOf) : e(e), rounds(op.getRounds()) {
     auto type = cast<RankedTensorType>(op.getResult().getType());
     sizes.assign(type.getShape().begin(), type.getShape().end());
     if (sizes.empty())
@@ -113,6 +114,12 @@ private:
     return order;
   }
 
+  Value finished(Value value) {
+    if (result.element != getElementTypeOrSelf(value.getType()))
+      return arith::TruncFOp::create(e.b, e.loc, e.vectorOf(result.element), value);
+    return rounds ? buildRoundBf16(e.b, e.loc, value) : value;
+  }
+
   void emitLine(SmallVector<Value> point) {
     int64_t whole = sizes[lane] / e.width() * e.width();
     if (isShortRegister())
@@ -153,6 +160,7 @@ private:
         value = arith::SelectOp::create(e.b, e.loc, inside, value, e.zero(input.element));
     }
     Operand none;
+    value = finished(value);
     e.storeVector(result, point, lane, value, limit ? e.mask(none, point, lane, limit) : Value());
   }
 
@@ -161,7 +169,7 @@ private:
     SmallVector<Value> rows;
     for (int64_t i = 0; i < e.width(); ++i) {
       if (i >= lanes) {
-        rows.push_back(e.zero(input.element));
+        rows.push_back(e.widened(e.zero(input.element)));
         continue;
       }
       auto p = point;
@@ -169,9 +177,11 @@ private:
       Value value = e.loadVector(input, p, *blocked);
       if (Value inside = e.mask(input, p, *blocked, std::nullopt))
         value = arith::SelectOp::create(e.b, e.loc, inside, value, e.zero(input.element));
-      rows.push_back(value);
+      rows.push_back(e.widened(value));
     }
-    transposeLanes(e, rows);
+    transposeLanes(e, rows); // in float32: LLVM 22 cannot select every shuffle of bfloat16
+    for (Value &row : rows)
+      row = finished(row);
     int64_t size = sizes[*blocked], rest = size % e.width();
     Operand none;
     Value storeMask = lanes < e.width() ? e.mask(none, point, lane, sizes[lane]) : Value();
@@ -194,6 +204,7 @@ private:
   }
 
   Emitter &e;
+  bool rounds;
   SmallVector<int64_t> sizes;
   unsigned lane = 0;
   std::optional<unsigned> blocked;

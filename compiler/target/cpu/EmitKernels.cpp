@@ -2,7 +2,7 @@
 // by class.
 #include "compiler/target/cpu/EmitKernels.h"
 
-#include "compiler/target/cpu/Emitter.h"
+#include "compiler/target/cpu/EmitMatrix.h"
 #include "dialects/plan/Plan.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -36,14 +36,21 @@ public:
     for (Type type : kernel.getResultTypes())
       types.push_back(flatMemory(type));
     types.push_back(builder.getIndexType());
-    types.push_back(MemRefType::get({std::max<int64_t>(scratchElements, 1)}, builder.getF32Type()));
+    int64_t bytes = 4 * std::max<int64_t>(scratchElements, 1);
+    types.push_back(MemRefType::get({bytes}, builder.getI8Type()));
     auto function =
         func::FuncOp::create(builder, loc, kernel.getName(), builder.getFunctionType(types, {}));
     Block *block = function.addEntryBlock();
     OpBuilder inside = OpBuilder::atBlockEnd(block);
     auto arguments = function.getArguments();
     call = arguments[types.size() - 2];
-    scratch = arguments.back();
+    auto scratchOf = [&](Type element, int64_t size) -> Value {
+      Value zero = arith::ConstantIndexOp::create(inside, loc, 0);
+      return memref::ViewOp::create(inside, loc, MemRefType::get({bytes / size}, element),
+                                    arguments.back(), zero, ValueRange());
+    };
+    scratch = scratchOf(inside.getF32Type(), 4);
+    halves = scratchOf(inside.getBF16Type(), 2);
     for (auto [i, argument] : llvm::enumerate(kernel.getArguments()))
       views[argument] = {arguments[i], 0, Value()};
     for (auto [i, result] : llvm::enumerate(body.getResults()))
@@ -66,8 +73,15 @@ private:
     if (auto attention = dyn_cast<kernel::AttentionBackwardOp>(body))
       scratchElements = attentionScratch(attention, isa);
     auto chain = dyn_cast<kernel::ChainOp>(body);
-    if (!chain)
-      return;
+    if (chain)
+      planChain(chain);
+    matrixPlace = scratchElements;
+    body.walk([&](kernel::ContractOp op) {
+      scratchElements = std::max(scratchElements, matrixPlace + matrixScratch(op));
+    });
+  }
+
+  void planChain(kernel::ChainOp chain) {
     Operation *yield = chain.getBody().front().getTerminator();
     DenseSet<Value> leaving(yield->operand_begin(), yield->operand_end());
     int64_t rows = std::min<int64_t>(*chain.getRows(), chain.getRowCount());
@@ -77,6 +91,8 @@ private:
         if (!leaving.contains(value)) {
           auto type = cast<RankedTensorType>(value.getType());
           int64_t elements = rows * (type.getNumElements() / type.getDimSize(0));
+          if (type.getElementType().isBF16())
+            elements = llvm::divideCeil(elements, 2); // places are counted in float32
           scratchPlaces[value] = placeInScratch(places, op, value, llvm::alignTo(elements, 16));
         }
   }
@@ -113,7 +129,10 @@ private:
   int64_t emitBody(Emitter &emitter, Operation &body) {
     auto viewOf = [&](Value value) { return views.at(value); };
     if (auto op = dyn_cast<kernel::ContractOp>(body))
-      return emitContract(emitter, op, viewOf, call);
+      return op.getMatrixUnit() ? emitMatrixContract(emitter, op, viewOf, call, matrixMemory())
+                                : emitContract(emitter, op, viewOf, call);
+    if (auto op = dyn_cast<kernel::PackOp>(body))
+      return emitPack(emitter, op, viewOf, call);
     if (auto op = dyn_cast<kernel::RowOp>(body))
       return emitRow(emitter, op, viewOf, call);
     if (auto op = dyn_cast<kernel::AttentionOp>(body))
@@ -142,11 +161,14 @@ private:
       views[value] = view;
     }
     for (auto [value, place] : scratchPlaces)
-      views[value] = {scratch, place, panel.begin};
+      views[value] = cast<RankedTensorType>(value.getType()).getElementType().isBF16()
+                         ? View{halves, 2 * place, panel.begin}
+                         : View{scratch, place, panel.begin};
     auto viewOf = [&](Value value) { return views.at(value); };
     for (Operation &op : chain.getBody().front().without_terminator())
       if (auto contract = dyn_cast<kernel::ContractOp>(op))
-        emitContractRows(emitter, contract, viewOf, panel);
+        contract.getMatrixUnit() ? emitMatrixRows(emitter, contract, viewOf, panel, matrixMemory())
+                                 : emitContractRows(emitter, contract, viewOf, panel);
       else
         emitRowRows(emitter, cast<kernel::RowOp>(op), viewOf, panel);
     return Panel::count(rows, perCall);
@@ -157,7 +179,10 @@ private:
   DenseMap<Value, View> views;
   llvm::MapVector<Value, int64_t> scratchPlaces;
   int64_t scratchElements = 0;
-  Value call, scratch;
+  MatrixMemory matrixMemory() const { return {scratch, halves, matrixPlace}; }
+
+  int64_t matrixPlace = 0;     ///< of what contractions on the matrix unit need, behind all else
+  Value call, scratch, halves; ///< scratch as float32 and as bfloat16
 };
 
 } // namespace

@@ -230,6 +230,15 @@ Emitter::loopOverSums(Value count, ValueRange sums,
   return known && *known % unroll == 0 ? result : loop(whole, count, 1, result);
 }
 
+Value Emitter::widened(Value value) {
+  if (!getElementTypeOrSelf(value.getType()).isBF16())
+    return value;
+  Type wide = b.getF32Type();
+  if (auto type = dyn_cast<VectorType>(value.getType()))
+    wide = type.clone(wide);
+  return arith::ExtFOp::create(b, loc, wide, value);
+}
+
 Value Emitter::vectorise(Operation &op, IRMapping &mapping) {
   if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
     auto type = vectorOf(constant.getType());

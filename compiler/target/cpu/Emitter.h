@@ -103,6 +103,9 @@ public:
       mlir::Value count, mlir::ValueRange sums,
       llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)> step);
 
+  /// bfloat16 numbers as float32; others as they are.
+  mlir::Value widened(mlir::Value value);
+
   /// One operation of a region with vectors for scalars.
   mlir::Value vectorise(mlir::Operation &op, mlir::IRMapping &mapping);
   /// A block of a region (without row operations): returns what it yields.
@@ -122,6 +125,7 @@ int64_t emitContract(Emitter &emitter, kernel::ContractOp op, ViewOf viewOf, mli
 void emitContractRows(Emitter &emitter, kernel::ContractOp op, ViewOf viewOf, const Panel &panel);
 int64_t emitRow(Emitter &emitter, kernel::RowOp op, ViewOf viewOf, mlir::Value call);
 void emitRowRows(Emitter &emitter, kernel::RowOp op, ViewOf viewOf, const Panel &panel);
+int64_t emitPack(Emitter &emitter, kernel::PackOp op, ViewOf viewOf, mlir::Value call);
 int64_t emitCopy(Emitter &emitter, kernel::CopyOp op, ViewOf viewOf, mlir::Value call);
 /// `scratch` is where the call's scratch begins; attentionScratch() elements of it are used.
 int64_t emitAttention(Emitter &emitter, kernel::AttentionOp op, ViewOf viewOf, mlir::Value call,

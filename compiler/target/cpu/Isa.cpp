@@ -2,13 +2,15 @@
 #include "compiler/target/cpu/Isa.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/TargetParser/Host.h"
 
 using namespace danaus::cpu;
 
 static constexpr Isa isas[] = {
-    {"avx512", 16, 32, true, "x86-64-v4"},
-    {"avx2", 8, 16, true, "x86-64-v3"},
-    {"baseline", 4, 16, false, "x86-64"},
+    {"amx", 16, 32, true, "x86-64-v4", "+avx512bf16,+amx-tile,+amx-bf16", true},
+    {"avx512", 16, 32, true, "x86-64-v4", "", false},
+    {"avx2", 8, 16, true, "x86-64-v3", "", false},
+    {"baseline", 4, 16, false, "x86-64", "", false},
 };
 
 const Isa *danaus::cpu::isaNamed(llvm::StringRef name) {
@@ -16,11 +18,15 @@ const Isa *danaus::cpu::isaNamed(llvm::StringRef name) {
   return isa == std::end(isas) ? nullptr : isa;
 }
 
-const Isa &danaus::cpu::hostIsa() {
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    return isas[0];
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    return isas[1];
-  return isas[2];
+const Isa &danaus::cpu::hostIsa(Operands operands) {
+  const llvm::StringMap<bool> present = llvm::sys::getHostCPUFeatures();
+  auto runs = [&](std::initializer_list<llvm::StringRef> features) {
+    return llvm::all_of(features, [&](llvm::StringRef each) { return present.lookup(each); });
+  };
+  if (!runs({"avx2", "fma"}))
+    return *isaNamed("baseline");
+  if (!runs({"avx512f", "avx512bw", "avx512dq", "avx512vl"}))
+    return *isaNamed("avx2");
+  bool hasTiles = runs({"avx512bf16", "amx-tile", "amx-bf16"});
+  return *isaNamed(operands == Operands::Bf16 && hasTiles ? "amx" : "avx512");
 }

@@ -95,6 +95,8 @@ void setFunctionAttributes(llvm::Module &module, const Isa &isa) {
   std::string bits = std::to_string(isa.width * 32);
   for (llvm::Function &function : module) {
     function.addFnAttr("target-cpu", isa.processor);
+    if (!isa.features.empty())
+      function.addFnAttr("target-features", isa.features);
     function.addFnAttr("prefer-vector-width", bits);
     function.addFnAttr("min-legal-vector-width", bits);
     function.addFnAttr(llvm::Attribute::NoUnwind);
@@ -111,7 +113,7 @@ Expected<std::unique_ptr<llvm::TargetMachine>> targetMachine(const Isa &isa) {
     return Error(ExitCode::Internal, "LLVM has no target for this machine: " + message);
   llvm::TargetOptions options;
   return std::unique_ptr<llvm::TargetMachine>(
-      target->createTargetMachine(triple, isa.processor, "", options, llvm::Reloc::PIC_,
+      target->createTargetMachine(triple, isa.processor, isa.features, options, llvm::Reloc::PIC_,
                                   std::nullopt, llvm::CodeGenOptLevel::Default));
 }
 

@@ -58,4 +58,15 @@ def NN_GeluTanhBackwardOp : NN_ActivationBackwardOp<"gelu_tanh_backward"> {
   let summary = "gradient times d gelu_tanh / dx at the saved input";
 }
 
+def NN_RoundBf16Op : NN_Op<"round_bf16", [SameOperandsAndResultType]> {
+  let summary = "every element rounded to the nearest bfloat16 value";
+  let description = [{
+    To nearest, ties to even; infinities and NaN stay. The element type stays float32: what the value is stored in is
+    decided by nn-form-kernels for the machine.
+  }];
+  let arguments = (ins NN_Tensor:$input);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+}
+
 #endif

@@ -9,8 +9,8 @@ def NN_ReshapeOp : NN_Op<"reshape", [DeclareOpInterfaceMethods<DifferentiableOpI
   let description = [{
     (C1) input and result have equally many elements.
   }];
-  let arguments = (ins NN_Tensor:$input);
-  let results = (outs NN_Tensor:$result);
+  let arguments = (ins NN_Stored:$input);
+  let results = (outs NN_Stored:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
   let hasFolder = 1;

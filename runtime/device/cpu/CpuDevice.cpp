@@ -50,6 +50,9 @@ public:
                                            std::string_view isa) override {
     if (Status status = checkIsa(isa); !status)
       return status.takeError();
+    if (isa == "amx")
+      if (Status status = requestMatrixTiles(); !status)
+        return status.takeError();
     return CpuCode::load(bytes);
   }
 

@@ -2,9 +2,15 @@
 #include "runtime/device/cpu/CpuInfo.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 namespace danaus {
 
@@ -18,12 +24,18 @@ struct Isa {
 /// What the code generator assumes of each ISA (compiler/target/cpu), best first.
 const std::vector<Isa> &isaTable() {
   static const std::vector<Isa> table = {
+      {"amx",
+       {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "avx512bf16", "amx-tile",
+        "amx-bf16"}},
       {"avx512", {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma"}},
       {"avx2", {"avx2", "fma"}},
       {"baseline", {"sse2"}},
   };
   return table;
 }
+
+/// The number of the tiles' data among the processor's states, for Linux.
+constexpr unsigned long TileState = 18;
 
 std::string_view missingFeature(const Isa &isa, const HasFeature &hasFeature) {
   auto missing = std::ranges::find_if_not(isa.features, hasFeature);
@@ -75,9 +87,36 @@ uint64_t usableMemoryBytes() {
   return bytes;
 }
 
+#if defined(__x86_64__)
+/// Of cpuid's leaf 7. The tiles also need Linux to save them on a switch of threads.
+static bool hasBf16Feature(std::string_view feature) {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (feature == "avx512bf16")
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1);
+  constexpr int GetSupported = 0x1021; // ARCH_GET_XCOMP_SUPP
+  uint64_t states = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> (feature == "amx-bf16" ? 22 : 24) & 1) &&
+         ::syscall(SYS_arch_prctl, GetSupported, &states) == 0 && (states >> TileState & 1);
+}
+#endif
+
+Status requestMatrixTiles() {
+#if defined(__x86_64__)
+  constexpr int RequestPermission = 0x1023; // ARCH_REQ_XCOMP_PERM
+  if (::syscall(SYS_arch_prctl, RequestPermission, TileState) == 0)
+    return Status::ok();
+#endif
+  return Error(ExitCode::DeviceUnavailable,
+               std::string("Linux does not let this process use the processor's matrix tiles "
+                           "(AMX): ") +
+                   std::strerror(errno) + "; compile with danausc --target cpu:avx512");
+}
+
 bool cpuHasFeature(std::string_view feature) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
+  if (feature == "avx512bf16" || feature == "amx-tile" || feature == "amx-bf16")
+    return hasBf16Feature(feature);
   if (feature == "sse2")
     return true;
   if (feature == "fma")
@@ -109,7 +148,7 @@ Status checkIsa(std::string_view name, const HasFeature &hasFeature) {
   if (isa == table.end())
     return Error(ExitCode::DeviceUnavailable,
                  "code for the unknown instruction set '" + std::string(name) +
-                     "'; this program knows avx512, avx2 and baseline");
+                     "'; this program knows amx, avx512, avx2 and baseline");
   std::string_view missing = missingFeature(*isa, hasFeature);
   if (missing.empty())
     return Status::ok();

@@ -27,6 +27,10 @@ uint64_t usableMemoryBytes();
 using HasFeature = std::function<bool(std::string_view feature)>;
 bool cpuHasFeature(std::string_view feature);
 
+/// Asks Linux to let this process use the matrix tiles, which code for "amx" needs. For all
+/// threads, those that run already too. DeviceUnavailable where it refuses.
+Status requestMatrixTiles();
+
 /// The ISAs of TargetPlan.isa, best first.
 std::vector<std::string> knownIsas();
 

@@ -162,3 +162,35 @@ func.func @chain_c1(%x: tensor<4x8xf32>, %z: tensor<5x8xf32>) {
   }
   return
 }
+
+// -----
+
+func.func @pack_c1(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{map must go from 2 to 2 dimensions}}
+  %p = kernel.pack rows %x sizes [4, 8] group 1 map affine_map<(c, k) -> (c)> : tensor<4x8xf32> -> tensor<16x32xbf16>
+  return
+}
+
+// -----
+
+func.func @pack_c2(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{sizes must hold (batch..., C, K), got [4]}}
+  %p = kernel.pack rows %x sizes [4] group 1 map affine_map<(c) -> (c, c)> : tensor<4x8xf32> -> tensor<16x32xbf16>
+  return
+}
+
+// -----
+
+func.func @pack_c3(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{result must be 'tensor<16x32xbf16>'}}
+  %p = kernel.pack rows %x sizes [4, 8] group 1 map affine_map<(c, k) -> (c, k)> : tensor<4x8xf32> -> tensor<4x8xbf16>
+  return
+}
+
+// -----
+
+func.func @pack_c4(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{cannot pack rows in groups of 2}}
+  %p = kernel.pack rows %x sizes [4, 8] group 2 map affine_map<(c, k) -> (c, k)> : tensor<4x8xf32> -> tensor<16x32xbf16>
+  return
+}

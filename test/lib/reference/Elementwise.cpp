@@ -30,6 +30,16 @@ double geluTanhSlope(double x) {
   return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * TanhScale * (1 + 3 * TanhCubic * x * x);
 }
 
+/// Of the float32 value: to nearest among those with 8 bits, ties to even.
+double roundBf16(double x) {
+  if (!std::isfinite(float(x)))
+    return float(x);
+  int exponent;
+  std::frexp(float(x), &exponent); // |x| in [2^(exponent - 1), 2^exponent)
+  double step = std::ldexp(1.0, std::max(exponent - 8, -133));
+  return float(std::nearbyint(float(x) / step) * step);
+}
+
 Tensor map(const Tensor &x, double (*function)(double)) {
   Tensor result = x;
   for (double &value : result.data)
@@ -78,6 +88,7 @@ LogicalResult reference::evaluateElementwise(Operation *op, Values &values) {
           .Case<nn::ReluOp>([&](auto) { return map(operand(0), relu); })
           .Case<nn::GeluOp>([&](auto) { return map(operand(0), gelu); })
           .Case<nn::GeluTanhOp>([&](auto) { return map(operand(0), geluTanh); })
+          .Case<nn::RoundBf16Op>([&](auto) { return map(operand(0), roundBf16); })
           .Case<nn::ReluBackwardOp>([&](auto) { return reluBackward(operand(0), operand(1)); })
           .Case<nn::GeluBackwardOp>(
               [&](auto) { return mapBackward(operand(0), operand(1), geluSlope); })

@@ -33,6 +33,29 @@ TEST(CheckIsa, NamesTheMissingFeatureAndTheTargetThatRuns) {
                                       "for it with danausc --target cpu:baseline");
 }
 
+TEST(CheckIsa, NamesWhatTheMatrixUnitNeeds) {
+  std::vector<std::string_view> features{"sse2",     "avx2",     "fma",      "avx512f",
+                                         "avx512bw", "avx512dq", "avx512vl", "avx512bf16"};
+  Status status = checkIsa("amx", processorWith(features));
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().message(), "the code is for amx, but this processor lacks amx-tile; "
+                                      "compile for it with danausc --target cpu:avx512");
+  features.insert(features.end(), {"amx-tile", "amx-bf16"});
+  EXPECT_TRUE(checkIsa("amx", processorWith(features)));
+}
+
+/// Where a processor has the tiles, Linux lets a process use them; else one clear error.
+TEST(MatrixTiles, AreGrantedOrRefused) {
+  Status status = requestMatrixTiles();
+  if (checkIsa("amx"))
+    EXPECT_TRUE(status);
+  else if (!status) {
+    EXPECT_EQ(status.error().code(), ExitCode::DeviceUnavailable);
+    EXPECT_NE(status.error().message().find("compile with danausc --target cpu:avx512"),
+              std::string::npos);
+  }
+}
+
 TEST(CheckIsa, GivesNoHintWhereNothingRuns) {
   Status status = checkIsa("avx2", processorWith({}));
   EXPECT_EQ(status.error().message(), "the code is for avx2, but this processor lacks avx2");

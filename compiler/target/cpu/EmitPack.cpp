@@ -1,0 +1,205 @@
+// kernel.pack: blocks of 16 columns by 32 of K, rounded, paired and turned in registers. A register
+// of "pairs" holds 16 columns of two neighbours of K, one of a "row" 32 of K of one column; the one
+// is the other transposed, as a matrix of 32-bit words.
+#include "compiler/lower/MatrixUnit.h"
+#include "compiler/target/cpu/Emitter.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace danaus;
+using namespace danaus::cpu;
+
+namespace {
+
+class PackEmitter {
+public:
+  PackEmitter(Emitter &e, kernel::PackOp op, ViewOf viewOf)
+      : e(e), op(op), batch(op.getSizes().size() - 2), columns(op.getSizes()[batch]),
+        depth(op.getSizes()[batch + 1]), group(op.getGroup()),
+        isRows(op.getForm() == kernel::PackForm::Rows) {
+    auto type = cast<RankedTensorType>(op.getInput().getType());
+    auto access = packAccess(op.getMap(), type.getShape(), op.getSizes(), group);
+    assert(access && "kernel-pack-operands packs what can be packed");
+    input = {viewOf(op.getInput()), *access, ~0u, type.getElementType()};
+    result = viewOf(op.getResult()).memory;
+  }
+
+  /// A call takes a few blocks of columns and a stretch of K, so that it reads whole cache lines.
+  int64_t emit(Value call) {
+    constexpr int64_t blocksPerCall = 4, depthsPerCall = 8;
+    int64_t blocks = llvm::divideCeil(columns, MatrixTile * group);
+    int64_t stretches = llvm::divideCeil(depths(), depthsPerCall);
+    int64_t parts = llvm::divideCeil(blocks, blocksPerCall);
+    Value flat = e.div(call, stretches * parts);
+    point.assign(batch + 4, e.index(0));
+    flatBatch = flat;
+    for (unsigned i = batch; i-- > 0;) {
+      point[i] = e.rem(flat, op.getSizes()[i]);
+      flat = e.div(flat, op.getSizes()[i]);
+    }
+    Value firstDepth = e.mul(e.rem(call, stretches), depthsPerCall);
+    Value firstBlock = e.mul(e.rem(e.div(call, stretches), parts), blocksPerCall);
+    forRange(firstDepth, depthsPerCall, depths(), [&](Value d) {
+      forRange(firstBlock, blocksPerCall, blocks, [&](Value block) {
+        e.loop(group, [&](Value g) { emitAnyBlock(block, g, d); });
+      });
+    });
+    return llvm::product_of(op.getSizes().take_front(batch)) * parts * stretches;
+  }
+
+private:
+  int64_t depths() const { return llvm::divideCeil(depth, MatrixDepth); }
+  unsigned laneDim() const { return batch + 2; }
+  unsigned depthDim() const { return batch + 3; }
+
+  void forRange(Value from, int64_t count, int64_t limit, llvm::function_ref<void(Value)> body) {
+    Value end =
+        arith::MinUIOp::create(e.b, e.loc, e.add(from, e.index(count)), e.index(limit));
+    e.loop(from, end, 1, body);
+  }
+
+  /// The last block of K may be short.
+  void emitAnyBlock(Value block, Value g, Value d) {
+    int64_t rest = depth % MatrixDepth;
+    if (rest == 0)
+      return emitBlock(block, g, d, MatrixDepth);
+    auto branch =
+        scf::IfOp::create(e.b, e.loc, e.equal(d, depths() - 1), /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(e.b);
+    e.b.setInsertionPoint(branch.thenBlock()->getTerminator());
+    emitBlock(block, g, d, rest);
+    e.b.setInsertionPoint(branch.elseBlock()->getTerminator());
+    emitBlock(block, g, d, MatrixDepth);
+  }
+
+  void emitBlock(Value block, Value g, Value d, int64_t count) {
+    bool readsRows = input.access.offset.plain(depthDim()) == 1;
+    SmallVector<Value> words;
+    for (int64_t i = 0; i < MatrixTile; ++i)
+      words.push_back(readsRows ? rowOf(block, g, d, i, count) : pairsOf(block, g, d, i, count));
+    if (readsRows != isRows)
+      transposeLanes(e, words);
+    Value base = placeOf(block, g, d);
+    for (auto [i, value] : llvm::enumerate(words)) {
+      auto type = VectorType::get({MatrixDepth}, e.b.getBF16Type());
+      int64_t stride = isRows ? depths() * MatrixDepth : MatrixDepth;
+      vector::StoreOp::create(e.b, e.loc,
+                              vector::BitCastOp::create(e.b, e.loc, type, value).getResult(),
+                              result, e.add(base, e.index(int64_t(i) * stride)));
+    }
+  }
+
+  /// Where a block begins in the result.
+  Value placeOf(Value block, Value g, Value d) {
+    int64_t paddedK = depths() * MatrixDepth, blocks = llvm::divideCeil(columns, MatrixTile * group);
+    Value panel = e.add(e.mul(e.add(e.mul(flatBatch, blocks), block), group), g);
+    Value place = e.mul(panel, MatrixTile * paddedK);
+    return e.add(place, e.mul(d, isRows ? MatrixDepth : MatrixDepth * MatrixTile));
+  }
+
+  Value offsetAt(Value block, Value g, Value lane, Value k) {
+    SmallVector<Value> at(point);
+    at[batch] = block;
+    at[batch + 1] = g;
+    at[laneDim()] = lane;
+    at[depthDim()] = k;
+    return e.offsetOf(input, at);
+  }
+
+  /// `count` numbers from `offset` on, then zeros up to `width`.
+  Value load(Value offset, int64_t width, int64_t count) {
+    auto type = VectorType::get({width}, input.element);
+    if (count >= width)
+      return vector::LoadOp::create(e.b, e.loc, type, input.view.memory, offset);
+    Value zero = arith::ConstantOp::create(e.b, e.loc, type, e.b.getZeroAttr(type));
+    if (count <= 0)
+      return zero;
+    Value mask = vector::CreateMaskOp::create(
+        e.b, e.loc, VectorType::get({width}, e.b.getI1Type()), ValueRange{e.index(count)});
+    return vector::MaskedLoadOp::create(e.b, e.loc, type, input.view.memory, offset, mask, zero);
+  }
+
+  Value rounded(Value value) {
+    auto type = cast<VectorType>(value.getType());
+    if (type.getElementType().isBF16())
+      return value;
+    return arith::TruncFOp::create(e.b, e.loc, type.clone(e.b.getBF16Type()), value);
+  }
+
+  Value bitsOf(Value value) {
+    auto type = cast<VectorType>(value.getType()).clone(e.b.getI16Type());
+    return vector::BitCastOp::create(e.b, e.loc, type, value);
+  }
+
+  VectorType wordsType() { return VectorType::get({MatrixTile}, e.b.getI32Type()); }
+
+  /// 32 of K of one column; beyond the last column the last one again, which nobody reads.
+  Value rowOf(Value block, Value g, Value d, int64_t lane, int64_t count) {
+    Value own = e.index(lane);
+    if (columns % (MatrixTile * group) != 0) {
+      Value last = e.div(e.sub(e.index(columns - 1), g), group);
+      last = arith::MaxSIOp::create(e.b, e.loc, e.sub(last, e.mul(block, MatrixTile)), e.index(0));
+      own = arith::MinSIOp::create(e.b, e.loc, own, last);
+    }
+    Value offset = offsetAt(block, g, own, e.mul(d, MatrixDepth));
+    Value row;
+    if (input.element.isBF16()) {
+      row = load(offset, MatrixDepth, count);
+    } else {
+      SmallVector<int64_t> both(MatrixDepth);
+      std::iota(both.begin(), both.end(), 0);
+      Value low = load(offset, MatrixTile, count);
+      Value high = load(e.add(offset, e.index(MatrixTile)), MatrixTile, count - MatrixTile);
+      row = rounded(vector::ShuffleOp::create(e.b, e.loc, low, high, both));
+    }
+    return vector::BitCastOp::create(e.b, e.loc, wordsType(), row);
+  }
+
+  /// 16 columns of the neighbours 2 i and 2 i + 1 of K.
+  Value pairsOf(Value block, Value g, Value d, int64_t i, int64_t count) {
+    Value low = columnsOf(block, g, d, 2 * i, count), high = columnsOf(block, g, d, 2 * i + 1, count);
+    Value sixteen = arith::ConstantOp::create(
+        e.b, e.loc, DenseElementsAttr::get(wordsType(), e.b.getI32IntegerAttr(16)));
+    return arith::OrIOp::create(e.b, e.loc, low,
+                                arith::ShLIOp::create(e.b, e.loc, high, sixteen));
+  }
+
+  /// The bits of 16 columns at one k, each in a word.
+  Value columnsOf(Value block, Value g, Value d, int64_t k, int64_t count) {
+    if (k >= count)
+      return arith::ConstantOp::create(e.b, e.loc, wordsType(), e.b.getZeroAttr(wordsType()));
+    Value offset = offsetAt(block, g, e.index(0), e.add(e.mul(d, MatrixDepth), e.index(k)));
+    int64_t stride = input.access.offset.plain(laneDim());
+    SmallVector<Value> words;
+    for (int64_t i = 0; i < stride; ++i) {
+      Value value = rounded(load(e.add(offset, e.index(i * MatrixTile)), MatrixTile, MatrixTile));
+      words.push_back(arith::ExtUIOp::create(e.b, e.loc, wordsType(), bitsOf(value)));
+    }
+    SmallVector<int64_t> even;
+    for (int64_t i = 0; i < MatrixTile; ++i)
+      even.push_back(2 * i);
+    while (words.size() > 1) { // every second, again and again: every stride-th
+      SmallVector<Value> next;
+      for (size_t i = 0; i < words.size(); i += 2)
+        next.push_back(vector::ShuffleOp::create(e.b, e.loc, words[i], words[i + 1], even));
+      words = next;
+    }
+    return words[0];
+  }
+
+  Emitter &e;
+  kernel::PackOp op;
+  unsigned batch;
+  int64_t columns, depth, group;
+  bool isRows;
+  Operand input;
+  Value result, flatBatch;
+  SmallVector<Value> point;
+};
+
+} // namespace
+
+int64_t danaus::cpu::emitPack(Emitter &e, kernel::PackOp op, ViewOf viewOf, Value call) {
+  return PackEmitter(e, op, viewOf).emit(call);
+}

@@ -1,0 +1,40 @@
+// nn-lower-precision: the only place that knows which values are bfloat16. Runs on steps that are
+// differentiated already: gradients are those of the float32 model, taken at rounded operands.
+#include "compiler/Passes.h"
+#include "dialects/nn/NN.h"
+
+namespace danaus {
+#define GEN_PASS_DEF_NNLOWERPRECISION
+#include "compiler/Passes.h.inc"
+} // namespace danaus
+
+using namespace mlir;
+using namespace danaus;
+
+namespace {
+
+struct LowerPrecision : danaus::impl::NNLowerPrecisionBase<LowerPrecision> {
+  void runOnOperation() override {
+    if (!getOperation()->getParentOp()->hasAttr(nn::Bf16Attr))
+      return;
+    DenseMap<Value, Value> rounded;
+    SmallVector<nn::ContractOp> contracts(getOperation().getOps<nn::ContractOp>());
+    for (nn::ContractOp contract : contracts)
+      for (OpOperand &operand : contract->getOpOperands())
+        operand.set(roundedOf(operand.get(), rounded));
+  }
+
+private:
+  /// The value rounded, right behind the place where it is made: what makes it can then round it.
+  Value roundedOf(Value value, DenseMap<Value, Value> &rounded) {
+    Value &known = rounded[value];
+    if (!known) {
+      OpBuilder builder(&getContext());
+      builder.setInsertionPointAfterValue(value);
+      known = nn::RoundBf16Op::create(builder, value.getLoc(), value.getType(), value);
+    }
+    return known;
+  }
+};
+
+} // namespace

@@ -1,0 +1,55 @@
+// RUN: danaus-opt %s --kernel-choose-tiles=matrix-unit --kernel-pack-operands | FileCheck %s
+#mk = affine_map<(m, n, k) -> (m, k)>
+#nk = affine_map<(m, n, k) -> (n, k)>
+#mn = affine_map<(m, n, k) -> (m, n)>
+
+// A bfloat16 product goes to the matrix unit; the weight is packed in pairs of K straight from what was rounded.
+// CHECK-LABEL: @forward
+// CHECK: %[[P:.*]] = kernel.pack pairs %arg1 sizes [100, 70] group 1 map {{.*}} : tensor<100x70xf32> -> tensor<7x1x48x16x2xbf16>
+// CHECK: kernel.contract %arg0, %[[P]] {{.*}} tile [32, 2, 32] matrix_unit
+func.func @forward(%x: tensor<40x70xbf16>, %w: tensor<100x70xf32>) -> tensor<40x100xf32> {
+  %r = kernel.copy %w rounds map affine_map<(a, b) -> (a, b)> : tensor<100x70xf32> -> tensor<100x70xbf16>
+  %y = kernel.contract %x, %r sizes [40, 100, 70] maps [#mk, #nk, #mn] : (tensor<40x70xbf16>, tensor<100x70xbf16>) -> tensor<40x100xf32> {
+  ^bb0(%sum: f32):
+    kernel.yield %sum : f32
+  }
+  return %y : tensor<40x100xf32>
+}
+// The gradient of a weight: K is contiguous in neither side.
+// CHECK-LABEL: @weight_gradient
+// CHECK-DAG: %[[R:.*]] = kernel.pack pairs %arg1 sizes [70, 40]
+// CHECK-DAG: %[[L:.*]] = kernel.pack rows %arg0 sizes [100, 40] group 1 map {{.*}} -> tensor<112x64xbf16>
+// CHECK: kernel.contract %[[L]], %[[R]] {{.*}} matrix_unit
+func.func @weight_gradient(%d: tensor<40x100xbf16>, %x: tensor<40x70xbf16>) -> tensor<100x70xf32> {
+  %g = kernel.contract %d, %x sizes [100, 70, 40] maps [affine_map<(m, n, k) -> (k, m)>, affine_map<(m, n, k) -> (k, n)>, #mn] : (tensor<40x100xbf16>, tensor<40x70xbf16>) -> tensor<100x70xf32> {
+  ^bb0(%sum: f32):
+    kernel.yield %sum : f32
+  }
+  return %g : tensor<100x70xf32>
+}
+// Monarch's second factor: a panel for each member of the group.
+// CHECK-LABEL: @monarch
+// CHECK: kernel.pack pairs %arg1 sizes [128, 16] group 4 map {{.*}} -> tensor<2x4x16x16x2xbf16>
+// CHECK: kernel.contract {{.*}} matrix_unit
+func.func @monarch(%h: tensor<40x64xbf16>, %w: tensor<4x32x16xbf16>) -> tensor<40x128xf32> {
+  %y = kernel.contract %h, %w sizes [40, 128, 16] maps [affine_map<(m, n, k) -> (m, k * 4 + n mod 4)>, affine_map<(m, n, k) -> (n mod 4, n floordiv 4, k)>, #mn] : (tensor<40x64xbf16>, tensor<4x32x16xbf16>) -> tensor<40x128xf32> {
+  ^bb0(%sum: f32):
+    kernel.yield %sum : f32
+  }
+  return %y : tensor<40x128xf32>
+}
+// Float32 does not go there, nor do blocks that end inside an operand.
+// CHECK-LABEL: @others
+// CHECK-NOT: matrix_unit
+// CHECK: return
+func.func @others(%x: tensor<40x64xf32>, %v: tensor<100x64xf32>, %r: tensor<40x50xbf16>, %w: tensor<2x16x32xbf16>) -> (tensor<40x100xf32>, tensor<40x32xf32>) {
+  %y = kernel.contract %x, %v sizes [40, 100, 64] maps [#mk, #nk, #mn] : (tensor<40x64xf32>, tensor<100x64xf32>) -> tensor<40x100xf32> {
+  ^bb0(%sum: f32):
+    kernel.yield %sum : f32
+  }
+  %z = kernel.contract %r, %w sizes [2, 40, 16, 32] maps [affine_map<(b, m, n, k) -> (m, b * 32 + k)>, affine_map<(b, m, n, k) -> (b, n, k)>, affine_map<(b, m, n, k) -> (m, b * 16 + n)>] : (tensor<40x50xbf16>, tensor<2x16x32xbf16>) -> tensor<40x32xf32> {
+  ^bb0(%sum: f32):
+    kernel.yield %sum : f32
+  }
+  return %y, %z : tensor<40x100xf32>, tensor<40x32xf32>
+}
