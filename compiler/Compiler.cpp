@@ -5,8 +5,8 @@
 #include "compiler/import/ImportModel.h"
 #include "compiler/import/ReadSpec.h"
 #include "compiler/target/ModelWriter.h"
+#include "compiler/target/cpu/CompileKernels.h"
 #include "compiler/target/cpu/EmitKernels.h"
-#include "compiler/target/cpu/ObjectCode.h"
 #include "dialects/kernel/Kernel.h"
 #include "dialects/nn/NN.h"
 #include "dialects/plan/Plan.h"
@@ -42,26 +42,23 @@ void loadDialects(MLIRContext *context) {
                        scf::SCFDialect, vector::VectorDialect, LLVM::LLVMDialect>();
 }
 
-/// The optimised LLVM module of a planned module; null after diagnostics.
-std::unique_ptr<llvm::Module> codeOf(ModuleOp module, const cpu::Isa &isa,
-                                     llvm::LLVMContext &context) {
+/// The kernels of a planned module, emitted for the CPU.
+OwningOpRef<ModuleOp> emit(ModuleOp module, const cpu::Isa &isa, TimingScope &timing) {
+  TimingScope emission = timing.nest("emit kernels");
   loadDialects(module.getContext());
-  OwningOpRef<ModuleOp> kernels = cpu::emitKernels(module, isa);
-  return cpu::translateKernels(*kernels, isa, context);
+  return cpu::emitKernels(module, isa);
 }
 
 Error internal(const std::string &what) { return Error(ExitCode::Internal, what); }
 
 /// The shared object of a planned module.
-Expected<std::string> sharedObjectOf(ModuleOp module, const cpu::Isa &isa) {
-  llvm::LLVMContext context;
-  auto code = codeOf(module, isa, context);
-  if (!code)
-    return internal("generating code for " + isa.name.str() + " failed");
-  auto object = cpu::generateCode(*code, isa, cpu::CodeForm::Object);
-  if (!object)
-    return object.takeError();
-  return cpu::linkSharedObject(*object);
+Expected<std::string> sharedObjectOf(ModuleOp module, const cpu::Isa &isa, TimingScope &timing) {
+  OwningOpRef<ModuleOp> kernels = emit(module, isa, timing);
+  auto objects = cpu::compileKernels(*kernels, isa, timing);
+  if (!objects)
+    return objects.takeError();
+  TimingScope linking = timing.nest("link");
+  return cpu::linkSharedObject(*objects);
 }
 
 std::span<const std::byte> bytesOf(const char *data, size_t size) {
@@ -70,16 +67,18 @@ std::span<const std::byte> bytesOf(const char *data, size_t size) {
 
 } // namespace
 
-LogicalResult danaus::runPhases(ModuleOp module, Stage stage, const CpuTarget &target) {
+LogicalResult danaus::runPhases(ModuleOp module, Stage stage, const CpuTarget &target,
+                                TimingScope &timing) {
   loadDialects(module.getContext());
   PassManager passes(module.getContext());
   (void)applyPassManagerCLOptions(passes); // fails where a program has no such options
+  passes.enableTiming(timing);
   buildPhases(passes, std::min(stage, Stage::Plan), isaOf(target, module));
   return passes.run(module);
 }
 
 LogicalResult danaus::printStage(ModuleOp module, Stage stage, const CpuTarget &target,
-                                 llvm::raw_ostream &os) {
+                                 llvm::raw_ostream &os, TimingScope &timing) {
   if (stage < Stage::Llvm) {
     module.print(os, OpPrintingFlags().printNameLocAsPrefix());
     os << '\n';
@@ -87,14 +86,15 @@ LogicalResult danaus::printStage(ModuleOp module, Stage stage, const CpuTarget &
   }
   const cpu::Isa &isa = isaOf(target, module);
   llvm::LLVMContext context;
-  auto code = codeOf(module, isa, context);
+  OwningOpRef<ModuleOp> kernels = emit(module, isa, timing);
+  auto code = cpu::joinKernels(*kernels, isa, context, timing);
   if (!code)
     return failure();
   if (stage == Stage::Llvm) {
     code->print(os, nullptr);
     return success();
   }
-  auto text = cpu::generateCode(*code, isa, cpu::CodeForm::Assembly);
+  auto text = cpu::generateCode(*code, *cpu::targetMachine(isa), cpu::CodeForm::Assembly);
   if (!text)
     return module.emitError(text.error().message());
   os << *text;
@@ -102,8 +102,8 @@ LogicalResult danaus::printStage(ModuleOp module, Stage stage, const CpuTarget &
 }
 
 Status danaus::compileToFile(const spec::Spec &spec, ModuleOp imported, ArrayRef<CpuTarget> targets,
-                             StringRef path) {
-  if (failed(runPhases(imported, Stage::Structure, targets.front())))
+                             StringRef path, TimingScope &timing) {
+  if (failed(runPhases(imported, Stage::Structure, targets.front(), timing)))
     return internal("recognising structure failed");
   fb::ModelT model = describeModel(spec, imported.lookupSymbol<func::FuncOp>("forward"));
   std::vector<std::string> codes;
@@ -111,9 +111,9 @@ Status danaus::compileToFile(const spec::Spec &spec, ModuleOp imported, ArrayRef
     const cpu::Isa &isa = isaOf(target, imported);
     warnOfEmulation(imported, spec, isa);
     OwningOpRef<ModuleOp> module = imported.clone();
-    if (failed(runPhases(*module, Stage::Plan, target)))
+    if (failed(runPhases(*module, Stage::Plan, target, timing)))
       return internal("compiling for " + isa.name.str() + " failed");
-    auto code = sharedObjectOf(*module, isa);
+    auto code = sharedObjectOf(*module, isa, timing);
     if (!code)
       return code.takeError();
     codes.push_back(std::move(*code));

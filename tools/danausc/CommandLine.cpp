@@ -60,6 +60,10 @@ struct Flags {
       "emit", cl::value_desc("stage"), cl::cat(category),
       cl::desc("Print a stage (nn, structure, gradient, fused, kernels, plan, llvm, asm) or a "
                "table (fusion, summary) in place of compiling")};
+  cl::opt<unsigned> jobs{"j", cl::Prefix, cl::value_desc("N"), cl::cat(category),
+                         cl::desc("Compile N kernels at a time (one a core, unless given); the "
+                                  "result is the same for any N")};
+  cl::alias longJobs{"jobs", cl::aliasopt(jobs), cl::desc("The same as -j"), cl::cat(category)};
   cl::opt<bool> remarks{"remarks", cl::cat(category),
                         cl::desc("Print what the passes tell about their decisions")};
   cl::opt<bool> printConfig{"print-config", cl::cat(category),
@@ -90,6 +94,16 @@ std::optional<std::string> readWords(llvm::ArrayRef<std::string> words, CommandL
       return "'" + word + "' is not key=value; only one spec is compiled at a time";
     line.overrides.push_back(word);
   }
+  return std::nullopt;
+}
+
+/// -j; more threads than any machine has cores are a slip of the hand.
+std::optional<std::string> readJobs(unsigned jobs, CommandLine &line) {
+  constexpr unsigned most = 1024;
+  if (jobs < 1 || jobs > most)
+    return "-j takes a number of threads from 1 to " + std::to_string(most) + ", not " +
+           std::to_string(jobs);
+  line.jobs = jobs;
   return std::nullopt;
 }
 
@@ -149,6 +163,9 @@ std::optional<CommandLine> danaus::parseCommandLine(int argc, char **argv) {
       return usageError(*problem);
   if (line.targets.empty())
     line.targets.push_back({});
+  if (flags.jobs.getNumOccurrences())
+    if (auto problem = readJobs(flags.jobs, line))
+      return usageError(*problem);
   if (flags.emit.getNumOccurrences())
     if (auto problem = readEmit(flags.emit, line))
       return usageError(*problem);

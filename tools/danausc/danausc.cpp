@@ -8,9 +8,11 @@
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
+#include "mlir/Support/Timing.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/ThreadPool.h"
 #include "llvm/Support/WithColor.h"
 
 using namespace danaus;
@@ -37,14 +39,14 @@ static ExitCode writeText(llvm::StringRef path, llvm::StringRef text) {
 
 /// The text of `emission`; the module is changed by the phases that lead there.
 static mlir::LogicalResult emit(mlir::ModuleOp module, Emission emission, const CpuTarget &target,
-                                llvm::raw_ostream &os) {
+                                llvm::raw_ostream &os, mlir::TimingScope &timing) {
   if (const Stage *stage = std::get_if<Stage>(&emission))
-    return mlir::success(succeeded(runPhases(module, *stage, target)) &&
-                         succeeded(printStage(module, *stage, target, os)));
+    return mlir::success(succeeded(runPhases(module, *stage, target, timing)) &&
+                         succeeded(printStage(module, *stage, target, os, timing)));
   if (std::get<Table>(emission) == Table::Fusion)
-    return mlir::success(succeeded(runPhases(module, Stage::Fused, target)) &&
+    return mlir::success(succeeded(runPhases(module, Stage::Fused, target, timing)) &&
                          succeeded(printFusion(module, os)));
-  if (failed(runPhases(module, Stage::Structure, target)))
+  if (failed(runPhases(module, Stage::Structure, target, timing)))
     return mlir::failure();
   auto forward = module.lookupSymbol<mlir::func::FuncOp>("forward");
   std::vector<LayerRow> rows = collectLayers(forward);
@@ -61,17 +63,67 @@ static std::string defaultOutput(const spec::Spec &spec) {
 }
 
 /// The folder is tried before the work, so that nobody waits for a compilation to be thrown away.
-static ExitCode compile(const spec::Spec &spec, mlir::ModuleOp module, const CommandLine &line) {
+static ExitCode compile(const spec::Spec &spec, mlir::ModuleOp module, const CommandLine &line,
+                        mlir::TimingScope &timing) {
   std::string path = line.output.empty() ? defaultOutput(spec) : line.output;
   llvm::StringRef folder = llvm::sys::path::parent_path(path);
   folder = folder.empty() ? "." : folder;
   if (std::error_code code = llvm::sys::fs::access(folder, llvm::sys::fs::AccessMode::Write))
     return ioError("cannot write to folder '" + folder + "'", code);
-  Status status = compileToFile(spec, module, line.targets, path);
+  Status status = compileToFile(spec, module, line.targets, path, timing);
   if (status)
     return ExitCode::Done;
   llvm::WithColor::error(llvm::errs(), "danausc") << status.error().message() << '\n';
   return status.error().code();
+}
+
+/// -j: the context works with so many threads; none given, with one for each core that this process
+/// may use. `threads` must outlive the context.
+static void setJobs(std::optional<unsigned> jobs, mlir::MLIRContext &context,
+                    std::unique_ptr<llvm::ThreadPoolInterface> &threads) {
+  if (!jobs)
+    return;
+  context.disableMultithreading();
+  if (*jobs == 1)
+    return;
+  llvm::ThreadPoolStrategy strategy = llvm::hardware_concurrency(*jobs);
+  strategy.Limit = false; // so many were asked for
+  threads = std::make_unique<llvm::DefaultThreadPool>(strategy);
+  context.setThreadPool(*threads);
+}
+
+static ExitCode translate(llvm::SourceMgr &sources, const CommandLine &line,
+                          mlir::TimingScope &timing) {
+  std::unique_ptr<llvm::ThreadPoolInterface> threads;
+  mlir::MLIRContext context;
+  setJobs(line.jobs, context, threads);
+  context.printOpOnDiagnostic(false);
+  mlir::SourceMgrDiagnosticHandler diagnostics(sources, &context);
+  // The newest handler is asked first: what it takes, nobody prints.
+  mlir::ScopedDiagnosticHandler remarks(&context, [&](mlir::Diagnostic &diagnostic) {
+    bool isRemark = diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark;
+    return mlir::success(isRemark && !line.remarks);
+  });
+
+  mlir::TimingScope import = timing.nest("import the spec");
+  mlir::FailureOr<spec::Spec> spec = spec::readSpec(sources, line.overrides, &context);
+  if (failed(spec))
+    return ExitCode::SpecInvalid;
+  mlir::OwningOpRef<mlir::ModuleOp> module = importModel(*spec, &context);
+  if (!module)
+    return ExitCode::SpecInvalid;
+  import.stop();
+  if (line.printConfig)
+    return writeText(line.output, spec->resolved);
+  if (!line.emit)
+    return failed(spec::checkDataFits(*spec, &context)) ? ExitCode::SpecInvalid
+                                                        : compile(*spec, *module, line, timing);
+
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  if (failed(emit(*module, *line.emit, line.targets.front(), os, timing)))
+    return ExitCode::Internal;
+  return writeText(line.output, text);
 }
 
 static ExitCode run(const CommandLine &line) {
@@ -85,32 +137,10 @@ static ExitCode run(const CommandLine &line) {
   }
   llvm::SourceMgr sources;
   sources.AddNewSourceBuffer(std::move(*buffer), {});
-  mlir::MLIRContext context;
-  context.printOpOnDiagnostic(false);
-  mlir::SourceMgrDiagnosticHandler diagnostics(sources, &context);
-  // The newest handler is asked first: what it takes, nobody prints.
-  mlir::ScopedDiagnosticHandler remarks(&context, [&](mlir::Diagnostic &diagnostic) {
-    bool isRemark = diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark;
-    return mlir::success(isRemark && !line.remarks);
-  });
-
-  mlir::FailureOr<spec::Spec> spec = spec::readSpec(sources, line.overrides, &context);
-  if (failed(spec))
-    return ExitCode::SpecInvalid;
-  mlir::OwningOpRef<mlir::ModuleOp> module = importModel(*spec, &context);
-  if (!module)
-    return ExitCode::SpecInvalid;
-  if (line.printConfig)
-    return writeText(line.output, spec->resolved);
-  if (!line.emit)
-    return failed(spec::checkDataFits(*spec, &context)) ? ExitCode::SpecInvalid
-                                                        : compile(*spec, *module, line);
-
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  if (failed(emit(*module, *line.emit, line.targets.front(), os)))
-    return ExitCode::Internal;
-  return writeText(line.output, text);
+  mlir::DefaultTimingManager times; // --mlir-timing: prints when it goes
+  mlir::applyDefaultTimingManagerCLOptions(times);
+  mlir::TimingScope timing = times.getRootScope();
+  return translate(sources, line, timing);
 }
 
 int main(int argc, char **argv) {

@@ -191,7 +191,10 @@ OwningOpRef<ModuleOp> danaus::cpu::emitKernels(ModuleOp module, const Isa &isa) 
   OwningOpRef<ModuleOp> code = ModuleOp::create(module.getLoc());
   auto builder = OpBuilder::atBlockEnd(code->getBody());
   for (auto kernel : module.getOps<func::FuncOp>())
-    if (kernel->hasAttr(plan::KindAttr))
-      KernelEmitter(kernel, isa).emit(builder);
+    if (kernel->hasAttr(plan::KindAttr)) {
+      auto own = ModuleOp::create(builder, kernel.getLoc());
+      auto inside = OpBuilder::atBlockEnd(own.getBody());
+      KernelEmitter(kernel, isa).emit(inside);
+    }
   return code;
 }

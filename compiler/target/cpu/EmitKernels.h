@@ -1,4 +1,4 @@
-// The kernels of a planned module as one module of functions for the CPU.
+// The kernels of a planned module as functions for the CPU, each in a module of its own.
 #pragma once
 
 #include "compiler/target/cpu/Isa.h"
@@ -7,8 +7,9 @@
 
 namespace danaus::cpu {
 
-/// Emits a function per kernel of `module` (at stage plan): (operands..., results..., call,
-/// scratch). Sets the kernels' plan.tiles and plan.scratch in `module`.
+/// Emits a module per kernel of `module` (at stage plan), in order, into a module that holds them
+/// all. It has one function (operands..., results..., call, scratch). Sets the kernels' plan.tiles
+/// and plan.scratch in `module`.
 mlir::OwningOpRef<mlir::ModuleOp> emitKernels(mlir::ModuleOp module, const Isa &isa);
 
 } // namespace danaus::cpu

@@ -90,8 +90,7 @@ private:
                 llvm::function_ref<void(Value slab, int64_t tiles, bool isLast)> body) {
     bool lastDiffers = sizes[n] % (BlockColumns * group) != 0;
     int64_t whole = lastDiffers ? slabCount() - 1 : slabCount();
-    Value end =
-        arith::MinUIOp::create(e.b, e.loc, e.add(first, e.index(count)), e.index(whole));
+    Value end = arith::MinUIOp::create(e.b, e.loc, e.add(first, e.index(count)), e.index(whole));
     if (whole > 0)
       e.loop(first, end, 1, [&](Value slab) { body(slab, 2, false); });
     if (!lastDiffers)
@@ -148,8 +147,8 @@ private:
     SmallVector<int32_t> words(16);
     std::memcpy(words.data(), config, sizeof(config));
     auto type = VectorType::get({16}, e.b.getI32Type());
-    Value value = arith::ConstantOp::create(
-        e.b, e.loc, DenseElementsAttr::get(type, ArrayRef<int32_t>(words)));
+    Value value = arith::ConstantOp::create(e.b, e.loc,
+                                            DenseElementsAttr::get(type, ArrayRef<int32_t>(words)));
     value = vector::BitCastOp::create(e.b, e.loc, e.floats(), value);
     vector::StoreOp::create(e.b, e.loc, value, memory.floats, place(0));
     intrinsic("llvm.x86.ldtilecfg", {pointerAt(addressOf(memory.floats, place(0)))});
@@ -217,8 +216,8 @@ private:
     });
     if (hasEnd)
       step(stagedLeft, 2 * stagedStride(), e.add(right, e.index(whole * tileBytes)));
-    Value sums = addressOf(memory.floats, e.add(place(layout.sums),
-                                                e.mul(g, BlockRows * BlockColumns)));
+    Value sums =
+        addressOf(memory.floats, e.add(place(layout.sums), e.mul(g, BlockRows * BlockColumns)));
     sumTiles([&](int64_t r, int64_t c) {
       int64_t offset = 4 * (r * MatrixTile * BlockColumns + c * MatrixTile);
       intrinsic("llvm.x86.tilestored64", {tile(2 * r + c), pointerAt(e.add(sums, e.index(offset))),
@@ -302,8 +301,7 @@ private:
       auto at = point;
       at[m] = e.add(row, r);
       at[k] = e.index(whole * MatrixDepth);
-      Value value =
-          loadHalves(e.offsetOf(lhs, at), e.index(sizes[k] - whole * MatrixDepth));
+      Value value = loadHalves(e.offsetOf(lhs, at), e.index(sizes[k] - whole * MatrixDepth));
       vector::StoreOp::create(e.b, e.loc, value, memory.halves,
                               e.add(stagedPlace(e.index(0)), e.mul(r, stagedStride())));
     });
@@ -330,10 +328,10 @@ private:
     for (int64_t i = 0; i < group; ++i) {
       Value own = e.add(first, e.index(i * MatrixDepth)), limit;
       if (isEnd)
-        limit = arith::MaxSIOp::create(e.b, e.loc, e.sub(e.index(sizes[k] * group), own),
-                                       e.index(0));
-      vectors.push_back(vector::BitCastOp::create(e.b, e.loc, words,
-                                                  loadHalves(e.add(base, own), limit)));
+        limit =
+            arith::MaxSIOp::create(e.b, e.loc, e.sub(e.index(sizes[k] * group), own), e.index(0));
+      vectors.push_back(
+          vector::BitCastOp::create(e.b, e.loc, words, loadHalves(e.add(base, own), limit)));
     }
     // Words of one k: group / 2. Sorted by residue: [parity of k][word].
     vectors = everyNth(vectors);
@@ -343,8 +341,8 @@ private:
     };
     Value sixteen = constantWords(16);
     auto store = [&](int64_t g, Value value) {
-      Value place = e.add(e.add(stagedPlace(e.index(g)), e.mul(r, stagedStride())),
-                          e.mul(d, MatrixDepth));
+      Value place =
+          e.add(e.add(stagedPlace(e.index(g)), e.mul(r, stagedStride())), e.mul(d, MatrixDepth));
       vector::StoreOp::create(e.b, e.loc,
                               vector::BitCastOp::create(e.b, e.loc, halves(), value).getResult(),
                               memory.halves, place);
@@ -352,8 +350,8 @@ private:
     for (int64_t word = 0; word < group / 2; ++word) {
       Value even = vectors[word], odd = vectors[group / 2 + word];
       Value low = arith::AndIOp::create(e.b, e.loc, even, constantWords(0xFFFF));
-      store(2 * word, arith::OrIOp::create(e.b, e.loc, low,
-                                           arith::ShLIOp::create(e.b, e.loc, odd, sixteen)));
+      store(2 * word,
+            arith::OrIOp::create(e.b, e.loc, low, arith::ShLIOp::create(e.b, e.loc, odd, sixteen)));
       Value high = arith::AndIOp::create(e.b, e.loc, odd, constantWords(0xFFFF0000));
       store(2 * word + 1, arith::OrIOp::create(e.b, e.loc, high,
                                                arith::ShRUIOp::create(e.b, e.loc, even, sixteen)));
@@ -371,8 +369,7 @@ private:
     }
     SmallVector<Value> even, odd, result;
     for (size_t i = 0; i < vectors.size(); i += 2) {
-      even.push_back(
-          vector::ShuffleOp::create(e.b, e.loc, vectors[i], vectors[i + 1], evenPlaces));
+      even.push_back(vector::ShuffleOp::create(e.b, e.loc, vectors[i], vectors[i + 1], evenPlaces));
       odd.push_back(vector::ShuffleOp::create(e.b, e.loc, vectors[i], vectors[i + 1], oddPlaces));
     }
     for (auto [a, c] : llvm::zip(everyNth(even), everyNth(odd))) {
@@ -395,7 +392,8 @@ private:
   SmallVector<Value> point;
 };
 
-/// Slabs of a call: enough columns that a call outweighs its start, and all where the lhs is staged.
+/// Slabs of a call: enough columns that a call outweighs its start, and all where the lhs is
+/// staged.
 constexpr int64_t SlabsPerCall = 8;
 
 } // namespace
@@ -404,12 +402,12 @@ int64_t danaus::cpu::matrixScratch(kernel::ContractOp op) {
   return op.getMatrixUnit() ? MatrixScratch(op).size : 0;
 }
 
-int64_t danaus::cpu::emitMatrixContract(Emitter &e, kernel::ContractOp op, ViewOf viewOf, Value call,
-                                        MatrixMemory memory) {
+int64_t danaus::cpu::emitMatrixContract(Emitter &e, kernel::ContractOp op, ViewOf viewOf,
+                                        Value call, MatrixMemory memory) {
   MatrixEmitter contract(e, op, viewOf, memory);
   int64_t rows = op.getSizes()[op.getM()], perCall = (*op.getTile())[2];
-  int64_t slabs = op.getGroup() > 1 ? contract.slabCount()
-                                    : std::min(contract.slabCount(), SlabsPerCall);
+  int64_t slabs =
+      op.getGroup() > 1 ? contract.slabCount() : std::min(contract.slabCount(), SlabsPerCall);
   int64_t panels = Panel::count(rows, perCall);
   int64_t parts = llvm::divideCeil(contract.slabCount(), slabs);
   Value first = e.mul(e.rem(call, parts), slabs);
@@ -422,8 +420,7 @@ int64_t danaus::cpu::emitMatrixContract(Emitter &e, kernel::ContractOp op, ViewO
 void danaus::cpu::emitMatrixRows(Emitter &e, kernel::ContractOp op, ViewOf viewOf,
                                  const Panel &panel, MatrixMemory memory) {
   MatrixEmitter contract(e, op, viewOf, memory);
-  e.loop(contract.batchCount(), [&](Value batch) {
-    contract.emitSlabs(batch, e.index(0), contract.slabCount(), panel);
-  });
+  e.loop(contract.batchCount(),
+         [&](Value batch) { contract.emitSlabs(batch, e.index(0), contract.slabCount(), panel); });
   contract.release();
 }

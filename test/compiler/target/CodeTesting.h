@@ -1,7 +1,7 @@
 // What tests of single kernels share: a module of functions as machine code in this process.
 #pragma once
 
-#include "compiler/target/cpu/ObjectCode.h"
+#include "compiler/target/cpu/CompileKernels.h"
 #include "test/compiler/target/StepTesting.h"
 
 #include <dlfcn.h>
@@ -9,15 +9,18 @@
 
 namespace danaus::test {
 
-/// emitKernels()'s module, translated, linked and loaded.
+/// emitKernels()'s module, or one of functions, compiled, linked and loaded.
 class MachineCode {
 public:
   MachineCode(mlir::ModuleOp module, const cpu::Isa &isa) {
-    llvm::LLVMContext context;
-    auto code = cpu::translateKernels(module, isa, context);
-    auto object = code ? cpu::generateCode(*code, isa, cpu::CodeForm::Object)
-                       : Error(ExitCode::Internal, "the kernels were not translated");
-    auto shared = object ? cpu::linkSharedObject(*object) : object.takeError();
+    mlir::OwningOpRef<mlir::ModuleOp> kernels = mlir::ModuleOp::create(module.getLoc());
+    if (module.getOps<mlir::ModuleOp>().empty())
+      kernels->push_back(module->clone());
+    mlir::DefaultTimingManager manager; // disabled: takes no times
+    mlir::TimingScope timing = manager.getRootScope();
+    auto objects =
+        cpu::compileKernels(kernels->getBody()->empty() ? module : *kernels, isa, timing);
+    auto shared = objects ? cpu::linkSharedObject(*objects) : objects.takeError();
     if (!shared) {
       ADD_FAILURE() << shared.error().message();
       return;

@@ -53,7 +53,8 @@ struct Model {
     spec.train.mixesLabels = labels == Labels::Mixed;
     imported = importModel(spec, &context);
     steps = imported->clone();
-    if (failed(runPhases(*steps, Stage::Gradient, {})))
+    mlir::TimingScope untimed;
+    if (failed(runPhases(*steps, Stage::Gradient, {}, untimed)))
       steps = nullptr;
   }
 
@@ -192,7 +193,8 @@ struct Loaded {
 inline std::string compiled(Model &model, const Folder &folder, const std::string &isa) {
   std::string path = folder.path / (isa + ".dnb");
   mlir::OwningOpRef<mlir::ModuleOp> copy = model.imported->clone();
-  Status status = compileToFile(model.spec, *copy, {CpuTarget{isa}}, path);
+  mlir::TimingScope untimed;
+  Status status = compileToFile(model.spec, *copy, {CpuTarget{isa}}, path, untimed);
   EXPECT_TRUE(bool(status)) << (status ? "" : status.error().message());
   return path;
 }
