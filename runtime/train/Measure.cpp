@@ -60,54 +60,60 @@ Status prepareMeasurement(Executor &executor, Measured what) {
   return Status::ok();
 }
 
-/// Calls `each` with the time of every step after the warm-up.
+/// Calls `each` with the time of every step after the warm-up; answers the steps of both together.
 template <typename Each>
-static Status repeatSteps(Executor &executor, Measured what, const MeasureOptions &options,
-                          Each each) {
-  constexpr uint64_t fewest = 20;
-  for (uint64_t i = 0; i < options.warmups; ++i)
-    if (Status status = runOnce(executor, what); !status)
-      return status;
+static Expected<uint64_t> repeatSteps(Executor &executor, Measured what,
+                                      const MeasureOptions &options, Each each) {
+  constexpr uint64_t fewest = 5, fewestWarmups = 2;
+  constexpr double longestWarmup = 1e3;
+  uint64_t warmups = 0;
   Clock::time_point begin = Clock::now();
+  for (; warmups < options.warmups; ++warmups) {
+    if (warmups >= fewestWarmups && millisecondsSince(begin) >= longestWarmup)
+      break;
+    if (Status status = runOnce(executor, what); !status)
+      return status.takeError();
+  }
+  begin = Clock::now();
   auto enough = [&](uint64_t done) {
     return options.repeats ? done >= options.repeats
                            : done >= fewest && millisecondsSince(begin) >= 1e3 * options.seconds;
   };
-  for (uint64_t done = 0; !enough(done); ++done) {
+  uint64_t done = 0;
+  for (; !enough(done); ++done) {
     Clock::time_point start = Clock::now();
     if (Status status = runOnce(executor, what); !status)
-      return status;
+      return status.takeError();
     each(millisecondsSince(start));
   }
-  return Status::ok();
+  return warmups + done;
 }
 
 Expected<StepTimes> measureSteps(Executor &executor, Measured what, const MeasureOptions &options) {
   std::vector<double> times;
-  Status status = repeatSteps(executor, what, options, [&](double time) { times.push_back(time); });
-  if (!status)
-    return status.takeError();
+  auto steps = repeatSteps(executor, what, options, [&](double time) { times.push_back(time); });
+  if (!steps)
+    return steps.takeError();
   std::ranges::sort(times);
   return StepTimes{times.size(), times[times.size() / 2], times.front()};
 }
 
 Expected<std::vector<LaunchTime>> measureLaunches(Executor &executor, Measured what,
                                                   const MeasureOptions &options) {
-  uint64_t steps = options.warmups;
   std::vector<UpdatePart> parts = partsOf(executor, what);
   for (const UpdatePart &part : parts)
     executor.setTiming(part.kind, Timing::On);
-  Status status = repeatSteps(executor, what, options, [&](double) { ++steps; });
+  Expected<uint64_t> steps = repeatSteps(executor, what, options, [](double) {});
   for (const UpdatePart &part : parts)
     executor.setTiming(part.kind, Timing::Off);
-  if (!status)
-    return status.takeError();
+  if (!steps)
+    return steps.takeError();
   std::vector<LaunchTime> times;
   for (const UpdatePart &part : parts) {
     std::vector<uint64_t> nanoseconds = executor.launchNanoseconds(part.kind);
     std::vector<const fb::Launch *> launches = executor.launches(part.kind);
     for (size_t i = 0; i < launches.size() && i < nanoseconds.size(); ++i)
-      times.push_back({launches[i], double(nanoseconds[i]) * 1e-6 / double(steps)});
+      times.push_back({launches[i], double(nanoseconds[i]) * 1e-6 / double(*steps)});
   }
   return times;
 }

@@ -7,8 +7,8 @@
 namespace danaus {
 
 struct MeasureOptions {
-  uint64_t warmups = 20;
-  uint64_t repeats = 0; ///< 0: as many as `seconds` take, at least 20
+  uint64_t warmups = 20; ///< at most; after a second two are enough
+  uint64_t repeats = 0;  ///< 0: as many as `seconds` take, at least 5
   double seconds = 3;
 };
 

@@ -78,6 +78,8 @@ expect_compilations 5
 expect 0 '"ms_per_step": ' bench spec.yaml --batch 8 --repeats 3 --json
 tail -n 1 cache.log | grep -q "train.batch_size=8" || fail "--batch: $(tail -n 1 cache.log)"
 expect 0 "GFLOP/s" bench tiny.dnb --repeats 3 --per-kernel --forward --threads 1
+expect 0 '"launches": [{"label": ' bench tiny.dnb --repeats 3 --per-kernel --json --threads 1
+expect 2 "--seconds" bench tiny.dnb --seconds soon
 
 # A cache that cannot be written costs time only.
 touch plain

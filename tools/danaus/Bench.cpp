@@ -9,7 +9,7 @@ namespace danaus::tool {
 namespace {
 struct BenchArguments : ModelArguments {
   bool forward = false, perKernel = false, json = false;
-  uint64_t batch = 0;
+  uint64_t batch = 0, seconds = 3;
   MeasureOptions measure;
   Measured what() const { return forward ? Measured::Evaluation : Measured::Update; }
 };
@@ -18,8 +18,8 @@ struct BenchArguments : ModelArguments {
 static Expected<CommandLine::Outcome> parse(const Arguments &words, BenchArguments &into) {
   CommandLine line(
       "bench",
-      "Measures a compiled step on made-up data: a warm-up, then at least 3 seconds or\n"
-      "N repeats. The time of a step is the median. A training step is a whole update, with\n"
+      "Measures a compiled step on made-up data: a warm-up, then 3 seconds (at least 5 steps)\n"
+      "or N repeats. The time of a step is the median. A training step is a whole update, with\n"
       "train.accumulate all of its micro-batches.",
       {"danaus bench models/mnist_mlp.yaml --threads 2",
        "danaus bench models/mnist_mlp.yaml --forward --batch 1000 --json",
@@ -27,11 +27,14 @@ static Expected<CommandLine::Outcome> parse(const Arguments &words, BenchArgumen
   into.declareModel(line);
   line.flag(into.forward, "--forward", "an evaluation step instead of a training step");
   line.option(into.batch, "--batch", "compile for this batch size (train.batch_size)");
-  line.option(into.measure.repeats, "--repeats", "this many steps instead of 3 seconds");
-  line.flag(into.perKernel, "--per-kernel", "a row for each launch");
+  line.option(into.measure.repeats, "--repeats", "this many steps instead of a time");
+  line.option(into.seconds, "--seconds", "how long to repeat the step [3]");
+  line.flag(into.perKernel, "--per-kernel", "a row for each launch; with --json \"launches\"");
   into.declareDevice(line);
   line.flag(into.json, "--json", "print one JSON object");
-  return line.parse(words);
+  auto outcome = line.parse(words);
+  into.measure.seconds = double(into.seconds);
+  return outcome;
 }
 
 static std::string rate(double amount, double milliseconds) {
@@ -57,17 +60,37 @@ static void printLaunches(Executor &executor, const std::vector<LaunchTime> &tim
   std::fputs(table.text().c_str(), stdout);
 }
 
+/// The same as JSON: `, "launches": [...]`.
+static std::string launchesAsJson(Executor &executor, const std::vector<LaunchTime> &times) {
+  std::string text = ", \"launches\": [";
+  for (const LaunchTime &time : times) {
+    const fb::Kernel &kernel = *executor.plan().kernels()->Get(time.launch->kernel());
+    text +=
+        format("%s{\"label\": %s, \"kind\": %s, \"tiles\": %llu, \"thread_ms\": %.6g, "
+               "\"flops\": %llu, \"bytes\": %llu}",
+               &time == times.data() ? "" : ", ", jsonString(time.launch->label()->str()).c_str(),
+               jsonString(kernel.kind()->str()).c_str(), (unsigned long long)kernel.tiles(),
+               time.milliseconds, (unsigned long long)time.launch->flops(),
+               (unsigned long long)time.launch->bytes());
+  }
+  return text + "]";
+}
+
 static void printTimes(const BenchArguments &arguments, Executor &executor, const StepTimes &times,
-                       double compileMilliseconds) {
+                       double compileMilliseconds, const std::vector<LaunchTime> &launches) {
   uint64_t batch = measuredRows(executor, arguments.what());
   double imagesPerSecond = times.median > 0 ? double(batch) / times.median * 1e3 : 0;
   uint64_t peak = peakResidentBytes();
   std::string dtype = describeDtype(executor.model(), executor.plan());
   if (arguments.json) {
     std::printf("{\"ms_per_step\": %.6g, \"best_ms\": %.6g, \"images_per_s\": %.6g, "
-                "\"compile_ms\": %.6g, \"peak_bytes\": %llu, \"dtype\": \"%s\"}\n",
+                "\"compile_ms\": %.6g, \"peak_bytes\": %llu, \"steps\": %llu, \"batch\": %llu, "
+                "\"threads\": %u, \"isa\": %s, \"dtype\": \"%s\"%s}\n",
                 times.median, times.best, imagesPerSecond, compileMilliseconds,
-                (unsigned long long)peak, dtype.c_str());
+                (unsigned long long)peak, (unsigned long long)times.repeats,
+                (unsigned long long)batch, executor.threads(),
+                jsonString(executor.plan().isa()->str()).c_str(), dtype.c_str(),
+                arguments.perKernel ? launchesAsJson(executor, launches).c_str() : "");
     return;
   }
   std::printf("%s   %s step, batch %s, %s   %s, %u thread%s\n", executor.model().name()->c_str(),
@@ -92,13 +115,16 @@ static Status bench(const BenchArguments &arguments, const CompiledModel &model)
   Expected<StepTimes> times = measureSteps(executor, arguments.what(), arguments.measure);
   if (!times)
     return times.takeError();
-  printTimes(arguments, executor, *times, model.milliseconds);
-  if (!arguments.perKernel || arguments.json)
-    return Status::ok();
-  auto launches = measureLaunches(executor, arguments.what(), arguments.measure);
-  if (!launches)
-    return launches.takeError();
-  printLaunches(executor, *launches);
+  std::vector<LaunchTime> launches;
+  if (arguments.perKernel) {
+    auto measured = measureLaunches(executor, arguments.what(), arguments.measure);
+    if (!measured)
+      return measured.takeError();
+    launches = std::move(*measured);
+  }
+  printTimes(arguments, executor, *times, model.milliseconds, launches);
+  if (arguments.perKernel && !arguments.json)
+    printLaunches(executor, launches);
   return Status::ok();
 }
 
