@@ -21,8 +21,7 @@ kernel::RowOp makerOf(kernel::RowOp row) {
     return {};
   auto maker = row.getInputs()[0].getDefiningOp<kernel::RowOp>();
   if (!maker || maker.getSizes() != row.getSizes() || !row.getMap(0).isIdentity() ||
-      !row.getResultMap(0).isIdentity() ||
-      !row.getBody().getOps<kernel::RowReduceOp>().empty())
+      !row.getResultMap(0).isIdentity() || !row.getBody().getOps<kernel::RowReduceOp>().empty())
     return {};
   unsigned number = cast<OpResult>(row.getInputs()[0]).getResultNumber();
   return maker.getResultMap(number).isIdentity() ? maker : kernel::RowOp();
@@ -51,8 +50,7 @@ void fuse(kernel::RowOp maker, kernel::RowOp row) {
   for (Operation &op : row.getBody().front().without_terminator())
     builder.clone(op, mapping);
   SmallVector<Value> yielded(yield->getOperands());
-  yielded.push_back(
-      mapping.lookupOrDefault(row.getBody().front().getTerminator()->getOperand(0)));
+  yielded.push_back(mapping.lookupOrDefault(row.getBody().front().getTerminator()->getOperand(0)));
   if (!keeps)
     yielded.erase(yielded.begin() + input);
   yield->setOperands(yielded);

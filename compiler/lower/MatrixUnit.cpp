@@ -89,8 +89,7 @@ std::optional<Access> danaus::packAccess(AffineMap map, ArrayRef<int64_t> shape,
   SmallVector<int64_t> newSizes(sizes.drop_back(2));
   newSizes.append({int64_t(llvm::divideCeil(sizes[columns], MatrixTile * group)), group, MatrixTile,
                    sizes.back()});
-  auto access =
-      Access::of(AffineMap::get(newSizes.size(), 0, results, context), shape, newSizes);
+  auto access = Access::of(AffineMap::get(newSizes.size(), 0, results, context), shape, newSizes);
   if (!access)
     return std::nullopt;
   for (unsigned dim = columns; dim < newSizes.size(); ++dim)
@@ -121,11 +120,11 @@ std::optional<MatrixLhs> danaus::matrixLhsOf(kernel::ContractOp op) {
     return std::nullopt;
   bool inChain = isa<kernel::ChainOp>(op->getParentOp());
   if (group > 1) {
-    bool isGrouped = lhs->offset.plain(op.getK()) == group &&
-                     llvm::all_of(lhs->offset.terms, [&](const AccessTerm &term) {
-                       return term.dim != op.getN() || (term.kind == AccessTerm::Mod &&
-                                                        term.coefficient == 1);
-                     });
+    bool isGrouped =
+        lhs->offset.plain(op.getK()) == group &&
+        llvm::all_of(lhs->offset.terms, [&](const AccessTerm &term) {
+          return term.dim != op.getN() || (term.kind == AccessTerm::Mod && term.coefficient == 1);
+        });
     return isGrouped ? std::optional(MatrixLhs::Grouped) : std::nullopt;
   }
   if (lhs->along(op.getK()) == Access::Motion::Unit)
@@ -153,13 +152,12 @@ void danaus::packForMatrixUnit(kernel::ContractOp op, Operation *lhsPlace, Opera
   OpBuilder builder(rhsPlace);
   Value rhs = pack(builder, op, op.getRhs(), right, kernel::PackForm::Pairs, group);
   setMap(kernel::ContractOp::RhsMap, right,
-         {n.floorDiv(MatrixTile * group), n % group, k.floorDiv(2),
-          n.floorDiv(group) % MatrixTile, k % 2});
+         {n.floorDiv(MatrixTile * group), n % group, k.floorDiv(2), n.floorDiv(group) % MatrixTile,
+          k % 2});
   if (form == MatrixLhs::Packed) {
     PackMap left = packMapOf(op, kernel::ContractOp::LhsMap, op.getM());
     builder.setInsertionPoint(lhsPlace);
-    op.getLhsMutable().assign(
-        pack(builder, op, op.getLhs(), left, kernel::PackForm::Rows, 1));
+    op.getLhsMutable().assign(pack(builder, op, op.getLhs(), left, kernel::PackForm::Rows, 1));
     setMap(kernel::ContractOp::LhsMap, left, {dim(op.getM()), k});
   }
   op.getRhsMutable().assign(rhs);

@@ -21,12 +21,12 @@ std::optional<MatrixLhs> matrixLhsOf(kernel::ContractOp op);
 
 /// Packs the operands of a contraction with `matrix_unit`. `rhsPlace` and `lhsPlace`: before which
 /// operation.
-void packForMatrixUnit(kernel::ContractOp op, mlir::Operation *lhsPlace,
-                       mlir::Operation *rhsPlace);
+void packForMatrixUnit(kernel::ContractOp op, mlir::Operation *lhsPlace, mlir::Operation *rhsPlace);
 
 /// Where kernel.pack finds its elements: dimensions (batch..., d, g, lane, k) with
-/// c = (16 d + lane) group + g. Either k or lane moves in steps that an emitter can load: k by 1, or
-/// lane by a power of two up to 16. nullopt where neither does, or elements lie outside the input.
+/// c = (16 d + lane) group + g. Either k or lane moves in steps that an emitter can load: k by 1,
+/// or lane by a power of two up to 16. nullopt where neither does, or elements lie outside the
+/// input.
 std::optional<Access> packAccess(mlir::AffineMap map, llvm::ArrayRef<int64_t> shape,
                                  llvm::ArrayRef<int64_t> sizes, int64_t group);
 

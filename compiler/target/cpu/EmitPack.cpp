@@ -41,9 +41,8 @@ public:
     Value firstDepth = e.mul(e.rem(call, stretches), depthsPerCall);
     Value firstBlock = e.mul(e.rem(e.div(call, stretches), parts), blocksPerCall);
     forRange(firstDepth, depthsPerCall, depths(), [&](Value d) {
-      forRange(firstBlock, blocksPerCall, blocks, [&](Value block) {
-        e.loop(group, [&](Value g) { emitAnyBlock(block, g, d); });
-      });
+      forRange(firstBlock, blocksPerCall, blocks,
+               [&](Value block) { e.loop(group, [&](Value g) { emitAnyBlock(block, g, d); }); });
     });
     return llvm::product_of(op.getSizes().take_front(batch)) * parts * stretches;
   }
@@ -54,8 +53,7 @@ private:
   unsigned depthDim() const { return batch + 3; }
 
   void forRange(Value from, int64_t count, int64_t limit, llvm::function_ref<void(Value)> body) {
-    Value end =
-        arith::MinUIOp::create(e.b, e.loc, e.add(from, e.index(count)), e.index(limit));
+    Value end = arith::MinUIOp::create(e.b, e.loc, e.add(from, e.index(count)), e.index(limit));
     e.loop(from, end, 1, body);
   }
 
@@ -64,8 +62,7 @@ private:
     int64_t rest = depth % MatrixDepth;
     if (rest == 0)
       return emitBlock(block, g, d, MatrixDepth);
-    auto branch =
-        scf::IfOp::create(e.b, e.loc, e.equal(d, depths() - 1), /*withElseRegion=*/true);
+    auto branch = scf::IfOp::create(e.b, e.loc, e.equal(d, depths() - 1), /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(e.b);
     e.b.setInsertionPoint(branch.thenBlock()->getTerminator());
     emitBlock(block, g, d, rest);
@@ -92,7 +89,8 @@ private:
 
   /// Where a block begins in the result.
   Value placeOf(Value block, Value g, Value d) {
-    int64_t paddedK = depths() * MatrixDepth, blocks = llvm::divideCeil(columns, MatrixTile * group);
+    int64_t paddedK = depths() * MatrixDepth,
+            blocks = llvm::divideCeil(columns, MatrixTile * group);
     Value panel = e.add(e.mul(e.add(e.mul(flatBatch, blocks), block), group), g);
     Value place = e.mul(panel, MatrixTile * paddedK);
     return e.add(place, e.mul(d, isRows ? MatrixDepth : MatrixDepth * MatrixTile));
@@ -115,8 +113,8 @@ private:
     Value zero = arith::ConstantOp::create(e.b, e.loc, type, e.b.getZeroAttr(type));
     if (count <= 0)
       return zero;
-    Value mask = vector::CreateMaskOp::create(
-        e.b, e.loc, VectorType::get({width}, e.b.getI1Type()), ValueRange{e.index(count)});
+    Value mask = vector::CreateMaskOp::create(e.b, e.loc, VectorType::get({width}, e.b.getI1Type()),
+                                              ValueRange{e.index(count)});
     return vector::MaskedLoadOp::create(e.b, e.loc, type, input.view.memory, offset, mask, zero);
   }
 
@@ -158,11 +156,11 @@ private:
 
   /// 16 columns of the neighbours 2 i and 2 i + 1 of K.
   Value pairsOf(Value block, Value g, Value d, int64_t i, int64_t count) {
-    Value low = columnsOf(block, g, d, 2 * i, count), high = columnsOf(block, g, d, 2 * i + 1, count);
+    Value low = columnsOf(block, g, d, 2 * i, count),
+          high = columnsOf(block, g, d, 2 * i + 1, count);
     Value sixteen = arith::ConstantOp::create(
         e.b, e.loc, DenseElementsAttr::get(wordsType(), e.b.getI32IntegerAttr(16)));
-    return arith::OrIOp::create(e.b, e.loc, low,
-                                arith::ShLIOp::create(e.b, e.loc, high, sixteen));
+    return arith::OrIOp::create(e.b, e.loc, low, arith::ShLIOp::create(e.b, e.loc, high, sixteen));
   }
 
   /// The bits of 16 columns at one k, each in a word.

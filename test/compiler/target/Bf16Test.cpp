@@ -1,5 +1,5 @@
-// train.dtype bf16 against the reference interpreter, which rounds exactly as nn.round_bf16 says: on
-// every instruction set of this machine, the matrix unit's included, one and two threads.
+// train.dtype bf16 against the reference interpreter, which rounds exactly as nn.round_bf16 says:
+// on every instruction set of this machine, the matrix unit's included, one and two threads.
 #include "test/compiler/target/RandomSpecs.h"
 #include "test/compiler/target/StepTesting.h"
 
@@ -103,13 +103,14 @@ class Bf16Layers : public testing::TestWithParam<Layers> {};
 /// every instruction set gives the logits to the bit.
 TEST_P(Bf16Layers, AreExactOnWholeNumbers) {
   Layers layers = GetParam();
-  std::string text = "name: whole\nmodel:\n  input: {shape: [" + std::to_string(layers.in) +
-                     "]}\n  layers:\n    - " + layers.layers + "\n" +
-                     (*layers.structure ? "structure:\n  - {match: l, kind: " +
-                                              std::string(layers.structure) + "}\n"
-                                        : "") +
-                     "data: {name: npy}\ntrain: {dtype: bf16, batch_size: " +
-                     std::to_string(layers.batch) + "}\noptimizer: {type: sgd, lr: 1.0}\n";
+  std::string text =
+      "name: whole\nmodel:\n  input: {shape: [" + std::to_string(layers.in) +
+      "]}\n  layers:\n    - " + layers.layers + "\n" +
+      (*layers.structure
+           ? "structure:\n  - {match: l, kind: " + std::string(layers.structure) + "}\n"
+           : "") +
+      "data: {name: npy}\ntrain: {dtype: bf16, batch_size: " + std::to_string(layers.batch) +
+      "}\noptimizer: {type: sgd, lr: 1.0}\n";
   Model model(text);
   ASSERT_TRUE(model.steps);
   auto arguments = randomStepArguments(model, 1);
@@ -124,7 +125,8 @@ TEST_P(Bf16Layers, AreExactOnWholeNumbers) {
   auto wantedTrain = reference::interpret(model.step("train_step"), trainArguments);
   ASSERT_TRUE(succeeded(wantedTrain));
   Folder folder;
-  std::vector<std::string> isas = bf16InstructionSets(); // the emulations are one code, more or less
+  std::vector<std::string> isas =
+      bf16InstructionSets(); // the emulations are one code, more or less
   for (const std::string &isa : std::set<std::string>{isas.front(), isas.back()}) {
     SCOPED_TRACE(isa);
     Loaded loaded(compiled(model, folder, isa), 2);

@@ -30,7 +30,8 @@ public:
     return "name: random\nmodel:\n  input: {shape: [" + std::to_string(width) + "]}\n  layers:\n" +
            layers + (structure.empty() ? "" : "structure:\n" + structure) +
            "data: {name: fashion_mnist}\ntrain: {dtype: " + dtype +
-           ", batch_size: " + std::to_string(batch) + ", loss: {cross_entropy: {label_smoothing: " + choice({"0.0", "0.1"}) + "}}" +
+           ", batch_size: " + std::to_string(batch) +
+           ", loss: {cross_entropy: {label_smoothing: " + choice({"0.0", "0.1"}) + "}}" +
            (random() % 2 ? ", clip_grad_norm: 0.5" : "") + (random() % 3 ? "" : ", ema: 0.9") +
            "}\noptimizer: " +
            choice({"{type: sgd, lr: 0.1}",
