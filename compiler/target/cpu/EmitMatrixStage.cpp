@@ -20,8 +20,7 @@ SmallVector<Value> everyNth(Emitter &e, ArrayRef<Value> vectors) {
   }
   SmallVector<Value> even, odd, result;
   for (size_t i = 0; i < vectors.size(); i += 2) {
-    even.push_back(
-        vector::ShuffleOp::create(e.b, e.loc, vectors[i], vectors[i + 1], evenPlaces));
+    even.push_back(vector::ShuffleOp::create(e.b, e.loc, vectors[i], vectors[i + 1], evenPlaces));
     odd.push_back(vector::ShuffleOp::create(e.b, e.loc, vectors[i], vectors[i + 1], oddPlaces));
   }
   for (auto [a, c] : llvm::zip(everyNth(e, even), everyNth(e, odd))) {
@@ -82,10 +81,10 @@ void LhsStage::takeApart(Value base, Value r, Value d, bool isEnd) {
   for (int64_t i = 0; i < group; ++i) {
     Value own = e.add(first, e.index(i * MatrixDepth)), limit;
     if (isEnd)
-      limit = arith::MaxSIOp::create(e.b, e.loc, e.sub(e.index(op.getSizes()[op.getK()] * group), own),
-                                     e.index(0));
-    vectors.push_back(vector::BitCastOp::create(e.b, e.loc, words,
-                                                loadHalves(e.add(base, own), limit)));
+      limit = arith::MaxSIOp::create(
+          e.b, e.loc, e.sub(e.index(op.getSizes()[op.getK()] * group), own), e.index(0));
+    vectors.push_back(
+        vector::BitCastOp::create(e.b, e.loc, words, loadHalves(e.add(base, own), limit)));
   }
   // Words of one k: group / 2. Sorted by residue: [parity of k][word].
   vectors = everyNth(e, vectors);
@@ -95,8 +94,7 @@ void LhsStage::takeApart(Value base, Value r, Value d, bool isEnd) {
   };
   Value sixteen = constantWords(16);
   auto store = [&](int64_t g, Value value) {
-    Value where = e.add(e.add(place(e.index(g)), e.mul(r, stride())),
-                        e.mul(d, MatrixDepth));
+    Value where = e.add(e.add(place(e.index(g)), e.mul(r, stride())), e.mul(d, MatrixDepth));
     vector::StoreOp::create(e.b, e.loc,
                             vector::BitCastOp::create(e.b, e.loc, halves(e), value).getResult(),
                             memory.halves, where);
@@ -104,8 +102,8 @@ void LhsStage::takeApart(Value base, Value r, Value d, bool isEnd) {
   for (int64_t word = 0; word < group / 2; ++word) {
     Value even = vectors[word], odd = vectors[group / 2 + word];
     Value low = arith::AndIOp::create(e.b, e.loc, even, constantWords(0xFFFF));
-    store(2 * word, arith::OrIOp::create(e.b, e.loc, low,
-                                         arith::ShLIOp::create(e.b, e.loc, odd, sixteen)));
+    store(2 * word,
+          arith::OrIOp::create(e.b, e.loc, low, arith::ShLIOp::create(e.b, e.loc, odd, sixteen)));
     Value high = arith::AndIOp::create(e.b, e.loc, odd, constantWords(0xFFFF0000));
     store(2 * word + 1, arith::OrIOp::create(e.b, e.loc, high,
                                              arith::ShRUIOp::create(e.b, e.loc, even, sixteen)));

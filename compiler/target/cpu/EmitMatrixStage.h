@@ -1,5 +1,5 @@
-// Rows of the lhs in a call's scratch, as the matrix unit needs them: where K ends inside a step, or
-// where a group (Monarch's second factor) scatters K.
+// Rows of the lhs in a call's scratch, as the matrix unit needs them: where K ends inside a step,
+// or where a group (Monarch's second factor) scatters K.
 #pragma once
 
 #include "compiler/lower/MatrixUnit.h"

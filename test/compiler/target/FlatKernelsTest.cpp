@@ -90,7 +90,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Panels{33, 92, 4, Panels::OfColumns},     // lines of 4
                     Panels{1, 800, 8, Panels::OfColumns},     // one line: not cut
                     Panels{37, 960, 48, Panels::OfColumns},   // several vectors a line
-                    Panels{100, 75, 48, Panels::OfRows})); // turned, both sides short
+                    Panels{100, 75, 48, Panels::OfRows}));    // turned, both sides short
 
 class ColumnSums : public testing::TestWithParam<std::pair<int64_t, int64_t>> {};
 TEST_P(ColumnSums, AreExactForIntegers) {
