@@ -2,9 +2,7 @@
 // lhs (tmm4, tmm5: 16 rows of 32 bfloat16) and two of the rhs (tmm6, tmm7: 16 pairs of K by 16
 // columns). The sums go to the call's scratch, where the epilogue takes them up as vectors. A
 // group's results are interleaved there; its lhs is taken apart, row by row, before.
-#include "compiler/target/cpu/EmitMatrix.h"
-
-#include "compiler/lower/MatrixUnit.h"
+#include "compiler/target/cpu/EmitMatrixStage.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -16,35 +14,18 @@ using namespace danaus::cpu;
 
 namespace {
 
-constexpr int64_t BlockRows = 2 * MatrixTile, BlockColumns = 2 * MatrixTile;
 constexpr int64_t LhsTiles = 4, RhsTiles = 6; ///< numbers of their first tiles; sums are 0 to 3
-
-/// A call's scratch, in float32 elements from `place` on: the configuration of the tiles, the sums
-/// (group, 32, 32), and 32 rows of the lhs where they have to be staged.
-struct MatrixScratch {
-  explicit MatrixScratch(kernel::ContractOp op) {
-    int64_t group = op.getGroup(), depth = op.getSizes()[op.getK()];
-    depths = llvm::divideCeil(depth, MatrixDepth);
-    sums = 16;
-    staged = sums + group * BlockRows * BlockColumns;
-    stagesAll = group > 1;
-    stagedDepths = stagesAll ? depths : depth % MatrixDepth != 0 ? 1 : 0;
-    size = staged + group * BlockRows * stagedDepths * MatrixDepth / 2;
-  }
-  int64_t depths, stagedDepths; ///< of all of K, of what is staged, in steps of 32
-  bool stagesAll;               ///< or only the short end of K
-  int64_t sums, staged, size;
-};
 
 class MatrixEmitter {
 public:
   MatrixEmitter(Emitter &e, kernel::ContractOp op, ViewOf viewOf, MatrixMemory memory)
-      : e(e), op(op), memory(memory), layout(op), sizes(op.getSizes()), m(op.getM()), n(op.getN()),
-        k(op.getK()), group(op.getGroup()) {
+      : e(e), op(op), memory(memory), layout(op), stage{e, op, {}, memory, layout},
+        sizes(op.getSizes()), m(op.getM()), n(op.getN()), group(op.getGroup()) {
     auto operand = [&](Value value, unsigned map) {
       return operandOf(value, op.getMap(map), sizes, m, viewOf);
     };
     lhs = operand(op.getLhs(), kernel::ContractOp::LhsMap);
+    stage.lhs = lhs;
     rhs = viewOf(op.getRhs()).memory;
     for (Value result : op.getResults())
       results.push_back(operand(result, kernel::ContractOp::ResultMap));
@@ -58,12 +39,13 @@ public:
   /// The slabs of columns from `first` on, `count` at most, of one batch, for a panel of rows.
   void emitSlabs(Value batch, Value first, int64_t count, const Panel &panel) {
     enter(batch);
+    configure(BlockRows); // changed for short blocks only: it takes as long as two products
     auto blocks = [&](llvm::function_ref<void(Value, int64_t)> body) {
       e.forRows(panel, BlockRows, body);
     };
     if (layout.stagesAll) { // once for all slabs
       blocks([&](Value row, int64_t rows) {
-        stageGroups(row, rows);
+        stage.takeGroupsApart(point, row, rows);
         forSlabs(first, count, [&](Value slab, int64_t tiles, bool isLast) {
           emitBlock(slab, tiles, isLast, row, rows);
         });
@@ -73,7 +55,7 @@ public:
     forSlabs(first, count, [&](Value slab, int64_t tiles, bool isLast) {
       blocks([&](Value row, int64_t rows) {
         if (layout.stagedDepths)
-          stageEnd(row, rows);
+          stage.padEnd(point, row, rows);
         emitBlock(slab, tiles, isLast, row, rows);
       });
     });
@@ -166,56 +148,63 @@ private:
                                     number);
   }
 
-  int64_t stagedStride() const { return layout.stagedDepths * MatrixDepth; }
-  Value stagedPlace(Value g) {
-    return e.add(e.index(2 * (memory.place + layout.staged)), e.mul(g, BlockRows * stagedStride()));
-  }
-
   // --- a block of 32 x 32 sums, for each member of a group --------------------------------------
 
   void emitBlock(Value slab, int64_t tiles, bool isLast, Value row, int64_t rows) {
-    configure(rows);
+    if (rows != BlockRows)
+      configure(rows);
     e.loop(group, [&](Value g) { emitProducts(slab, tiles, g, row, rows); });
+    if (rows != BlockRows)
+      configure(BlockRows);
     e.loop(e.index(0), e.index(rows), 1,
            [&](Value r) { emitEpilogue(slab, tiles, isLast, row, r); });
   }
 
+  void forSumTiles(int64_t rowTiles, int64_t columnTiles,
+                   llvm::function_ref<void(int64_t rowTile, int64_t columnTile)> body) {
+    for (int64_t r = 0; r < rowTiles; ++r)
+      for (int64_t c = 0; c < columnTiles; ++c)
+        body(r, c);
+  }
+
+  /// 32 of K: `left` and `right` are the addresses of their first tiles, `stride` is in bytes.
+  void emitStep(int64_t rowTiles, int64_t columnTiles, Value left, int64_t stride, Value right) {
+    for (int64_t r = 0; r < rowTiles; ++r)
+      intrinsic("llvm.x86.tileloadd64",
+                {tile(LhsTiles + r), pointerAt(e.add(left, e.index(r * MatrixTile * stride))),
+                 bytes(stride)});
+    int64_t panelBytes = 2 * group * layout.depths * MatrixDepth * MatrixTile;
+    for (int64_t c = 0; c < columnTiles; ++c)
+      intrinsic("llvm.x86.tileloadd64",
+                {tile(RhsTiles + c), pointerAt(e.add(right, e.index(c * panelBytes))), bytes(64)});
+    forSumTiles(rowTiles, columnTiles, [&](int64_t r, int64_t c) {
+      intrinsic("llvm.x86.tdpbf16ps", {tile(2 * r + c), tile(LhsTiles + r), tile(RhsTiles + c)});
+    });
+  }
+
   void emitProducts(Value slab, int64_t tiles, Value g, Value row, int64_t rows) {
-    bool twoRows = rows > MatrixTile;
+    int64_t rowTiles = rows > MatrixTile ? 2 : 1;
     auto sumTiles = [&](llvm::function_ref<void(int64_t rowTile, int64_t columnTile)> body) {
-      for (int64_t r = 0; r < 1 + twoRows; ++r)
-        for (int64_t c = 0; c < tiles; ++c)
-          body(r, c);
+      forSumTiles(rowTiles, tiles, body);
     };
     sumTiles([&](int64_t r, int64_t c) { intrinsic("llvm.x86.tilezero", {tile(2 * r + c)}); });
     int64_t panel = layout.depths * MatrixDepth * MatrixTile; // elements of a tile's columns
     Value firstTile = e.add(e.mul(rhsBatch, tileCount()), e.mul(slab, 2));
     Value right = addressOf(rhs, e.mul(e.add(e.mul(firstTile, group), g), panel));
-    Value stagedLeft = addressOf(memory.halves, stagedPlace(g));
+    Value stagedLeft = addressOf(memory.halves, stage.place(g));
     SmallVector<Value> at(point);
     at[m] = row;
     Value left = layout.stagesAll ? stagedLeft : addressOf(lhs.view.memory, e.offsetOf(lhs, at));
-    int64_t stride = 2 * (layout.stagesAll ? stagedStride() : lhs.access.offset.plain(m));
-    auto step = [&](Value left, int64_t stride, Value right) {
-      for (int64_t r = 0; r < 1 + twoRows; ++r)
-        intrinsic("llvm.x86.tileloadd64",
-                  {tile(LhsTiles + r), pointerAt(e.add(left, e.index(r * MatrixTile * stride))),
-                   bytes(stride)});
-      for (int64_t c = 0; c < tiles; ++c)
-        intrinsic("llvm.x86.tileloadd64",
-                  {tile(RhsTiles + c), pointerAt(e.add(right, e.index(c * group * panel * 2))),
-                   bytes(64)});
-      sumTiles([&](int64_t r, int64_t c) {
-        intrinsic("llvm.x86.tdpbf16ps", {tile(2 * r + c), tile(LhsTiles + r), tile(RhsTiles + c)});
-      });
-    };
+    int64_t stride = 2 * (layout.stagesAll ? stage.stride() : lhs.access.offset.plain(m));
     bool hasEnd = !layout.stagesAll && layout.stagedDepths;
     int64_t whole = layout.depths - hasEnd, tileBytes = 2 * MatrixDepth * MatrixTile;
     e.loop(whole, [&](Value d) {
-      step(e.add(left, e.mul(d, 2 * MatrixDepth)), stride, e.add(right, e.mul(d, tileBytes)));
+      emitStep(rowTiles, tiles, e.add(left, e.mul(d, 2 * MatrixDepth)), stride,
+               e.add(right, e.mul(d, tileBytes)));
     });
     if (hasEnd)
-      step(stagedLeft, 2 * stagedStride(), e.add(right, e.index(whole * tileBytes)));
+      emitStep(rowTiles, tiles, stagedLeft, 2 * stage.stride(),
+               e.add(right, e.index(whole * tileBytes)));
     Value sums =
         addressOf(memory.floats, e.add(place(layout.sums), e.mul(g, BlockRows * BlockColumns)));
     sumTiles([&](int64_t r, int64_t c) {
@@ -280,111 +269,13 @@ private:
     }
   }
 
-  // --- staging ----------------------------------------------------------------------------------
-
-  VectorType halves() { return VectorType::get({MatrixDepth}, e.b.getBF16Type()); }
-
-  /// 32 elements of the lhs from `offset` on, those from `limit` on zero.
-  Value loadHalves(Value offset, Value limit) {
-    if (!limit)
-      return vector::LoadOp::create(e.b, e.loc, halves(), lhs.view.memory, offset);
-    auto type = VectorType::get({MatrixDepth}, e.b.getI1Type());
-    Value mask = vector::CreateMaskOp::create(e.b, e.loc, type, ValueRange{limit});
-    Value zero = arith::ConstantOp::create(e.b, e.loc, halves(), e.b.getZeroAttr(halves()));
-    return vector::MaskedLoadOp::create(e.b, e.loc, halves(), lhs.view.memory, offset, mask, zero);
-  }
-
-  /// The short end of K of each row, with zeros behind it.
-  void stageEnd(Value row, int64_t rows) {
-    int64_t whole = layout.depths - 1;
-    e.loop(e.index(0), e.index(rows), 1, [&](Value r) {
-      auto at = point;
-      at[m] = e.add(row, r);
-      at[k] = e.index(whole * MatrixDepth);
-      Value value = loadHalves(e.offsetOf(lhs, at), e.index(sizes[k] - whole * MatrixDepth));
-      vector::StoreOp::create(e.b, e.loc, value, memory.halves,
-                              e.add(stagedPlace(e.index(0)), e.mul(r, stagedStride())));
-    });
-  }
-
-  /// Rows of (k, g) as rows of k for each g. Words of two members of the group are sorted by pairs
-  /// of k and by member; then halves of words change places.
-  void stageGroups(Value row, int64_t rows) {
-    e.loop(e.index(0), e.index(rows), 1, [&](Value r) {
-      auto at = point;
-      at[m] = e.add(row, r);
-      Value base = e.offsetOf(lhs, at);
-      int64_t whole = sizes[k] / MatrixDepth;
-      e.loop(whole, [&](Value d) { stageGroup(base, r, d, false); });
-      if (whole < layout.depths)
-        stageGroup(base, r, e.index(whole), true);
-    });
-  }
-
-  void stageGroup(Value base, Value r, Value d, bool isEnd) {
-    auto words = VectorType::get({MatrixTile}, e.b.getI32Type());
-    Value first = e.mul(d, MatrixDepth * group);
-    SmallVector<Value> vectors;
-    for (int64_t i = 0; i < group; ++i) {
-      Value own = e.add(first, e.index(i * MatrixDepth)), limit;
-      if (isEnd)
-        limit =
-            arith::MaxSIOp::create(e.b, e.loc, e.sub(e.index(sizes[k] * group), own), e.index(0));
-      vectors.push_back(
-          vector::BitCastOp::create(e.b, e.loc, words, loadHalves(e.add(base, own), limit)));
-    }
-    // Words of one k: group / 2. Sorted by residue: [parity of k][word].
-    vectors = everyNth(vectors);
-    auto constantWords = [&](uint32_t value) -> Value {
-      return arith::ConstantOp::create(
-          e.b, e.loc, DenseElementsAttr::get(words, e.b.getI32IntegerAttr(int32_t(value))));
-    };
-    Value sixteen = constantWords(16);
-    auto store = [&](int64_t g, Value value) {
-      Value place =
-          e.add(e.add(stagedPlace(e.index(g)), e.mul(r, stagedStride())), e.mul(d, MatrixDepth));
-      vector::StoreOp::create(e.b, e.loc,
-                              vector::BitCastOp::create(e.b, e.loc, halves(), value).getResult(),
-                              memory.halves, place);
-    };
-    for (int64_t word = 0; word < group / 2; ++word) {
-      Value even = vectors[word], odd = vectors[group / 2 + word];
-      Value low = arith::AndIOp::create(e.b, e.loc, even, constantWords(0xFFFF));
-      store(2 * word,
-            arith::OrIOp::create(e.b, e.loc, low, arith::ShLIOp::create(e.b, e.loc, odd, sixteen)));
-      Value high = arith::AndIOp::create(e.b, e.loc, odd, constantWords(0xFFFF0000));
-      store(2 * word + 1, arith::OrIOp::create(e.b, e.loc, high,
-                                               arith::ShRUIOp::create(e.b, e.loc, even, sixteen)));
-    }
-  }
-
-  /// N vectors of neighbours; vector i of the result has the elements i, i + N, i + 2 N, ...
-  SmallVector<Value> everyNth(ArrayRef<Value> vectors) {
-    if (vectors.size() == 1)
-      return {vectors[0]};
-    SmallVector<int64_t> evenPlaces, oddPlaces;
-    for (int64_t i = 0; i < MatrixTile; ++i) {
-      evenPlaces.push_back(2 * i);
-      oddPlaces.push_back(2 * i + 1);
-    }
-    SmallVector<Value> even, odd, result;
-    for (size_t i = 0; i < vectors.size(); i += 2) {
-      even.push_back(vector::ShuffleOp::create(e.b, e.loc, vectors[i], vectors[i + 1], evenPlaces));
-      odd.push_back(vector::ShuffleOp::create(e.b, e.loc, vectors[i], vectors[i + 1], oddPlaces));
-    }
-    for (auto [a, c] : llvm::zip(everyNth(even), everyNth(odd))) {
-      result.push_back(a);
-      result.push_back(c);
-    }
-    return result;
-  }
-
   Emitter &e;
   kernel::ContractOp op;
   MatrixMemory memory;
   MatrixScratch layout;
+  LhsStage stage;
   ArrayRef<int64_t> sizes;
-  unsigned m, n, k;
+  unsigned m, n;
   int64_t group;
   Operand lhs;
   Value rhs, rhsBatch;

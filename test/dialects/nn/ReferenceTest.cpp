@@ -215,6 +215,25 @@ TEST_F(Reference, SaysWhichOperationItDoesNotKnow) {
   EXPECT_NE(diagnostics.find("has no evaluator"), std::string::npos) << diagnostics;
 }
 
+/// To nearest, ties to even; the largest float32 numbers go to infinity, the smallest to 0.
+TEST_F(Reference, RoundsToBf16) {
+  double ulp = std::ldexp(1, -7), tiny = std::ldexp(1, -133);
+  Tensor x({9}, {1 + ulp / 2, 1 + 1.5 * ulp, 1 + 0.51 * ulp, -1 - ulp / 2, 3.4e38, -INFINITY, 0,
+                 0.5 * tiny, 1.5 * tiny});
+  auto results = run("func.func @f(%x: tensor<9xf32>) -> tensor<9xf32> {\n"
+                     "  %y = nn.round_bf16 %x : tensor<9xf32>\n  return %y : tensor<9xf32>\n}",
+                     x);
+  ASSERT_TRUE(succeeded(results));
+  const std::vector<double> wanted{1,         1 + 2 * ulp, 1 + ulp, -1,      INFINITY,
+                                   -INFINITY, 0,           0,       2 * tiny};
+  EXPECT_EQ((*results)[0].data, wanted);
+  results = run("func.func @f(%x: tensor<1xf32>) -> tensor<1xf32> {\n"
+                "  %y = nn.round_bf16 %x : tensor<1xf32>\n  return %y : tensor<1xf32>\n}",
+                Tensor({1}, {NAN}));
+  ASSERT_TRUE(succeeded(results));
+  EXPECT_TRUE(std::isnan((*results)[0].data[0]));
+}
+
 TEST_F(Reference, EveryOperationHasAnEvaluator) {
   // The families' switches against the dialect: a new operation must be added to one of them.
   const llvm::StringSet<> known = {"nn.add",
@@ -225,6 +244,7 @@ TEST_F(Reference, EveryOperationHasAnEvaluator) {
                                    "nn.gelu_backward",
                                    "nn.gelu_tanh",
                                    "nn.gelu_tanh_backward",
+                                   "nn.round_bf16",
                                    "nn.reshape",
                                    "nn.after",
                                    "nn.transpose",
