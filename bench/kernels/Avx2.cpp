@@ -9,5 +9,4 @@
 #include "bench/kernels/YardstickLoops.inc"
 
 const danaus::bench::Yardstick danaus::bench::avx2Yardstick = {
-    "avx2", "AVX2: fused multiply-adds of 8 floats",
-    registerFlops, registers, tileFlops, tile};
+    "avx2", "AVX2: fused multiply-adds of 8 floats", registerFlops, registers, tileFlops, tile};

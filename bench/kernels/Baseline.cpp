@@ -9,5 +9,6 @@
 #include "bench/kernels/YardstickLoops.inc"
 
 const danaus::bench::Yardstick danaus::bench::baselineYardstick = {
-    "baseline", "SSE2: multiplications and additions of 4 floats",
-    registerFlops, registers, tileFlops, tile};
+    "baseline",    "SSE2: multiplications and additions of 4 floats",
+    registerFlops, registers,
+    tileFlops,     tile};
