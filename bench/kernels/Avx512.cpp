@@ -9,5 +9,5 @@
 #include "bench/kernels/YardstickLoops.inc"
 
 const danaus::bench::Yardstick danaus::bench::avx512Yardstick = {
-    "avx512", "AVX-512: fused multiply-adds of 16 floats",
-    registerFlops, registers, tileFlops, tile};
+    "avx512", "AVX-512: fused multiply-adds of 16 floats", registerFlops, registers, tileFlops,
+    tile};

@@ -1,13 +1,13 @@
-// See Cases.h. A layer stands between an addition that needs its gradient and a mean that ends it, so that its
-// launches carry its name alone.
+// See Cases.h. A layer stands between an addition that needs its gradient and a mean that ends it,
+// so that its launches carry its name alone.
 #include "bench/kernels/Cases.h"
 
 namespace danaus::bench {
 
 namespace {
 
-constexpr int tokens = 196, layerBatch = 32;  // 6272 rows
-constexpr int wideBatch = 128;                // 25088 rows of 768: 77 MB a tensor
+constexpr int tokens = 196, layerBatch = 32; // 6272 rows
+constexpr int wideBatch = 128;               // 25088 rows of 768: 77 MB a tensor
 
 std::string sizes(std::initializer_list<int> values) {
   std::string text;
@@ -19,8 +19,8 @@ std::string sizes(std::initializer_list<int> values) {
 std::string specOf(const std::string &input, const std::string &layers, int batch,
                    const std::string &structure = "[]") {
   return "name: kernel\nmodel:\n  input: {shape: " + input + "}\n  layers: " + layers +
-         "\nstructure: " + structure + "\ndata: {name: npy, dir: .}\ntrain: {batch_size: " +
-         std::to_string(batch) +
+         "\nstructure: " + structure +
+         "\ndata: {name: npy, dir: .}\ntrain: {batch_size: " + std::to_string(batch) +
          ", loss: cross_entropy}\noptimizer: {type: adamw, lr: 1.0e-3, weight_decay: 0.05}\n";
 }
 
@@ -40,10 +40,11 @@ bool servesLayer(const LaunchView &launch) {
 /// One linear of `inputs` to `outputs`, forward alone and with its gradients.
 void addLinear(std::vector<KernelCase> &cases, const std::string &name, int inputs, int outputs,
                const std::string &structure) {
-  std::string spec = specOf(sizes({tokens, inputs}),
-                            "[position_embedding, {linear: {name: layer, out: " +
-                                std::to_string(outputs) + "}}, mean_tokens]",
-                            layerBatch, "[{match: layer, " + structure + "}]");
+  std::string spec =
+      specOf(sizes({tokens, inputs}),
+             "[position_embedding, {linear: {name: layer, out: " + std::to_string(outputs) +
+                 "}}, mean_tokens]",
+             layerBatch, "[{match: layer, " + structure + "}]");
   cases.push_back({name + "/forward", spec, Measured::Evaluation, Limit::Arithmetic,
                    isProductOfLayer, servesLayer});
   cases.push_back({name + "/forward_backward", spec, Measured::Update, Limit::Arithmetic,

@@ -58,8 +58,8 @@ Status Workload::prepare(const std::string &isa) {
 }
 
 static LaunchView viewOf(const Executor &executor, const fb::Launch &launch) {
-  return {launch.label()->str(),
-          executor.plan().kernels()->Get(launch.kernel())->kind()->str(), launch.flops()};
+  return {launch.label()->str(), executor.plan().kernels()->Get(launch.kernel())->kind()->str(),
+          launch.flops()};
 }
 
 Status Workload::count() {

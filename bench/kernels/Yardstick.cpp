@@ -41,9 +41,8 @@ double registerRate(const Yardstick &yardstick) {
 double tileRate(const Yardstick &yardstick) {
   constexpr size_t mostLeft = 128 * 8, mostRight = 128 * 3 * 16;
   std::vector<float> left(mostLeft, 1.0f), right(mostRight, 1.0f);
-  return burst(yardstick.tileFlops, [&](uint64_t loops) {
-    yardstick.tile(left.data(), right.data(), loops);
-  });
+  return burst(yardstick.tileFlops,
+               [&](uint64_t loops) { yardstick.tile(left.data(), right.data(), loops); });
 }
 
 CopyYardstick::CopyYardstick(uint64_t bytes) : from(bytes, 1), to(bytes, 2) {}

@@ -1,7 +1,7 @@
 // The limits of one core that kernels are measured against: how many floating-point operations an
 // instruction set can do in registers, and with operands from the first-level cache; and how fast
-// memory is copied. Every measurement is a burst of a few milliseconds, so that it can stand between two
-// runs of a kernel, at the clock that the kernel has.
+// memory is copied. Every measurement is a burst of a few milliseconds, so that it can stand
+// between two runs of a kernel, at the clock that the kernel has.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,8 @@ const Yardstick *findYardstick(std::string_view isa);
 /// Operations in a second: independent multiply-adds on registers alone.
 double registerRate(const Yardstick &yardstick);
 
-/// Operations in a second of a register tile of a matrix product, operands in the first-level cache.
+/// Operations in a second of a register tile of a matrix product, operands in the first-level
+/// cache.
 double tileRate(const Yardstick &yardstick);
 
 /// Copies between two buffers that lie where the cache can hold neither of them if they are large.

@@ -1,9 +1,10 @@
-// Single kernels as the compiler makes them, held against the limits of this very core, measured in turns
-// with the kernel: danaus_bench_kernels [--benchmark_filter=chain/.*/avx512] [--benchmark_format=json].
-// One thread. The time that Google Benchmark shows is that of the kernels alone. Counters: GFLOPs or GBs
-// (of the kernel), limit (registers, or a copy of as many bytes), share (of that limit, median over the
-// turns), best_share (the best kernel by the best limit), of_tile (share of a register tile fed from the
-// first-level cache), with_packing (share if the time of packing its operands is counted too).
+// Single kernels as the compiler makes them, held against the limits of this very core, measured in
+// turns with the kernel: danaus_bench_kernels [--benchmark_filter=chain/.*/avx512]
+// [--benchmark_format=json]. One thread. The time that Google Benchmark shows is that of the
+// kernels alone. Counters: GFLOPs or GBs (of the kernel), limit (registers, or a copy of as many
+// bytes), share (of that limit, median over the turns), best_share (the best kernel by the best
+// limit), of_tile (share of a register tile fed from the first-level cache), with_packing (share if
+// the time of packing its operands is counted too).
 #include "bench/kernels/Workload.h"
 #include "bench/kernels/Yardstick.h"
 
@@ -68,8 +69,7 @@ void measure(::benchmark::State &state, const KernelCase &kernel, const std::str
     copy = std::make_unique<CopyYardstick>((*workload)->bytes() / 2);
   Turns turns;
   for (auto _ : state)
-    if (Status status =
-            turn(**workload, state, *yardstick, copy.get(), bool(kernel.serves), turns);
+    if (Status status = turn(**workload, state, *yardstick, copy.get(), bool(kernel.serves), turns);
         !status)
       return state.SkipWithError(status.error().message().c_str());
   turns.report(state, copy ? "GBs" : "GFLOPs");
