@@ -31,7 +31,15 @@ def sections(text):
     return chosen
 
 
-positive.__name__ = "number of at least 1"
+def seconds(text):
+    value = float(text)
+    if not 0 < value < 1e6:
+        raise ValueError
+    return value
+
+
+positive.__name__ = "whole number of at least 1"
+seconds.__name__ = "number of seconds"
 
 
 def parser(root):
@@ -50,6 +58,10 @@ def parser(root):
     it.add_argument("--threads", type=positive, default=cores, help=f"threads of everybody [{cores}, all cores]")
     it.add_argument("--batch", type=positive, default=0, help="samples of a step [as in docs/Performance.md]")
     it.add_argument("--forward", action="store_true", help="evaluation steps of the models too")
+    it.add_argument("--kernels", default=".", metavar="REGEX",
+                    help="which kernels: chain/.*avx512 [all]; danaus_bench_kernels --benchmark_list_tests names them")
+    it.add_argument("--kernel-seconds", type=seconds, default=0.5, metavar="S",
+                    help="how long a kernel is repeated in a round [0.5]")
     it.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                     help="a value of the spec, for Danaus only: train.recompute=true; may be repeated")
     it.add_argument("--peer-python", action="append", default=[], metavar="PATH",

@@ -4,7 +4,7 @@ import os
 import pathlib
 import sys
 
-from driver import arguments, cases, machine, peers, report, rounds
+from driver import arguments, cases, kernels, machine, peers, report, rounds
 from driver.danaus import Danaus
 from driver.errors import BenchError
 
@@ -18,6 +18,8 @@ def progress(text):
 def measure(options):
     """Everything that was asked for: the text of the report, its numbers, and whether all peers did their part."""
     danaus = Danaus(options.build, options)
+    if "kernels" in options.only:
+        kernels.program_of(options.build)  # missing programs are told before the work
     steps, layers = cases.cases_of(options, ROOT, made_folder(options.build / "bench" / "layers"))
     others = peers.all_peers(options, ROOT)
     facts = {"rounds": options.rounds, "seconds": options.seconds, "threads": options.threads}
@@ -27,12 +29,13 @@ def measure(options):
     described = machine.describe(options)
     step_results = rounds.measure_all(steps, danaus, others, options, progress)
     layer_results = rounds.measure_all(layers, danaus, others, options, progress)
+    kernel_rows = kernels.measure(options, progress) if "kernels" in options.only else []
     for result in step_results + layer_results:
         for title, reason in result.failures.items():
             progress(f"no figure for {result.case.title} of {title}: {reason}")
     complete = not any(result.failures for result in step_results + layer_results)
-    text = report.markdown(facts, described, versions, step_results, layer_results, others, "")
-    return text, report.as_json(facts, described, versions, step_results, layer_results, []), complete
+    text = report.markdown(facts, described, versions, step_results, layer_results, others, kernel_rows)
+    return text, report.as_json(facts, described, versions, step_results, layer_results, kernel_rows), complete
 
 
 def made_folder(path):

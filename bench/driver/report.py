@@ -75,6 +75,32 @@ def layers_table(results, peers):
     return table(head, rows)
 
 
+KERNELS_NOTE = (
+    "One thread, median of {rounds} rounds. A kernel and its limit are measured in turns: for products the rate of "
+    "independent multiply-adds in registers (AVX-512 and AVX2 fused; baseline SSE2 multiplications and additions), for "
+    "the others a copy of as many bytes. Tile: share of a register tile fed from the first-level cache. With packing: "
+    "share if the packing of the kernel's operands is counted too.")
+
+
+def percent(values):
+    median = statistics.median(values)
+    text = f"{100 * median:.0f} %"
+    return text if len(values) == 1 else f"{text} ({100 * min(values):.0f}-{100 * max(values):.0f})"
+
+
+def kernels_table(kernels):
+    rows = []
+    for kernel in kernels:
+        def column(key):
+            return [counters[key] for counters in kernel["rounds"] if key in counters]
+        unit = "GFLOP/s" if column("GFLOPs") else "GB/s"
+        rate = column("GFLOPs") or column("GBs")
+        rows.append([kernel["name"], kernel["isa"], f"{statistics.median(rate):.1f} {unit}",
+                     f"{statistics.median(column('limit')):.1f}", percent(column("share")),
+                     *(percent(column(key)) if column(key) else "-" for key in ("of_tile", "with_packing"))])
+    return table(["kernel", "instructions", "rate", "limit", "share", "tile", "with packing"], rows)
+
+
 def commands_text(results):
     """One command of each kind: the first case's."""
     lines = [f"# {title}\n{text}" for title, text in results[0].commands.items()] if results else []
@@ -82,7 +108,7 @@ def commands_text(results):
 
 
 def markdown(facts, machine, versions, steps, layers, peers, kernels):
-    """`facts`: rounds, seconds; `kernels`: the finished table of the kernels, or empty."""
+    """`facts`: rounds, seconds, threads; sections that are empty are left out."""
     parts = ["## The machine", table(["", ""], [[key, value] for key, value in {**machine, **versions}.items()])]
     said = (f"Median (least-most) of {facts['rounds']} interleaved rounds of {facts['seconds']} s each, "
             f"{facts['threads']} thread{'s' if facts['threads'] != 1 else ''}. ")
@@ -100,7 +126,7 @@ def markdown(facts, machine, versions, steps, layers, peers, kernels):
                   "the peer's is the bare layer.",
                   layers_table(layers, peers), commands_text(layers)]
     if kernels:
-        parts += ["## Kernels", kernels]
+        parts += ["## Kernels", KERNELS_NOTE.format(rounds=facts["rounds"]), kernels_table(kernels)]
     return "\n\n".join(parts) + "\n"
 
 

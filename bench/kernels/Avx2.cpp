@@ -2,8 +2,8 @@
 #include "bench/kernels/Yardstick.h"
 
 #define WIDTH 8
-#define ROWS 4
-#define VECTORS 3
+#define ROWS 6
+#define VECTORS 2
 #define FUSED 1
 #define REGISTER "x"
 #include "bench/kernels/YardstickLoops.inc"

@@ -3,7 +3,7 @@
 
 #define WIDTH 4
 #define ROWS 4
-#define VECTORS 3
+#define VECTORS 2
 #define FUSED 0
 #define REGISTER "x"
 #include "bench/kernels/YardstickLoops.inc"
