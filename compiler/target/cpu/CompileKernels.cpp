@@ -50,7 +50,8 @@ Expected<std::string> compileKernel(ModuleOp kernel, const Isa &isa, TimingScope
   auto machine = targetMachine(isa);
   auto module = translateKernel(kernel, isa, *machine, context, timing);
   if (!module)
-    return Error(ExitCode::Internal, "the kernel " + nameOf(kernel) + " has no LLVM IR for " + isa.name.str());
+    return Error(ExitCode::Internal,
+                 "the kernel " + nameOf(kernel) + " has no LLVM IR for " + isa.name.str());
   TimingScope generation = timing.nest("generate code");
   return generateCode(*module, *machine, CodeForm::Object);
 }

@@ -13,9 +13,9 @@
 
 namespace danaus::cpu {
 
-/// An object file for every module of `kernels` (emitKernels()), in order. As many are compiled at a
-/// time as the context has threads; the bytes do not depend on that. What goes wrong in a kernel is
-/// emitted as a diagnostic; of several, the Status names the first in the order of `kernels`.
+/// An object file for every module of `kernels` (emitKernels()), in order. As many are compiled at
+/// a time as the context has threads; the bytes do not depend on that. What goes wrong in a kernel
+/// is emitted as a diagnostic; of several, the Status names the first in the order of `kernels`.
 Expected<std::vector<std::string>> compileKernels(mlir::ModuleOp kernels, const Isa &isa,
                                                   mlir::TimingScope &timing);
 

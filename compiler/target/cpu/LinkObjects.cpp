@@ -55,9 +55,8 @@ Expected<std::string> linkerPath() {
 Status runLinker(const std::string &linker, llvm::ArrayRef<std::string> objects,
                  const std::string &output, const std::string &messages) {
   // One thread: starting more costs the linker longer than so little work.
-  std::vector<llvm::StringRef> words{"ld.lld",    "-shared", "--build-id=none",
-                                     "--threads=1", "-s",      "-o",
-                                     output};
+  std::vector<llvm::StringRef> words{"ld.lld", "-shared", "--build-id=none", "--threads=1", "-s",
+                                     "-o",     output};
   words.insert(words.end(), objects.begin(), objects.end());
   std::optional<llvm::StringRef> redirects[] = {std::nullopt, messages, messages};
   if (llvm::sys::ExecuteAndWait(linker, words, std::nullopt, redirects) == 0)

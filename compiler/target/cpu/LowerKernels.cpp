@@ -1,5 +1,6 @@
 // The passes between the emitters and LLVM. A kernel is a module of its own here, so that passes
-// over modules, which MLIR cannot run on several functions of one module at a time, run in parallel.
+// over modules, which MLIR cannot run on several functions of one module at a time, run in
+// parallel.
 #include "compiler/target/cpu/LowerKernels.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"

@@ -60,9 +60,9 @@ void setFunctionAttributes(llvm::Module &module, const Isa &isa) {
 
 llvm::Triple triple() { return llvm::Triple(llvm::sys::getDefaultTargetTriple()); }
 
-/// What our code needs of LLVM's -O2, at a third of its time. Loops are vectorised and tiled already;
-/// the rest tidies up index arithmetic, takes out of loops what does not change, and unrolls the
-/// small ones of copies and sums. Induction variables are the code generator's affair.
+/// What our code needs of LLVM's -O2, at a third of its time. Loops are vectorised and tiled
+/// already; the rest tidies up index arithmetic, takes out of loops what does not change, and
+/// unrolls the small ones of copies and sums. Induction variables are the code generator's affair.
 constexpr llvm::StringLiteral pipeline =
     "always-inline,ipsccp,function<eager-inv>("
     "sroa<modify-cfg>,early-cse<memssa>,simplifycfg,instcombine,reassociate,"
