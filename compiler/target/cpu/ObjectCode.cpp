@@ -65,9 +65,9 @@ llvm::Triple triple() { return llvm::Triple(llvm::sys::getDefaultTargetTriple())
 /// unrolls the small ones of copies and sums. Induction variables are the code generator's affair.
 constexpr llvm::StringLiteral pipeline =
     "always-inline,ipsccp,function<eager-inv>("
-    "sroa<modify-cfg>,early-cse<memssa>,simplifycfg,instcombine,reassociate,"
+    "sroa<modify-cfg>,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,reassociate,"
     "loop-mssa(loop-rotate,licm<allowspeculation>),early-cse<memssa>,"
-    "loop-unroll<O2>,vector-combine,instcombine,simplifycfg)";
+    "loop-unroll<O2>,vector-combine,instcombine<no-verify-fixpoint>,simplifycfg)";
 
 void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::LoopAnalysisManager loops;
