@@ -4,7 +4,6 @@
 #include "dialects/kernel/Kernel.h"
 
 #include "mlir/Analysis/TopologicalSortUtils.h"
-#include "mlir/Transforms/RegionUtils.h"
 
 namespace danaus {
 #define GEN_PASS_DEF_KERNELFORMCHAINS
@@ -66,27 +65,53 @@ bool readsRowWise(Operation &op, const DenseSet<Value> &chainValues) {
   return true;
 }
 
-/// The longest chain that begins at `first`: operations over the same rows whose operands come from
-/// the chain or from before it.
-SmallVector<Operation *> chainFrom(Operation *first) {
-  int64_t rows = *rowsOf(*first);
-  SmallVector<Operation *> members;
-  DenseSet<Value> inside, tainted; // tainted: depends on the chain, but is made outside
-  for (Operation *op = first; op; op = op->getNextNode()) {
-    llvm::SetVector<Value> reads(op->operand_begin(), op->operand_end());
-    getUsedValuesDefinedAbove(op->getRegions(), reads); // of chains formed before
-    auto depends = [&](const DenseSet<Value> &set) {
-      return llvm::any_of(reads, [&](Value v) { return set.contains(v); });
-    };
-    if (rowsOf(*op) == rows && !depends(tainted) && readsRowWise(*op, inside)) {
-      members.push_back(op);
-      inside.insert_range(op->getResults());
-    } else if (depends(inside) || depends(tainted)) {
-      tainted.insert_range(op->getResults());
-    }
+/// Finds the chains of a block. What an operation reads is marked by those who make it, so that a
+/// search costs a look at each operation and not a walk through the chains formed before.
+class ChainFinder {
+public:
+  explicit ChainFinder(Block &block) : block(block) {}
+
+  /// The longest chain that begins at `first`: operations over the same rows whose operands come
+  /// from the chain or from before it. None where `first` would stay alone, now and later: chains
+  /// formed in the meantime take operations away and offer none.
+  SmallVector<Operation *> chainFrom(Operation *first) {
+    std::optional<int64_t> rows = rowsAt(first);
+    if (!rows || !searched.insert(first).second)
+      return {};
+    SmallVector<Operation *> members;
+    DenseSet<Value> inside;
+    DenseSet<Operation *> readers; // of values made inside
+    DenseSet<Operation *>
+        tainted; // readers of values that depend on the chain, but are made outside
+    for (Operation *op = first; op; op = op->getNextNode())
+      if (rowsAt(op) == rows && !tainted.contains(op) && readsRowWise(*op, inside)) {
+        members.push_back(op);
+        inside.insert_range(op->getResults());
+        markReaders(*op, readers);
+      } else if (readers.contains(op) || tainted.contains(op)) {
+        markReaders(*op, tainted);
+      }
+    return members.size() < 2 ? SmallVector<Operation *>() : members;
   }
-  return members;
-}
+
+private:
+  std::optional<int64_t> rowsAt(Operation *op) {
+    auto [entry, isNew] = rows.try_emplace(op);
+    if (isNew)
+      entry->second = rowsOf(*op);
+    return entry->second;
+  }
+
+  /// Adds the operations of the block that read a result of `op`, also inside of a chain.
+  void markReaders(Operation &op, DenseSet<Operation *> &marked) {
+    for (Operation *user : op.getUsers())
+      marked.insert(block.findAncestorOpInBlock(*user));
+  }
+
+  Block &block;
+  DenseMap<Operation *, std::optional<int64_t>> rows;
+  DenseSet<Operation *> searched;
+};
 
 void outline(ArrayRef<Operation *> members) {
   OpBuilder builder(members.back());
@@ -113,13 +138,12 @@ void outline(ArrayRef<Operation *> members) {
 struct FormChains : danaus::impl::KernelFormChainsBase<FormChains> {
   void runOnOperation() override {
     Block &block = getOperation().front();
+    ChainFinder finder(block);
     for (bool changed = true; changed;) {
       changed = false;
       for (Operation &op : block) {
-        if (!rowsOf(op))
-          continue;
-        SmallVector<Operation *> members = chainFrom(&op);
-        if (members.size() < 2)
+        SmallVector<Operation *> members = finder.chainFrom(&op);
+        if (members.empty())
           continue;
         outline(members);
         sortTopologically(&block);

@@ -63,7 +63,8 @@ struct Flags {
   cl::opt<unsigned> jobs{"j", cl::Prefix, cl::value_desc("N"), cl::cat(category),
                          cl::desc("Compile N kernels at a time (one a core, unless given); the "
                                   "result is the same for any N")};
-  cl::alias longJobs{"jobs", cl::aliasopt(jobs), cl::desc("The same as -j"), cl::cat(category)};
+  cl::alias longJobs{"jobs", cl::aliasopt(jobs), cl::NotHidden, cl::desc("The same as -j"),
+                     cl::cat(category)};
   cl::opt<bool> remarks{"remarks", cl::cat(category),
                         cl::desc("Print what the passes tell about their decisions")};
   cl::opt<bool> printConfig{"print-config", cl::cat(category),

@@ -62,21 +62,29 @@ void setFunctionAttributes(llvm::Module &module, const Isa &isa) {
 
 llvm::Triple triple() { return llvm::Triple(llvm::sys::getDefaultTargetTriple()); }
 
+/// What our code needs of LLVM's -O2, at a third of its time. Loops are vectorised and tiled
+/// already; the rest tidies up index arithmetic, takes out of loops what does not change, and
+/// unrolls the small ones of copies and sums. Induction variables are the code generator's affair.
+constexpr llvm::StringLiteral pipeline =
+    "always-inline,ipsccp,function<eager-inv>("
+    "sroa<modify-cfg>,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,reassociate,"
+    "loop-mssa(loop-rotate,licm<allowspeculation>),early-cse<memssa>,"
+    "loop-unroll<O2>,vector-combine,instcombine<no-verify-fixpoint>,simplifycfg)";
+
 void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager graph;
   llvm::ModuleAnalysisManager modules;
-  llvm::PipelineTuningOptions tuning; // our loops are vectorised already
-  tuning.LoopVectorization = false;
-  tuning.SLPVectorization = false;
-  llvm::PassBuilder builder(&machine, tuning);
+  llvm::PassBuilder builder(&machine);
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(graph);
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, graph, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
+  llvm::ModulePassManager passes;
+  llvm::cantFail(builder.parsePassPipeline(passes, pipeline)); // the text is ours
+  passes.run(module, modules);
 }
 
 } // namespace
