@@ -136,7 +136,7 @@ protected:
           row = arith::MinUIOp::create(e.b, e.loc, row, e.index(tokens - 1));
           lanes.push_back(load(from, row, e.index(c)));
         }
-        transposeLanes(e, lanes);
+        interleaveLanes(e, lanes);
         for (int64_t i = 0; i < std::min<int64_t>(e.width(), headSize - c); ++i)
           store(into, e.index(c + i), j, lanes[i]);
       }

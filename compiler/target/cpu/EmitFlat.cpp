@@ -179,7 +179,7 @@ private:
         value = arith::SelectOp::create(e.b, e.loc, inside, value, e.zero(input.element));
       rows.push_back(e.widened(value));
     }
-    transposeLanes(e, rows); // in float32: LLVM 22 cannot select every shuffle of bfloat16
+    interleaveLanes(e, rows); // in float32: LLVM 22 cannot select every shuffle of bfloat16
     for (Value &row : rows)
       row = finished(row);
     int64_t size = sizes[*blocked], rest = size % e.width();

@@ -225,7 +225,7 @@ private:
         sums.push_back(vector::LoadOp::create(e.b, e.loc, e.floats(), memory.floats,
                                               e.add(place(offset), e.mul(r, BlockColumns))));
       }
-      interleave(sums);
+      interleaveLanes(e, sums);
       for (int64_t g = 0; g < group; ++g) {
         int64_t column = (c * group + g) * MatrixTile, first = 0;
         std::optional<int64_t> limit;
@@ -249,24 +249,6 @@ private:
     auto values = e.vectorise(op.getEpilogue().front(), arguments);
     for (auto [result, value] : llvm::zip(results, values))
       e.storeVector(result, at, n, value, e.mask(result, at, n, limit));
-  }
-
-  /// Vectors of one member of the group each become vectors of neighbours.
-  void interleave(SmallVectorImpl<Value> &vectors) {
-    SmallVector<int64_t> low, high;
-    for (int64_t i = 0; i < MatrixTile; ++i) {
-      low.push_back(i / 2 + (i % 2) * MatrixTile);
-      high.push_back(MatrixTile / 2 + i / 2 + (i % 2) * MatrixTile);
-    }
-    for (int64_t round = 1; round < group; round *= 2) {
-      SmallVector<Value> next;
-      for (int64_t i = 0; i < group / 2; ++i) {
-        Value a = vectors[i], c = vectors[i + group / 2];
-        next.push_back(vector::ShuffleOp::create(e.b, e.loc, a, c, low));
-        next.push_back(vector::ShuffleOp::create(e.b, e.loc, a, c, high));
-      }
-      vectors.assign(next.begin(), next.end());
-    }
   }
 
   Emitter &e;

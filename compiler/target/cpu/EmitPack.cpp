@@ -76,7 +76,7 @@ private:
     for (int64_t i = 0; i < MatrixTile; ++i)
       words.push_back(readsRows ? rowOf(block, g, d, i, count) : pairsOf(block, g, d, i, count));
     if (readsRows != isRows)
-      transposeLanes(e, words);
+      interleaveLanes(e, words);
     Value base = placeOf(block, g, d);
     for (auto [i, value] : llvm::enumerate(words)) {
       auto type = VectorType::get({MatrixDepth}, e.b.getBF16Type());

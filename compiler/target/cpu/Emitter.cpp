@@ -272,19 +272,19 @@ Operand danaus::cpu::operandOf(Value tensor, AffineMap map, ArrayRef<int64_t> si
   return {viewOf(tensor), *access, rowDim, type.getElementType()};
 }
 
-void danaus::cpu::transposeLanes(Emitter &e, SmallVectorImpl<Value> &rows) {
-  int64_t width = e.width();
+void danaus::cpu::interleaveLanes(Emitter &e, SmallVectorImpl<Value> &vectors) {
+  int64_t width = e.width(), half = vectors.size() / 2;
   SmallVector<int64_t> low, high;
   for (int64_t i = 0; i < width; ++i) {
     low.push_back(i / 2 + (i % 2) * width);
     high.push_back(width / 2 + i / 2 + (i % 2) * width);
   }
-  for (int64_t round = 1; round < width; round *= 2) {
+  for (int64_t round = 1; round <= half; round *= 2) {
     SmallVector<Value> next;
-    for (int64_t i = 0; i < width / 2; ++i) {
-      next.push_back(vector::ShuffleOp::create(e.b, e.loc, rows[i], rows[i + width / 2], low));
-      next.push_back(vector::ShuffleOp::create(e.b, e.loc, rows[i], rows[i + width / 2], high));
+    for (int64_t i = 0; i < half; ++i) {
+      next.push_back(vector::ShuffleOp::create(e.b, e.loc, vectors[i], vectors[i + half], low));
+      next.push_back(vector::ShuffleOp::create(e.b, e.loc, vectors[i], vectors[i + half], high));
     }
-    rows.assign(next.begin(), next.end());
+    vectors.assign(next.begin(), next.end());
   }
 }

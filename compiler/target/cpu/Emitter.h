@@ -112,9 +112,10 @@ public:
   llvm::SmallVector<mlir::Value> vectorise(mlir::Block &block, mlir::ValueRange arguments);
 };
 
-/// width x width elements transposed in registers: log2(width) rounds of interleaving row i with
-/// row i + width/2.
-void transposeLanes(Emitter &emitter, llvm::SmallVectorImpl<mlir::Value> &rows);
+/// `count` vectors (a power of two, at most the width) become as many that hold the first lanes of
+/// all, then the second lanes, and so on: log2(count) rounds of interleaving vector i with vector
+/// i + count/2. `width` rows of `width` elements are thereby transposed.
+void interleaveLanes(Emitter &emitter, llvm::SmallVectorImpl<mlir::Value> &vectors);
 
 // One function per kernel class; `call` is the number of the call. They return the number of calls.
 using ViewOf = llvm::function_ref<View(mlir::Value)>;
