@@ -7,6 +7,7 @@
 #include "compiler/target/ModelWriter.h"
 #include "compiler/target/cpu/CompileKernels.h"
 #include "compiler/target/cpu/EmitKernels.h"
+#include "compiler/target/cuda/EmitKernels.h"
 #include "dialects/kernel/Kernel.h"
 #include "dialects/nn/NN.h"
 #include "dialects/plan/Plan.h"
@@ -22,11 +23,23 @@ using namespace danaus;
 
 namespace {
 
+/// The architecture of a target for CUDA.
+const cuda::Arch &archOf(const Target &target) {
+  const cuda::Arch *arch = cuda::archNamed(target.isa);
+  return arch ? *arch : cuda::defaultArch();
+}
+
 /// The instruction set of a target; where it names none, the best of this machine for the module.
-const cpu::Isa &isaOf(const CpuTarget &target, ModuleOp module) {
+const cpu::Isa &isaOf(const Target &target, ModuleOp module) {
   const cpu::Isa *isa = cpu::isaNamed(target.isa);
   bool isBf16 = module->hasAttr(nn::Bf16Attr);
   return isa ? *isa : cpu::hostIsa(isBf16 ? cpu::Operands::Bf16 : cpu::Operands::F32);
+}
+
+Machine machineOf(const Target &target, ModuleOp module) {
+  if (target.device == "cuda")
+    return &archOf(target);
+  return &isaOf(target, module);
 }
 
 /// Says so where the spec asks for bfloat16 and the machine code has to imitate it.
@@ -61,29 +74,43 @@ Expected<std::string> sharedObjectOf(ModuleOp module, const cpu::Isa &isa, Timin
   return cpu::linkSharedObject(*objects);
 }
 
+/// The kernels' CUDA C++, one behind the other.
+LogicalResult printCuda(ModuleOp module, const cuda::Arch &arch, llvm::raw_ostream &os,
+                        TimingScope &timing) {
+  TimingScope emission = timing.nest("emit kernels");
+  auto sources = cuda::emitKernels(module, arch);
+  if (failed(sources))
+    return failure();
+  for (const cuda::KernelSource &source : *sources)
+    os << source.text << '\n';
+  return success();
+}
+
 std::span<const std::byte> bytesOf(const char *data, size_t size) {
   return {reinterpret_cast<const std::byte *>(data), size};
 }
 
 } // namespace
 
-LogicalResult danaus::runPhases(ModuleOp module, Stage stage, const CpuTarget &target,
+LogicalResult danaus::runPhases(ModuleOp module, Stage stage, const Target &target,
                                 TimingScope &timing) {
   loadDialects(module.getContext());
   PassManager passes(module.getContext());
   (void)applyPassManagerCLOptions(passes); // fails where a program has no such options
   passes.enableTiming(timing);
-  buildPhases(passes, std::min(stage, Stage::Plan), isaOf(target, module));
+  buildPhases(passes, std::min(stage, Stage::Plan), machineOf(target, module));
   return passes.run(module);
 }
 
-LogicalResult danaus::printStage(ModuleOp module, Stage stage, const CpuTarget &target,
+LogicalResult danaus::printStage(ModuleOp module, Stage stage, const Target &target,
                                  llvm::raw_ostream &os, TimingScope &timing) {
   if (stage < Stage::Llvm) {
     module.print(os, OpPrintingFlags().printNameLocAsPrefix());
     os << '\n';
     return success();
   }
+  if (stage == Stage::Cuda)
+    return printCuda(module, archOf(target), os, timing);
   const cpu::Isa &isa = isaOf(target, module);
   llvm::LLVMContext context;
   OwningOpRef<ModuleOp> kernels = emit(module, isa, timing);
@@ -101,13 +128,13 @@ LogicalResult danaus::printStage(ModuleOp module, Stage stage, const CpuTarget &
   return success();
 }
 
-Status danaus::compileToFile(const spec::Spec &spec, ModuleOp imported, ArrayRef<CpuTarget> targets,
+Status danaus::compileToFile(const spec::Spec &spec, ModuleOp imported, ArrayRef<Target> targets,
                              StringRef path, TimingScope &timing) {
   if (failed(runPhases(imported, Stage::Structure, targets.front(), timing)))
     return internal("recognising structure failed");
   fb::ModelT model = describeModel(spec, imported.lookupSymbol<func::FuncOp>("forward"));
   std::vector<std::string> codes;
-  for (const CpuTarget &target : targets) {
+  for (const Target &target : targets) {
     const cpu::Isa &isa = isaOf(target, imported);
     warnOfEmulation(imported, spec, isa);
     OwningOpRef<ModuleOp> module = imported.clone();

@@ -15,19 +15,26 @@
 namespace danaus {
 
 /// The stages of the compiler, in order; what holds after each stands in Pipelines.cpp.
-enum class Stage { Nn, Structure, Gradient, Fused, Kernels, Plan, Llvm, Asm };
+enum class Stage { Nn, Structure, Gradient, Fused, Kernels, Plan, Llvm, Asm, Cuda, Ptx };
 
-struct CpuTarget {
-  std::string isa; ///< avx512, avx2, baseline; empty: this machine's best
+/// What code is generated for.
+struct Target {
+  std::string device = "cpu"; ///< cpu, cuda
+  /// cpu: avx512, avx2, ...; empty: this machine's best. cuda: an architecture, sm_80; empty: the
+  /// oldest that has everything our kernels use (cuda::defaultArch).
+  std::string isa;
+
+  bool operator==(const Target &) const = default;
 };
 
 /// Runs the phases up to and including `stage` on an imported module; diagnostics are emitted. Here
 /// and below, what is done is timed inside `timing` (an empty scope times nothing).
-mlir::LogicalResult runPhases(mlir::ModuleOp module, Stage stage, const CpuTarget &target,
+mlir::LogicalResult runPhases(mlir::ModuleOp module, Stage stage, const Target &target,
                               mlir::TimingScope &timing);
 
-/// Prints a stage (IR text, LLVM IR or assembly) of a module that runPhases() brought there.
-mlir::LogicalResult printStage(mlir::ModuleOp module, Stage stage, const CpuTarget &target,
+/// Prints a stage (IR text, LLVM IR, assembly, CUDA C++ or PTX) of a module that runPhases() brought
+/// there.
+mlir::LogicalResult printStage(mlir::ModuleOp module, Stage stage, const Target &target,
                                llvm::raw_ostream &os, mlir::TimingScope &timing);
 
 /// Prints one row per kernel of a module at Stage::Fused: the spec's lines it covers, the bytes it
@@ -38,7 +45,7 @@ mlir::LogicalResult printFusion(mlir::ModuleOp module, llvm::raw_ostream &os);
 /// atomically. Kernels are compiled on the context's threads: the same bytes for any number of
 /// them. Errors of the spec are emitted; the Status says how the program should end.
 Status compileToFile(const spec::Spec &spec, mlir::ModuleOp imported,
-                     llvm::ArrayRef<CpuTarget> targets, llvm::StringRef path,
+                     llvm::ArrayRef<Target> targets, llvm::StringRef path,
                      mlir::TimingScope &timing);
 
 } // namespace danaus

@@ -146,6 +146,16 @@ def KernelChooseTiles : Pass<"kernel-choose-tiles", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::danaus::kernel::KernelDialect"];
 }
 
+def KernelChooseBlocks : Pass<"kernel-choose-blocks", "::mlir::func::FuncOp"> {
+  let summary = "what a block of threads of a GPU computes of a contraction";
+  let description = [{
+    Sets `tile` = [BM, BN] of each kernel.contract: large tiles read least from shared memory per product, but small
+    contractions need small ones to give every multiprocessor a block. K is summed by one block, in order.
+  }];
+  let options = [Option<"multiprocessors", "multiprocessors", "unsigned", "108", "blocks that run at a time">];
+  let dependentDialects = ["::danaus::kernel::KernelDialect"];
+}
+
 def KernelPackOperands : Pass<"kernel-pack-operands", "::mlir::func::FuncOp"> {
   let summary = "copy operands into panels where their columns are not neighbours in memory";
   let description = [{

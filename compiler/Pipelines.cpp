@@ -24,22 +24,28 @@ static void gradientPhase(OpPassManager &passes) {
   passes.addPass(createCSEPass());
 }
 
-/// Every operation is a kernel; element-wise code sits in epilogues, kernels over the same rows are
-/// chains.
-static void fusedPhase(OpPassManager &passes, const cpu::Isa &isa) {
-  passes.addNestedPass<func::FuncOp>(createNNFormKernels({isa.matrixUnit}));
+/// Every operation is a kernel; element-wise code sits in epilogues. For a CPU, kernels over the same
+/// rows are chains.
+static void fusedPhase(OpPassManager &passes, const Machine &machine) {
+  const auto *isa = std::get_if<const cpu::Isa *>(&machine);
+  passes.addNestedPass<func::FuncOp>(createNNFormKernels({isa && (*isa)->matrixUnit}));
   passes.addNestedPass<func::FuncOp>(createKernelFuseEpilogues());
   passes.addNestedPass<func::FuncOp>(createKernelFuseRounding());
-  passes.addNestedPass<func::FuncOp>(createKernelFormChains());
+  if (isa)
+    passes.addNestedPass<func::FuncOp>(createKernelFormChains());
   passes.addPass(createCSEPass());
 }
 
-/// Every kernel has tile sizes for the machine, and reads weights in the order in which it needs
-/// them.
-static void kernelsPhase(OpPassManager &passes, const cpu::Isa &isa) {
-  passes.addNestedPass<func::FuncOp>(
-      createKernelChooseTiles({isa.width, isa.registers, isa.matrixUnit}));
-  passes.addNestedPass<func::FuncOp>(createKernelPackOperands({isa.width}));
+/// Every kernel has tile sizes for the machine, and on a CPU reads weights in the order in which it
+/// needs them.
+static void kernelsPhase(OpPassManager &passes, const Machine &machine) {
+  if (const auto *isa = std::get_if<const cpu::Isa *>(&machine)) {
+    passes.addNestedPass<func::FuncOp>(
+        createKernelChooseTiles({(*isa)->width, (*isa)->registers, (*isa)->matrixUnit}));
+    passes.addNestedPass<func::FuncOp>(createKernelPackOperands({(*isa)->width}));
+  } else {
+    passes.addNestedPass<func::FuncOp>(createKernelChooseBlocks());
+  }
   passes.addPass(createCSEPass());
 }
 
@@ -47,15 +53,15 @@ static void kernelsPhase(OpPassManager &passes, const cpu::Isa &isa) {
 /// launches.
 static void planPhase(OpPassManager &passes) { passes.addPass(createKernelPlan()); }
 
-void danaus::buildPhases(OpPassManager &passes, Stage stage, const cpu::Isa &isa) {
+void danaus::buildPhases(OpPassManager &passes, Stage stage, const Machine &machine) {
   if (stage >= Stage::Structure)
     structurePhase(passes);
   if (stage >= Stage::Gradient)
     gradientPhase(passes);
   if (stage >= Stage::Fused)
-    fusedPhase(passes, isa);
+    fusedPhase(passes, machine);
   if (stage >= Stage::Kernels)
-    kernelsPhase(passes, isa);
+    kernelsPhase(passes, machine);
   if (stage >= Stage::Plan)
     planPhase(passes);
 }

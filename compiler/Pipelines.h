@@ -3,12 +3,18 @@
 
 #include "compiler/Compiler.h"
 #include "compiler/target/cpu/Isa.h"
+#include "compiler/target/cuda/Arch.h"
 
 #include "mlir/Pass/PassManager.h"
 
+#include <variant>
+
 namespace danaus {
 
+/// What the passes must know of the machine that code is generated for.
+using Machine = std::variant<const cpu::Isa *, const cuda::Arch *>;
+
 /// Adds the passes that lead from stage nn to `stage` (plan at most).
-void buildPhases(mlir::OpPassManager &passes, Stage stage, const cpu::Isa &isa);
+void buildPhases(mlir::OpPassManager &passes, Stage stage, const Machine &machine);
 
 } // namespace danaus

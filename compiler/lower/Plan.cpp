@@ -4,6 +4,7 @@
 #include "compiler/Passes.h"
 #include "compiler/lower/Layout.h"
 #include "compiler/lower/Outline.h"
+#include "compiler/lower/SpecPlaces.h"
 #include "dialects/kernel/Kernel.h"
 #include "dialects/nn/NN.h"
 
@@ -44,20 +45,6 @@ SmallVector<Value> readsOf(Operation *op) {
         values.insert(after.getEarlier());
   }
   return roots.takeVector();
-}
-
-/// The layer names and lines in a location, in order, without repeats.
-void collectPlaces(Location loc, llvm::SetVector<StringRef> &names,
-                   llvm::SetVector<unsigned> &lines) {
-  if (auto fused = dyn_cast<FusedLoc>(loc)) {
-    for (Location inner : fused.getLocations())
-      collectPlaces(inner, names, lines);
-  } else if (auto name = dyn_cast<NameLoc>(loc)) {
-    names.insert(name.getName().getValue());
-    collectPlaces(name.getChildLoc(), names, lines);
-  } else if (auto file = dyn_cast<FileLineColLoc>(loc)) {
-    lines.insert(file.getLine());
-  }
 }
 
 int64_t macsOf(Operation *op) {
@@ -287,19 +274,17 @@ private:
       bytes += bytesOf(type);
     for (Type type : kernel.function.getResultTypes())
       bytes += bytesOf(type);
-    llvm::SetVector<StringRef> names;
-    llvm::SetVector<unsigned> lines;
-    collectPlaces(op->getLoc(), names, lines);
+    SpecPlaces from(op->getLoc());
     std::string label = op->getName().stripDialect().str();
     if (isa<kernel::UpdateOp>(op))
       label +=
           " " + std::to_string(cast<kernel::UpdateOp>(op).getParameters().size()) + " parameters";
-    else if (!names.empty())
-      label += " " + llvm::join(names, ", ");
+    else if (!from.names.empty())
+      label += " " + llvm::join(from.names, ", ");
     auto launch = plan::LaunchOp::create(at, op->getLoc(), kernel.function.getName(), offsets,
                                          label, 2 * macsOf(op), bytes);
     launch->setAttr("lines",
-                    at.getDenseI64ArrayAttr(SmallVector<int64_t>(lines.begin(), lines.end())));
+                    at.getDenseI64ArrayAttr(SmallVector<int64_t>(from.lines.begin(), from.lines.end())));
     return success();
   }
 

@@ -41,7 +41,7 @@ def Kernel_ContractOp : Kernel_Op<"contract", [Pure, SingleBlockImplicitTerminat
     results, all of which have the map of the results.
 
     `tile` = [MR, NV, rows]: a register tile of MR rows by NV vectors, `rows` of M per call; set by
-    kernel-choose-tiles. `panel`, where given, says that rhs was packed by kernel-pack-operands as
+    kernel-choose-tiles. On a GPU [BM, BN], the results of a block of threads; set by kernel-choose-blocks. `panel`, where given, says that rhs was packed by kernel-pack-operands as
     (batch..., ceil(N/panel), K, panel); `lhs_panel`, that lhs was packed as (batch..., ceil(M/MR), K, lhs_panel) with
     lhs_panel = MR * G: the rows of a register tile are neighbours. With `matrix_unit` operands are bfloat16 and the
     processor's matrix unit multiplies them; rhs then is packed in pairs, and lhs, where its K is not contiguous, in

@@ -2,6 +2,7 @@
 // --mlir-print-ir-after-all, ...) work as everywhere.
 #include "tools/danausc/CommandLine.h"
 
+#include "compiler/target/cuda/Arch.h"
 #include "runtime/base/Nearest.h"
 
 #include "mlir/IR/AsmState.h"
@@ -30,6 +31,8 @@ constexpr EmissionName emissions[] = {
     {"plan", Stage::Plan},
     {"llvm", Stage::Llvm},
     {"asm", Stage::Asm},
+    {"cuda", Stage::Cuda},
+    {"ptx", Stage::Ptx},
     {"fusion", Table::Fusion},
     {"summary", Table::Summary},
 };
@@ -55,10 +58,10 @@ struct Flags {
       "target", cl::value_desc("name,..."), cl::cat(category),
       cl::desc(
           "cpu (this machine's best, the default), cpu:amx (for train.dtype bf16), cpu:avx512, "
-          "cpu:avx2, cpu:baseline")};
+          "cpu:avx2, cpu:baseline; cuda (sm_80), cuda:sm_70 to cuda:sm_120")};
   cl::opt<std::string> emit{
       "emit", cl::value_desc("stage"), cl::cat(category),
-      cl::desc("Print a stage (nn, structure, gradient, fused, kernels, plan, llvm, asm) or a "
+      cl::desc("Print a stage (nn, structure, gradient, fused, kernels, plan, llvm, asm, cuda, ptx) or a "
                "table (fusion, summary) in place of compiling")};
   cl::opt<unsigned> jobs{"j", cl::Prefix, cl::value_desc("N"), cl::cat(category),
                          cl::desc("Compile N kernels at a time (one a core, unless given); the "
@@ -115,6 +118,10 @@ std::optional<std::string> readEmit(llvm::StringRef name, CommandLine &line) {
       line.emit = known.emission;
     names.push_back(known.name.str());
   }
+  if (name == "cuda" || name == "ptx")
+    for (Target &target : line.targets)
+      if (target == Target())
+        target = {"cuda", cuda::defaultArch().name.str()};
   if (!line.emit)
     return "there is no stage '" + name.str() + "'" + hint(name, names);
   if (line.targets.size() > 1)
@@ -124,17 +131,23 @@ std::optional<std::string> readEmit(llvm::StringRef name, CommandLine &line) {
 } // namespace
 
 std::optional<std::string> danaus::parseTargets(llvm::StringRef text,
-                                                std::vector<CpuTarget> &targets) {
+                                                std::vector<Target> &targets) {
   for (llvm::StringRef name : llvm::split(text, ',')) {
     auto [device, isa] = name.split(':');
     std::vector<std::string> known = {"cpu"};
     for (llvm::StringRef each : isas)
       known.push_back(("cpu:" + each).str());
+    known.push_back("cuda");
+    for (const cuda::Arch &arch : cuda::knownArchs())
+      known.push_back(("cuda:" + arch.name).str());
     if (!llvm::is_contained(known, name))
       return "there is no target '" + name.str() + "'" + hint(name, known);
-    if (llvm::any_of(targets, [isa = isa](const CpuTarget &t) { return t.isa == isa; }))
+    Target target{device.str(), isa.str()};
+    if (target.device == "cuda" && target.isa.empty())
+      target.isa = cuda::defaultArch().name;
+    if (llvm::is_contained(targets, target))
       return "target '" + name.str() + "' is given twice";
-    targets.push_back({isa.str()});
+    targets.push_back(target);
   }
   return std::nullopt;
 }

@@ -20,7 +20,7 @@ struct CommandLine {
   std::string spec;                   ///< "-": standard input
   std::vector<std::string> overrides; ///< "train.epochs=3"
   std::string output;                 ///< empty: where the kind of output goes by default
-  std::vector<CpuTarget> targets;     ///< at least one
+  std::vector<Target> targets;     ///< at least one
   std::optional<Emission> emit;       ///< none: a model binary
   std::optional<unsigned> jobs;       ///< at least 1; none: one a core
   bool printConfig = false, printSchema = false;
@@ -32,6 +32,6 @@ struct CommandLine {
 std::optional<CommandLine> parseCommandLine(int argc, char **argv);
 
 /// "cpu:avx512,cpu:baseline" to targets, appended; an error is returned as text.
-std::optional<std::string> parseTargets(llvm::StringRef text, std::vector<CpuTarget> &targets);
+std::optional<std::string> parseTargets(llvm::StringRef text, std::vector<Target> &targets);
 
 } // namespace danaus

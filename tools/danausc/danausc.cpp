@@ -38,7 +38,7 @@ static ExitCode writeText(llvm::StringRef path, llvm::StringRef text) {
 }
 
 /// The text of `emission`; the module is changed by the phases that lead there.
-static mlir::LogicalResult emit(mlir::ModuleOp module, Emission emission, const CpuTarget &target,
+static mlir::LogicalResult emit(mlir::ModuleOp module, Emission emission, const Target &target,
                                 llvm::raw_ostream &os, mlir::TimingScope &timing) {
   if (const Stage *stage = std::get_if<Stage>(&emission))
     return mlir::success(succeeded(runPhases(module, *stage, target, timing)) &&

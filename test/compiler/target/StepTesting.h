@@ -194,7 +194,7 @@ inline std::string compiled(Model &model, const Folder &folder, const std::strin
   std::string path = folder.path / (isa + ".dnb");
   mlir::OwningOpRef<mlir::ModuleOp> copy = model.imported->clone();
   mlir::TimingScope untimed;
-  Status status = compileToFile(model.spec, *copy, {CpuTarget{isa}}, path, untimed);
+  Status status = compileToFile(model.spec, *copy, {Target{"cpu", isa}}, path, untimed);
   EXPECT_TRUE(bool(status)) << (status ? "" : status.error().message());
   return path;
 }

@@ -1,0 +1,133 @@
+// kernel.contract in float32: BM x BN results of a block of 256 threads, K in steps of 8 through
+// shared memory, two steps in flight. Op, written by the compiler, says what is read and stored:
+//
+//   Batches, M, N, K   the iteration space; Group: neighbours n share an rhs column, not an lhs row
+//   BM, BN             the tile; BM is 8 to 128, BN 32 to 128, powers of two, Group * 4 <= BN
+//   lhsPlace, rhsPlace, resultPlace   the i-th element of a tile in the order in which it lies in memory
+//   lhs, rhs           elements of global memory; store: the epilogue
+//
+// A column of the tile is (g, j), g slowest: result n = j * Group + g. All columns of a thread share
+// g, thus its rows of lhs.
+template <class Op> struct Contract {
+  static constexpr int Threads = 256, BK = 8, BM = Op::BM, BN = Op::BN, Group = Op::Group;
+  static constexpr int TM = BM / 8, TN = BN / 32;         ///< of a thread; a warp has TM rows
+  static constexpr int LhsRow = BM + 4;                   ///< lhs is [Group][BK][LhsRow]
+  static constexpr int LhsGroup = BK * LhsRow + 4;        ///< groups start in other banks
+  static constexpr int LhsStage = Group * LhsGroup, RhsStage = BK * (BN + 4), RhsRow = BN + 4;
+  static constexpr int LhsLoads = (Group * BM * BK + Threads - 1) / Threads;
+  static constexpr int RhsLoads = (BN * BK + Threads - 1) / Threads;
+  static constexpr int Slice = TM < 4 ? TM : 4;           ///< rows of a warp stored at a time
+  static constexpr int StageRow = BN + BN / 8;            ///< [8 * Slice][StageRow], see staged()
+
+  static constexpr int Floats = 2 * (LhsStage + RhsStage);
+  static constexpr int StageFloats = 8 * Slice * StageRow;
+
+  const Op &op;
+  int batch, m0, n0;
+  float *shared;
+  float acc[TM][TN];
+
+  /// Where a result waits for being stored: neighbours in c and in n lie in different banks.
+  static __device__ int staged(int row, int place) { return row * StageRow + place + place / 32 * 4; }
+
+  __device__ void load(int k0, float (&lhs)[LhsLoads], float (&rhs)[RhsLoads]) const {
+    for (int i = 0; i < LhsLoads; ++i) {
+      int g, m, k, e = threadIdx.x + i * Threads;
+      Op::lhsPlace(e, g, m, k);
+      lhs[i] = e < Group * BM * BK && m0 + m < Op::M && k0 + k < Op::K ? op.lhs(batch, g, m0 + m, k0 + k) : 0;
+    }
+    for (int i = 0; i < RhsLoads; ++i) {
+      int g, j, k, e = threadIdx.x + i * Threads;
+      Op::rhsPlace(e, g, j, k);
+      int n = n0 + j * Group + g;
+      rhs[i] = e < BN * BK && n < Op::N && k0 + k < Op::K ? op.rhs(batch, n, k0 + k) : 0;
+    }
+  }
+
+  __device__ void keep(int stage, const float (&lhs)[LhsLoads], const float (&rhs)[RhsLoads]) const {
+    float *lhsShared = shared + stage * (LhsStage + RhsStage), *rhsShared = lhsShared + LhsStage;
+    for (int i = 0; i < LhsLoads; ++i) {
+      int g, m, k, e = threadIdx.x + i * Threads;
+      Op::lhsPlace(e, g, m, k);
+      if (e < Group * BM * BK)
+        lhsShared[g * LhsGroup + k * LhsRow + m] = lhs[i];
+    }
+    for (int i = 0; i < RhsLoads; ++i) {
+      int g, j, k, e = threadIdx.x + i * Threads;
+      Op::rhsPlace(e, g, j, k);
+      if (e < BN * BK)
+        rhsShared[k * RhsRow + g * (BN / Group) + j] = rhs[i];
+    }
+  }
+
+  __device__ void multiply(int stage) {
+    int warp = threadIdx.x / 32, column = threadIdx.x % 32 * TN, g = column / (BN / Group);
+    const float *lhsShared = shared + stage * (LhsStage + RhsStage) + g * LhsGroup + warp * TM;
+    const float *rhsShared = shared + stage * (LhsStage + RhsStage) + LhsStage + column;
+#pragma unroll
+    for (int k = 0; k < BK; ++k) {
+      float lhs[TM], rhs[TN];
+#pragma unroll
+      for (int i = 0; i < TM; ++i)
+        lhs[i] = lhsShared[k * LhsRow + i];
+#pragma unroll
+      for (int j = 0; j < TN; ++j)
+        rhs[j] = rhsShared[k * RhsRow + j];
+#pragma unroll
+      for (int i = 0; i < TM; ++i)
+#pragma unroll
+        for (int j = 0; j < TN; ++j)
+          acc[i][j] += lhs[i] * rhs[j];
+    }
+  }
+
+  __device__ void sum() {
+    for (int i = 0; i < TM; ++i)
+      for (int j = 0; j < TN; ++j)
+        acc[i][j] = 0;
+    float lhs[LhsLoads], rhs[RhsLoads];
+    load(0, lhs, rhs);
+    keep(0, lhs, rhs);
+    __syncthreads();
+    int stage = 0;
+    for (int k0 = BK; k0 < Op::K; k0 += BK) {
+      load(k0, lhs, rhs);
+      multiply(stage);
+      stage = 1 - stage;
+      keep(stage, lhs, rhs);
+      __syncthreads();
+    }
+    multiply(stage);
+  }
+
+  /// Through shared memory, so that neighbouring threads store neighbouring results.
+  __device__ void store() const {
+    int warp = threadIdx.x / 32, column = threadIdx.x % 32 * TN;
+#pragma unroll
+    for (int first = 0; first < TM; first += Slice) {
+      __syncthreads();
+#pragma unroll
+      for (int i = 0; i < Slice; ++i)
+#pragma unroll
+        for (int j = 0; j < TN; ++j)
+          shared[staged(warp * Slice + i, Op::resultColumn(column + j))] = acc[first + i][j];
+      __syncthreads();
+      for (int e = threadIdx.x; e < 8 * Slice * BN; e += Threads) {
+        int row = e / BN, place = e % BN;
+        int m = m0 + row / Slice * TM + first + row % Slice, n = n0 + Op::resultN(place);
+        if (m < Op::M && n < Op::N)
+          op.store(batch, m, n, shared[staged(row, place)]);
+      }
+    }
+  }
+
+  static constexpr int RowTiles = (Op::M + BM - 1) / BM, ColumnTiles = (Op::N + BN - 1) / BN;
+
+  /// Tile `tile` of Batches * RowTiles * ColumnTiles: neighbours share rows of lhs.
+  static __device__ void run(const Op &op, int tile, float *shared) {
+    int rows = tile / ColumnTiles;
+    Contract self{op, rows / RowTiles, rows % RowTiles * BM, tile % ColumnTiles * BN, shared};
+    self.sum();
+    self.store();
+  }
+};

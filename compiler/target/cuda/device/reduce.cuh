@@ -1,0 +1,40 @@
+// kernel.reduce: a block takes 32 columns of one batch and goes down its rows 8 at a time, or, where
+// rows are neighbours in memory, 8 columns and 32 rows at a time. Op says what is read and stored:
+//
+//   Batches, Rows, Columns, Results;  RowsAreNeighbours
+//   add(batch, row, column, sums)     adds the terms of one place to sums[Results]
+//   store(batch, column, sums)
+template <class Op> struct Reduce {
+  static constexpr int Lanes = 32, Groups = 8;
+  static constexpr int ColumnsOfBlock = Op::RowsAreNeighbours ? Groups : Lanes;
+  static constexpr int RowsAtATime = Op::RowsAreNeighbours ? Lanes : Groups;
+  static constexpr int Slabs = (Op::Columns + ColumnsOfBlock - 1) / ColumnsOfBlock;
+  static constexpr int Floats = Op::RowsAreNeighbours ? 0 : Op::Results * Groups * Lanes;
+
+  static __device__ void run(const Op &op, int tile, float *shared) {
+    int lane = threadIdx.x % Lanes, group = threadIdx.x / Lanes, batch = tile / Slabs;
+    int column = tile % Slabs * ColumnsOfBlock + (Op::RowsAreNeighbours ? group : lane);
+    float sums[Op::Results];
+    for (int i = 0; i < Op::Results; ++i)
+      sums[i] = 0;
+    if (column < Op::Columns)
+      for (int row = Op::RowsAreNeighbours ? lane : group; row < Op::Rows; row += RowsAtATime)
+        op.add(batch, row, column, sums);
+    if constexpr (Op::RowsAreNeighbours) {
+      for (int i = 0; i < Op::Results; ++i)
+        sums[i] = reduceWarp<Add>(sums[i]);
+      if (lane == 0 && column < Op::Columns)
+        op.store(batch, column, sums);
+    } else {
+      for (int i = 0; i < Op::Results; ++i)
+        shared[(i * Groups + group) * Lanes + lane] = sums[i];
+      __syncthreads();
+      if (group > 0 || column >= Op::Columns)
+        return;
+      for (int i = 0; i < Op::Results; ++i)
+        for (int other = 1; other < Groups; ++other)
+          sums[i] += shared[(i * Groups + other) * Lanes + lane];
+      op.store(batch, column, sums);
+    }
+  }
+};
