@@ -132,6 +132,20 @@ def KernelFormChains : Pass<"kernel-form-chains", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::danaus::kernel::KernelDialect"];
 }
 
+def KernelFormBlockChains : Pass<"kernel-form-block-chains", "::mlir::func::FuncOp"> {
+  let summary = "contractions become one launch of a GPU, what lies between them in shared memory";
+  let description = [{
+    A contraction joins the chain of the one whose rows it reads, where that is cheaper by the model of
+    compiler/lower/BlockCost.h: the two factors of a low-rank or Monarch linear, forward and backward. A block of
+    threads computes some rows of the first, keeps them in shared memory, and goes on to the next.
+  }];
+  let options = [
+    Option<"multiprocessors", "multiprocessors", "unsigned", "108", "blocks that run at a time">,
+    Option<"sharedBytes", "shared-bytes", "unsigned", "65536", "shared memory that a block may use">
+  ];
+  let dependentDialects = ["::danaus::kernel::KernelDialect"];
+}
+
 def KernelChooseTiles : Pass<"kernel-choose-tiles", "::mlir::func::FuncOp"> {
   let summary = "register tiles and rows per call";
   let description = [{
@@ -149,10 +163,13 @@ def KernelChooseTiles : Pass<"kernel-choose-tiles", "::mlir::func::FuncOp"> {
 def KernelChooseBlocks : Pass<"kernel-choose-blocks", "::mlir::func::FuncOp"> {
   let summary = "what a block of threads of a GPU computes of a contraction";
   let description = [{
-    Sets `tile` = [BM, BN] of each kernel.contract: large tiles read least from shared memory per product, but small
+    Sets `tile` = [BM, BN] of each kernel.contract and `rows` of each kernel.chain: large tiles read least from shared memory per product, but small
     contractions need small ones to give every multiprocessor a block. K is summed by one block, in order.
   }];
-  let options = [Option<"multiprocessors", "multiprocessors", "unsigned", "108", "blocks that run at a time">];
+  let options = [
+    Option<"multiprocessors", "multiprocessors", "unsigned", "108", "blocks that run at a time">,
+    Option<"sharedBytes", "shared-bytes", "unsigned", "65536", "shared memory that a block may use">
+  ];
   let dependentDialects = ["::danaus::kernel::KernelDialect"];
 }
 

@@ -24,8 +24,15 @@ static void gradientPhase(OpPassManager &passes) {
   passes.addPass(createCSEPass());
 }
 
-/// Every operation is a kernel; element-wise code sits in epilogues. For a CPU, kernels over the same
-/// rows are chains.
+/// How many blocks of threads the passes plan for: an A100's.
+static constexpr unsigned Multiprocessors = 108;
+
+static unsigned sharedBytesOf(const Machine &machine) {
+  return unsigned(std::get<const cuda::Arch *>(machine)->sharedBytes);
+}
+
+/// Every operation is a kernel; element-wise code sits in epilogues, kernels over the same rows are
+/// chains: on a CPU all of them, on a GPU what a block of threads can hold.
 static void fusedPhase(OpPassManager &passes, const Machine &machine) {
   const auto *isa = std::get_if<const cpu::Isa *>(&machine);
   passes.addNestedPass<func::FuncOp>(createNNFormKernels({isa && (*isa)->matrixUnit}));
@@ -33,6 +40,9 @@ static void fusedPhase(OpPassManager &passes, const Machine &machine) {
   passes.addNestedPass<func::FuncOp>(createKernelFuseRounding());
   if (isa)
     passes.addNestedPass<func::FuncOp>(createKernelFormChains());
+  else
+    passes.addNestedPass<func::FuncOp>(
+        createKernelFormBlockChains({Multiprocessors, sharedBytesOf(machine)}));
   passes.addPass(createCSEPass());
 }
 
@@ -44,7 +54,8 @@ static void kernelsPhase(OpPassManager &passes, const Machine &machine) {
         createKernelChooseTiles({(*isa)->width, (*isa)->registers, (*isa)->matrixUnit}));
     passes.addNestedPass<func::FuncOp>(createKernelPackOperands({(*isa)->width}));
   } else {
-    passes.addNestedPass<func::FuncOp>(createKernelChooseBlocks());
+    passes.addNestedPass<func::FuncOp>(
+        createKernelChooseBlocks({Multiprocessors, sharedBytesOf(machine)}));
   }
   passes.addPass(createCSEPass());
 }

@@ -1,6 +1,6 @@
 // kernel-choose-blocks: what one block of threads of a GPU computes of each contraction.
 #include "compiler/Passes.h"
-#include "dialects/kernel/Kernel.h"
+#include "compiler/lower/BlockCost.h"
 
 namespace danaus {
 #define GEN_PASS_DEF_KERNELCHOOSEBLOCKS
@@ -12,36 +12,32 @@ using namespace danaus;
 
 namespace {
 
-/// How well a block of bm x bn results uses its multipliers: what it reads from shared memory per
-/// product falls with the size of both sides.
-double efficiency(int64_t bm, int64_t bn) { return 1 / (1 + 8.0 / bm + 8.0 / bn); }
-
 struct ChooseBlocks : danaus::impl::KernelChooseBlocksBase<ChooseBlocks> {
   using KernelChooseBlocksBase::KernelChooseBlocksBase;
 
-  /// The tile whose slowest multiprocessor ends first; of equals the largest.
-  void choose(kernel::ContractOp op) {
-    ArrayRef<int64_t> sizes = op.getSizes();
-    int64_t batches = llvm::product_of(sizes.drop_back(3)), best[2] = {0, 0};
-    double least = std::numeric_limits<double>::infinity();
-    for (int64_t bm : {128, 64, 32, 16, 8})
-      for (int64_t bn : {128, 64, 32}) {
-        if (bn < 4 * op.getGroup())
-          continue;
-        int64_t blocks = batches * llvm::divideCeil(sizes[op.getM()], bm) *
-                         llvm::divideCeil(sizes[op.getN()], bn);
-        double rounds = double(llvm::divideCeil(blocks, int64_t(multiprocessors)));
-        double time = rounds * double(bm * bn) / efficiency(bm, bn);
-        if (time < least) {
-          least = time;
-          best[0] = bm;
-          best[1] = bn;
-        }
-      }
-    op.setTile(ArrayRef<int64_t>(best));
+  LogicalResult choose(Operation *at, ArrayRef<kernel::ContractOp> ops) {
+    BlockPlan plan = planBlocks(ops, {multiprocessors, int64_t(sharedBytes)});
+    if (std::isinf(plan.cycles))
+      return at->emitOpError() << "fits no block of threads with " << sharedBytes
+                               << " bytes of shared memory";
+    for (auto [op, tile] : llvm::zip(ops, plan.tiles))
+      kernel::ContractOp(op).setTile(ArrayRef<int64_t>{tile.bm, tile.bn});
+    if (auto chain = dyn_cast<kernel::ChainOp>(at))
+      chain.setRows(plan.tiles.front().bm);
+    return success();
   }
 
-  void runOnOperation() override { getOperation().walk([&](kernel::ContractOp op) { choose(op); }); }
+  void runOnOperation() override {
+    for (Operation &op : getOperation().front()) {
+      SmallVector<kernel::ContractOp> ops;
+      if (auto contract = dyn_cast<kernel::ContractOp>(op))
+        ops.push_back(contract);
+      if (auto chain = dyn_cast<kernel::ChainOp>(op))
+        llvm::append_range(ops, chain.getBody().getOps<kernel::ContractOp>());
+      if (!ops.empty() && failed(choose(&op, ops)))
+        return signalPassFailure();
+    }
+  }
 };
 
 } // namespace

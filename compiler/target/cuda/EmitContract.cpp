@@ -1,6 +1,8 @@
-// kernel.contract: the struct that the template in device/contract.cuh is made for.
+// kernel.contract and chains of them: the structs that the template in device/contract.cuh is made for.
+#include "compiler/lower/BlockCost.h"
 #include "compiler/target/cuda/EmitKernels.h"
 
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -47,55 +49,99 @@ int64_t valueAt(const AccessSum &sum, unsigned dim, int64_t index) {
   return value;
 }
 
-class ContractEmitter {
+/// Prints the struct of one contraction.
+class ContractPrinter {
 public:
-  ContractEmitter(kernel::ContractOp op, PointerOf pointerOf) : op(op), pointerOf(pointerOf) {}
+  ContractPrinter(kernel::ContractOp op, StringRef structName, PointerOf pointerOf,
+                  const llvm::MapVector<Value, int64_t> &scratch)
+      : op(op), structName(structName), pointerOf(pointerOf), scratch(scratch),
+        tile{(*op.getTile())[0], (*op.getTile())[1]}, group(op.getGroup()) {}
 
-  FailureOr<KernelBody> emit() {
-    ArrayRef<int64_t> tile = *op.getTile();
-    BM = tile[0];
-    BN = tile[1];
-    group = op.getGroup();
+  LogicalResult print(Lines &lines) {
+    nameDims();
     if (failed(findOperands()))
       return failure();
-    nameDims();
-    KernelBody body;
-    Lines lines;
     lines.block(
-        "struct Op", [&] { printMembers(lines); }, "};");
-    if (hasFailed)
-      return failure();
-    body.templates = {device::contract};
-    body.types = lines.take();
-    ArrayRef<int64_t> sizes = op.getSizes();
-    int64_t batches = llvm::product_of(sizes.drop_back(3));
-    body.blocks = batches * llvm::divideCeil(sizes[op.getM()], BM) *
-                  llvm::divideCeil(sizes[op.getN()], BN);
-    body.sharedBytes = sharedBytes();
-    body.code = "  Contract<Op>::run(Op{" + arguments() +
-                "}, blockIdx.x, reinterpret_cast<float *>(shared));\n";
-    return body;
+        "struct " + structName, [&] { printMembers(lines); }, "};");
+    return failure(hasFailed);
+  }
+
+  /// The struct with its members, as an expression.
+  std::string instance() const {
+    return (structName + "{" + llvm::join(members, ", ") + "}").str();
   }
 
 private:
+  /// An operand and the names of the dimensions in its index: rows of scratch count from the block's
+  /// first.
+  struct Place {
+    Operand operand;
+    SmallVector<std::string> names;
+
+    std::string load() const { return operand.load(names); }
+  };
+
+  /// `value` in global memory, or in scratch where it lies there.
+  FailureOr<Place> placeOf(Value value, unsigned map, bool inScratch) {
+    auto found = operandOf(op, inScratch ? "" : pointerOf(value), value, op.getMap(map), op.getSizes());
+    if (failed(found))
+      return failure();
+    Place place{*found, names};
+    if (inScratch) {
+      // The same columns with a wider step from row to row; guards as for the value itself.
+      int64_t rows = cast<RankedTensorType>(value.getType()).getDimSize(0);
+      int64_t columns = cast<RankedTensorType>(value.getType()).getNumElements() / rows;
+      for (AccessTerm &term : place.operand.access.offset.terms)
+        if (term.dim == op.getM())
+          term.coefficient += scratchColumns(value) - columns;
+      place.operand.pointer = scratchName(value);
+      place.names[op.getM()] = "(m - m0)";
+    }
+    declare(place.operand, inScratch || llvm::is_contained(op.getResults(), value));
+    return place;
+  }
+
+  std::string scratchName(Value value) const {
+    return "scratch" + std::to_string(scratch.find(value) - scratch.begin());
+  }
+
+  void declare(const Operand &operand, bool isWritten) {
+    if (!seen.insert(operand.pointer).second)
+      return;
+    declarations.push_back(
+        ((isWritten ? "" : "const ") + operand.type() + " *__restrict__ " + operand.pointer + ";")
+            .str());
+    members.push_back(operand.pointer);
+  }
+
   LogicalResult findOperands() {
-    auto find = [&](Value value, unsigned map, Operand &operand) {
-      auto found = operandOf(op, pointerOf(value), value, op.getMap(map), op.getSizes());
+    auto find = [&](Value value, unsigned map, Place &place) {
+      auto found = placeOf(value, map, scratch.contains(value));
       if (succeeded(found))
-        operand = *found;
+        place = *found;
       return success(succeeded(found));
     };
     extras.resize(op.getExtras().size());
-    results.resize(op.getResults().size());
     if (failed(find(op.getLhs(), kernel::ContractOp::LhsMap, lhs)) ||
         failed(find(op.getRhs(), kernel::ContractOp::RhsMap, rhs)))
       return failure();
     for (auto [i, extra] : llvm::enumerate(op.getExtras()))
       if (failed(find(extra, kernel::ContractOp::FirstExtraMap + i, extras[i])))
         return failure();
+    results.resize(op.getResults().size());
     for (auto [i, result] : llvm::enumerate(op.getResults()))
-      if (failed(find(result, kernel::ContractOp::ResultMap, results[i])))
-        return failure();
+      for (bool inScratch : {false, true}) {
+        if (inScratch ? !scratch.contains(result) : pointerOf(result).empty())
+          continue;
+        auto place = placeOf(result, kernel::ContractOp::ResultMap, inScratch);
+        if (failed(place))
+          return failure();
+        results[i].push_back(*place);
+      }
+    if (!scratch.empty()) {
+      declarations.push_back("int m0; // the block's first row");
+      members.push_back("m0");
+    }
     return success();
   }
 
@@ -106,50 +152,53 @@ private:
     for (auto [i, size] : llvm::enumerate(batch)) {
       after /= size;
       std::string name = after == 1 ? "batch" : "batch / " + std::to_string(after);
-      names.push_back(i == 0 ? name : name + " % " + std::to_string(size));
-      if (names.back() != "batch")
-        names.back() = "(" + names.back() + ")";
+      if (i > 0)
+        name += " % " + std::to_string(size);
+      names.push_back(name == "batch" ? name : "(" + name + ")");
     }
-    names.insert(names.end(), {"m", "n", "k"});
+    names.append({"m", "n", "k"});
   }
 
   void printMembers(Lines &lines) {
     ArrayRef<int64_t> sizes = op.getSizes();
-    int64_t columns = BN / group;
-    lines.add(llvm::formatv("static constexpr int Batches = {0}, M = {1}, N = {2}, K = {3}, Group = {4};",
-                            llvm::product_of(sizes.drop_back(3)), sizes[op.getM()],
-                            sizes[op.getN()], sizes[op.getK()], group));
-    lines.add(llvm::formatv("static constexpr int BM = {0}, BN = {1};", BM, BN));
-    for (const Operand *operand : all())
-      lines.add(pointerDeclaration(*operand));
-    lines.blank();
-    auto along = [&](const Operand &operand, unsigned dim, int64_t index = 1) {
-      return valueAt(operand.access.offset, dim, index);
-    };
     unsigned m = op.getM(), n = op.getN(), k = op.getK();
+    lines.add(llvm::formatv(
+        "static constexpr int Batches = {0}, M = {1}, N = {2}, K = {3}, Group = {4};",
+        llvm::product_of(sizes.drop_back(3)), sizes[m], sizes[n], sizes[k], group));
+    lines.add(llvm::formatv("static constexpr int BM = {0}, BN = {1}, WarpsN = {2};", tile.bm,
+                            tile.bn, WarpShares(tile).warpsN));
+    for (const std::string &declaration : declarations)
+      lines.add(declaration);
+    lines.blank();
+    auto along = [&](const Place &place, unsigned dim, int64_t index = 1) {
+      return valueAt(place.operand.access.offset, dim, index);
+    };
+    auto ofGroup = [&](const Place &place) { return group == 1 ? 0 : along(place, n); };
+    int64_t columns = tile.bn / group;
     printPlace(lines, "lhsPlace",
-               {{"g", group, along(lhs, n)}, {"m", BM, along(lhs, m)}, {"k", 8, along(lhs, k)}});
+               {{"g", group, ofGroup(lhs)}, {"m", tile.bm, along(lhs, m)}, {"k", 8, along(lhs, k)}});
     printPlace(lines, "rhsPlace",
-               {{"g", group, group == 1 ? 0 : along(rhs, n)}, {"j", columns, along(rhs, n, group)}, {"k", 8, along(rhs, k)}});
-    printOrder(lines, group == 1 || along(results[0], n) < along(results[0], n, group));
-    auto lhsNames = names;
-    lhsNames[n] = "g";
+               {{"g", group, ofGroup(rhs)},
+                {"j", columns, along(rhs, n, group)},
+                {"k", 8, along(rhs, k)}});
+    const Place &result = results[0].front();
+    printOrder(lines, group == 1 || along(result, n) < along(result, n, group));
+    lhs.names[n] = "g";
     lines.block("__device__ float lhs(int batch, int g, int m, int k) const",
-                [&] { lines.add("return " + lhs.load(lhsNames) + ";"); });
+                [&] { lines.add("return " + lhs.load() + ";"); });
     lines.block("__device__ float rhs(int batch, int n, int k) const",
-                [&] { lines.add("return " + rhs.load(names) + ";"); });
+                [&] { lines.add("return " + rhs.load() + ";"); });
     lines.block("__device__ void store(int batch, int m, int n, float sum) const",
                 [&] { printEpilogue(lines); });
   }
 
   /// Results wait for being stored in the order of n, or group by group.
   void printOrder(Lines &lines, bool inOrderOfN) {
-    std::string turned = group == 1 ? "c"
-                                    : llvm::formatv("c % {0} * {1} + c / {0}", BN / group, group).str();
-    lines.add("static __device__ int resultColumn(int c) { return " +
-              (inOrderOfN ? turned : std::string("c")) + "; }");
-    lines.add("static __device__ int resultN(int c) { return " +
-              (inOrderOfN ? std::string("c") : turned) + "; }");
+    int64_t columns = tile.bn / group;
+    std::string c = "c";
+    std::string toN = group == 1 ? c : llvm::formatv("c % {0} * {1} + c / {0}", columns, group).str();
+    lines.add("static __device__ int resultColumn(int c) { return " + (inOrderOfN ? toN : c) + "; }");
+    lines.add("static __device__ int resultN(int c) { return " + (inOrderOfN ? c : toN) + "; }");
   }
 
   void printEpilogue(Lines &lines) {
@@ -157,50 +206,87 @@ private:
     Block &block = op.getEpilogue().front();
     scalars.name(block.getArgument(0), "sum");
     for (auto [i, extra] : llvm::enumerate(extras))
-      scalars.define(block.getArgument(1 + i), extra.load(names));
-    for (auto [result, value] : llvm::zip(results, block.getTerminator()->getOperands()))
-      lines.add(result.store(names, scalars.use(value)));
+      scalars.define(block.getArgument(1 + i), extra.load());
+    SmallVector<std::string> values;
+    for (Value value : block.getTerminator()->getOperands())
+      values.push_back(scalars.use(value));
+    for (auto [places, value] : llvm::zip(results, values))
+      for (const Place &place : places)
+        lines.add(place.operand.store(place.names, value));
     hasFailed |= scalars.failed();
   }
 
-  SmallVector<const Operand *> all() const {
-    SmallVector<const Operand *> operands{&lhs, &rhs};
-    for (const Operand &extra : extras)
-      operands.push_back(&extra);
-    for (const Operand &result : results)
-      operands.push_back(&result);
-    llvm::StringSet<> seen; // one tensor may be several operands
-    llvm::erase_if(operands, [&](const Operand *operand) { return !seen.insert(operand->pointer).second; });
-    return operands;
-  }
-
-  std::string pointerDeclaration(const Operand &operand) const {
-    bool isResult = llvm::any_of(results, [&](const Operand &r) { return r.pointer == operand.pointer; });
-    return ((isResult ? "" : "const ") + operand.type() + " *__restrict__ " + operand.pointer + ";").str();
-  }
-
-  std::string arguments() const {
-    return llvm::join(llvm::map_range(all(), [](const Operand *o) { return o->pointer; }), ", ");
-  }
-
-  /// As Contract::Floats and StageFloats count.
-  int64_t sharedBytes() const {
-    int64_t lhsStage = group * (8 * (BM + 4) + 4), rhsStage = 8 * (BN + 4);
-    int64_t slice = std::min<int64_t>(BM / 8, 4);
-    return 4 * std::max(2 * (lhsStage + rhsStage), 8 * slice * (BN + BN / 8));
-  }
-
   kernel::ContractOp op;
+  StringRef structName;
   PointerOf pointerOf;
-  int64_t BM = 0, BN = 0, group = 1;
-  Operand lhs, rhs;
-  std::vector<Operand> extras, results;
+  const llvm::MapVector<Value, int64_t> &scratch;
+  BlockTile tile;
+  int64_t group;
   SmallVector<std::string> names;
+  Place lhs, rhs;
+  std::vector<Place> extras;
+  std::vector<std::vector<Place>> results; ///< where each is stored
+  SmallVector<std::string> declarations, members;
+  llvm::StringSet<> seen; ///< one tensor may be several operands
   bool hasFailed = false;
 };
+
+BlockTile tileOf(kernel::ContractOp op) { return {(*op.getTile())[0], (*op.getTile())[1]}; }
 
 } // namespace
 
 FailureOr<KernelBody> cuda::emitContract(kernel::ContractOp op, PointerOf pointerOf) {
-  return ContractEmitter(op, pointerOf).emit();
+  llvm::MapVector<Value, int64_t> noScratch;
+  ContractPrinter printer(op, "Op", pointerOf, noScratch);
+  Lines lines;
+  if (failed(printer.print(lines)))
+    return failure();
+  KernelBody body;
+  body.templates = {device::contract};
+  body.types = lines.take();
+  ArrayRef<int64_t> sizes = op.getSizes();
+  BlockTile tile = tileOf(op);
+  body.blocks = llvm::product_of(sizes.drop_back(3)) * llvm::divideCeil(sizes[op.getM()], tile.bm) *
+                llvm::divideCeil(sizes[op.getN()], tile.bn);
+  body.sharedBytes = stagingBytes(op, tile);
+  body.code = "  Contract<Op>::run(" + printer.instance() +
+              ", blockIdx.x, reinterpret_cast<float *>(shared));\n";
+  return body;
+}
+
+FailureOr<KernelBody> cuda::emitChain(kernel::ChainOp chain, PointerOf pointerOfResult) {
+  SmallVector<kernel::ContractOp> ops(chain.getBody().getOps<kernel::ContractOp>());
+  Operation *yield = chain.getBody().front().getTerminator();
+  auto pointerOf = [&](Value value) -> std::string {
+    for (auto [yielded, result] : llvm::zip(yield->getOperands(), chain.getResults()))
+      if (yielded == value)
+        return pointerOfResult(result);
+    return value.getParentBlock() == &chain.getBody().front() ? "" : pointerOfResult(value);
+  };
+  int64_t rows = *chain.getRows(), floats = 0, staging = 0;
+  llvm::MapVector<Value, int64_t> scratch;
+  Lines lines, code(1);
+  code.add("float *const floats = reinterpret_cast<float *>(shared);");
+  for (Value value : scratchValues(ops)) {
+    code.add("float *const scratch" + Twine(scratch.size()) + " = floats + " + Twine(floats) + ";");
+    scratch[value] = floats;
+    floats += rows * scratchColumns(value);
+  }
+  code.add("const int m0 = blockIdx.x * " + Twine(rows) + ";");
+  for (auto [i, op] : llvm::enumerate(ops)) {
+    std::string name = "Op" + std::to_string(i);
+    ContractPrinter printer(op, name, pointerOf, scratch);
+    if (failed(printer.print(lines)))
+      return failure();
+    code.add("Contract<" + name + ">::runRows(" + printer.instance() + ", m0, floats + " +
+             Twine(floats) + ");");
+    staging = std::max(staging, stagingBytes(op, tileOf(op)));
+  }
+  KernelBody body;
+  body.templates = {device::contract};
+  body.types = lines.take();
+  body.code = code.take();
+  body.blocks = llvm::divideCeil(chain.getRowCount(), rows);
+  body.sharedBytes = 4 * floats + staging;
+  return body;
 }

@@ -50,6 +50,7 @@ private:
     auto pointerOf = [&](Value value) { return names.at(value); };
     return llvm::TypeSwitch<Operation *, FailureOr<KernelBody>>(&op)
         .Case([&](kernel::ContractOp op) { return emitContract(op, pointerOf); })
+        .Case([&](kernel::ChainOp op) { return emitChain(op, pointerOf); })
         .Case([&](kernel::RowOp op) { return emitRow(op, pointerOf); })
         .Case([&](kernel::ReduceOp op) { return emitReduce(op, pointerOf); })
         .Case([&](kernel::CopyOp op) { return emitCopy(op, pointerOf); })

@@ -2,7 +2,7 @@
 // shared memory, two steps in flight. Op, written by the compiler, says what is read and stored:
 //
 //   Batches, M, N, K   the iteration space; Group: neighbours n share an rhs column, not an lhs row
-//   BM, BN             the tile; BM is 8 to 128, BN 32 to 128, powers of two, Group * 4 <= BN
+//   BM, BN, WarpsN     the tile: 8 warps, WarpsN of them side by side
 //   lhsPlace, rhsPlace, resultPlace   the i-th element of a tile in the order in which it lies in memory
 //   lhs, rhs           elements of global memory; store: the epilogue
 //
@@ -10,17 +10,18 @@
 // g, thus its rows of lhs.
 template <class Op> struct Contract {
   static constexpr int Threads = 256, BK = 8, BM = Op::BM, BN = Op::BN, Group = Op::Group;
-  static constexpr int TM = BM / 8, TN = BN / 32;         ///< of a thread; a warp has TM rows
+  static constexpr int WarpsN = Op::WarpsN, WarpsM = Threads / 32 / WarpsN;
+  static constexpr int TM = BM / WarpsM, TN = BN / WarpsN / 32; ///< of a thread; a warp has TM rows
   static constexpr int LhsRow = BM + 4;                   ///< lhs is [Group][BK][LhsRow]
   static constexpr int LhsGroup = BK * LhsRow + 4;        ///< groups start in other banks
   static constexpr int LhsStage = Group * LhsGroup, RhsStage = BK * (BN + 4), RhsRow = BN + 4;
   static constexpr int LhsLoads = (Group * BM * BK + Threads - 1) / Threads;
   static constexpr int RhsLoads = (BN * BK + Threads - 1) / Threads;
   static constexpr int Slice = TM < 4 ? TM : 4;           ///< rows of a warp stored at a time
-  static constexpr int StageRow = BN + BN / 8;            ///< [8 * Slice][StageRow], see staged()
+  static constexpr int StageRow = BN + BN / 8;            ///< [WarpsM * Slice][StageRow], see staged()
 
   static constexpr int Floats = 2 * (LhsStage + RhsStage);
-  static constexpr int StageFloats = 8 * Slice * StageRow;
+  static constexpr int StageFloats = WarpsM * Slice * StageRow;
 
   const Op &op;
   int batch, m0, n0;
@@ -29,6 +30,10 @@ template <class Op> struct Contract {
 
   /// Where a result waits for being stored: neighbours in c and in n lie in different banks.
   static __device__ int staged(int row, int place) { return row * StageRow + place + place / 32 * 4; }
+
+  static __device__ int warpM() { return threadIdx.x / 32 / WarpsN; }
+  /// The first of this thread's TN columns of the tile.
+  static __device__ int firstColumn() { return threadIdx.x % (32 * WarpsN) * TN; }
 
   __device__ void load(int k0, float (&lhs)[LhsLoads], float (&rhs)[RhsLoads]) const {
     for (int i = 0; i < LhsLoads; ++i) {
@@ -61,9 +66,9 @@ template <class Op> struct Contract {
   }
 
   __device__ void multiply(int stage) {
-    int warp = threadIdx.x / 32, column = threadIdx.x % 32 * TN, g = column / (BN / Group);
-    const float *lhsShared = shared + stage * (LhsStage + RhsStage) + g * LhsGroup + warp * TM;
-    const float *rhsShared = shared + stage * (LhsStage + RhsStage) + LhsStage + column;
+    const float *stageShared = shared + stage * (LhsStage + RhsStage);
+    const float *lhsShared = stageShared + firstColumn() / (BN / Group) * LhsGroup + warpM() * TM;
+    const float *rhsShared = stageShared + LhsStage + firstColumn();
 #pragma unroll
     for (int k = 0; k < BK; ++k) {
       float lhs[TM], rhs[TN];
@@ -102,7 +107,6 @@ template <class Op> struct Contract {
 
   /// Through shared memory, so that neighbouring threads store neighbouring results.
   __device__ void store() const {
-    int warp = threadIdx.x / 32, column = threadIdx.x % 32 * TN;
 #pragma unroll
     for (int first = 0; first < TM; first += Slice) {
       __syncthreads();
@@ -110,9 +114,9 @@ template <class Op> struct Contract {
       for (int i = 0; i < Slice; ++i)
 #pragma unroll
         for (int j = 0; j < TN; ++j)
-          shared[staged(warp * Slice + i, Op::resultColumn(column + j))] = acc[first + i][j];
+          shared[staged(warpM() * Slice + i, Op::resultColumn(firstColumn() + j))] = acc[first + i][j];
       __syncthreads();
-      for (int e = threadIdx.x; e < 8 * Slice * BN; e += Threads) {
+      for (int e = threadIdx.x; e < WarpsM * Slice * BN; e += Threads) {
         int row = e / BN, place = e % BN;
         int m = m0 + row / Slice * TM + first + row % Slice, n = n0 + Op::resultN(place);
         if (m < Op::M && n < Op::N)
@@ -122,6 +126,18 @@ template <class Op> struct Contract {
   }
 
   static constexpr int RowTiles = (Op::M + BM - 1) / BM, ColumnTiles = (Op::N + BN - 1) / BN;
+
+  /// All columns of the BM rows from m0 on, in every batch: a member of a chain. What those before it
+  /// kept in shared memory may be read.
+  static __device__ void runRows(const Op &op, int m0, float *shared) {
+#pragma unroll 1
+    for (int tile = 0; tile < Op::Batches * ColumnTiles; ++tile) {
+      __syncthreads();
+      Contract self{op, tile / ColumnTiles, m0, tile % ColumnTiles * BN, shared};
+      self.sum();
+      self.store();
+    }
+  }
 
   /// Tile `tile` of Batches * RowTiles * ColumnTiles: neighbours share rows of lhs.
   static __device__ void run(const Op &op, int tile, float *shared) {

@@ -1,0 +1,146 @@
+// See BlockCost.h. The constants describe an A100; others differ little in the ratios that matter.
+#include "compiler/lower/BlockCost.h"
+
+#include "compiler/lower/Layout.h"
+
+using namespace mlir;
+using namespace danaus;
+
+namespace {
+
+constexpr int64_t KStep = 8;             ///< of the template, device/contract.cuh
+constexpr double LaunchCycles = 3000;    ///< between dependent kernels of a graph, about 2 us
+constexpr double BytesPerCycle = 1100;   ///< of memory, all multiprocessors together
+constexpr double StepLatency = 80;       ///< of a step of K that does not fill the multipliers
+constexpr double Overhead = 1.15;        ///< instructions beside multiplications
+constexpr double NotOverlapped = 0.25;   ///< of the shorter of computing and moving
+
+/// Of one k of a tile: 4 warps multiply at a time, and shared memory gives 128 bytes at a time; rows
+/// are read once for a warp, four at a time, columns by each thread.
+double cyclesOfStep(WarpShares shares) {
+  double multiply = double(WarpShares::Warps * shares.tm * shares.tn) / 4;
+  double read = double(WarpShares::Warps * (llvm::divideCeil(shares.tm, 4) + shares.tn));
+  return Overhead * std::max(multiply, read);
+}
+
+/// Of one block for one tile.
+double cyclesOf(kernel::ContractOp op, BlockTile tile) {
+  double steps = double(llvm::divideCeil(op.getSizes()[op.getK()], KStep));
+  double step = KStep * cyclesOfStep(WarpShares(tile));
+  return steps * std::max(StepLatency, step) + 300 + double(tile.bm * tile.bn) / 64;
+}
+
+int64_t batchesOf(kernel::ContractOp op) { return llvm::product_of(op.getSizes().drop_back(3)); }
+
+int64_t columnTiles(kernel::ContractOp op, BlockTile tile) {
+  return llvm::divideCeil(op.getSizes()[op.getN()], tile.bn);
+}
+
+/// How often all multiprocessors are filled: several blocks share one, so that shares of a last round
+/// count as such.
+double rounds(int64_t blocks, const GpuShape &gpu) {
+  return std::max(1.0, double(blocks) / double(gpu.multiprocessors));
+}
+
+/// What a launch moves between memory and the multiprocessors at least.
+double trafficOf(ArrayRef<kernel::ContractOp> ops) {
+  llvm::SetVector<Value> read, made;
+  for (kernel::ContractOp op : ops) {
+    read.insert(op->operand_begin(), op->operand_end());
+    made.insert(op->result_begin(), op->result_end());
+  }
+  double bytes = 0;
+  for (Value value : read)
+    if (!made.contains(value))
+      bytes += double(bytesOf(value.getType()));
+  auto isMember = [&](Operation *user) { return llvm::is_contained(ops, dyn_cast<kernel::ContractOp>(user)); };
+  for (Value value : made)
+    if (!llvm::all_of(value.getUsers(), isMember) || value.use_empty())
+      bytes += double(bytesOf(value.getType()));
+  return bytes;
+}
+
+/// Bytes of a block's rows of the values that the chain makes and reads.
+int64_t scratchBytesOf(ArrayRef<kernel::ContractOp> ops, int64_t rows) {
+  int64_t bytes = 0;
+  for (Value value : scratchValues(ops))
+    bytes += rows * scratchColumns(value) * 4;
+  return bytes;
+}
+
+} // namespace
+
+llvm::SetVector<Value> danaus::scratchValues(ArrayRef<kernel::ContractOp> ops) {
+  llvm::SetVector<Value> inside;
+  for (kernel::ContractOp op : ops)
+    for (Value operand : op->getOperands())
+      if (auto maker = operand.getDefiningOp<kernel::ContractOp>(); llvm::is_contained(ops, maker))
+        inside.insert(operand);
+  return inside;
+}
+
+WarpShares::WarpShares(BlockTile tile) {
+  warpsN = int64_t(llvm::PowerOf2Ceil(uint64_t(llvm::divideCeil(tile.bn, 128))));
+  warpsM = Warps / warpsN;
+  tm = tile.bm / warpsM;
+  tn = tile.bn / warpsN / 32;
+}
+
+int64_t danaus::stagingBytes(kernel::ContractOp op, BlockTile tile) {
+  int64_t lhs = op.getGroup() * (KStep * (tile.bm + 4) + 4), rhs = KStep * (tile.bn + 4);
+  WarpShares shares(tile);
+  int64_t stored = shares.warpsM * std::min<int64_t>(shares.tm, 4) * (tile.bn + tile.bn / 8);
+  return 4 * std::max(2 * (lhs + rhs), stored);
+}
+
+bool danaus::isPossible(kernel::ContractOp op, BlockTile tile) {
+  WarpShares shares(tile);
+  return shares.tm >= 1 && shares.tm <= 16 && op.getGroup() <= 32 &&
+         tile.bn % op.getGroup() == 0 && tile.bn / op.getGroup() % shares.tn == 0;
+}
+
+int64_t danaus::scratchColumns(Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  return llvm::alignTo(type.getNumElements() / type.getDimSize(0), 4) + 8;
+}
+
+BlockPlan danaus::planBlocks(ArrayRef<kernel::ContractOp> ops, const GpuShape &gpu) {
+  BlockPlan best;
+  best.cycles = std::numeric_limits<double>::infinity();
+  kernel::ContractOp first = ops.front();
+  int64_t rows = first.getSizes()[first.getM()];
+  bool isChain = ops.size() > 1;
+  for (int64_t bm : {128, 64, 32, 16, 8}) {
+    BlockPlan plan;
+    plan.scratchBytes = scratchBytesOf(ops, bm);
+    int64_t rowTiles = llvm::divideCeil(rows, bm);
+    double busy = 0;
+    for (kernel::ContractOp op : ops) {
+      double least = std::numeric_limits<double>::infinity();
+      BlockTile chosen;
+      for (int64_t bn : {1024, 768, 512, 384, 256, 192, 128, 96, 64, 32}) {
+        BlockTile tile{bm, bn};
+        if (!isPossible(op, tile) || plan.scratchBytes + stagingBytes(op, tile) > gpu.sharedBytes)
+          continue;
+        int64_t tiles = batchesOf(op) * columnTiles(op, tile);
+        double cycles = isChain ? double(tiles) * cyclesOf(op, tile)
+                                : rounds(tiles * rowTiles, gpu) * cyclesOf(op, tile);
+        if (cycles < least) {
+          least = cycles;
+          chosen = tile;
+        }
+      }
+      busy += least;
+      plan.tiles.push_back(chosen);
+      if (chosen.bm)
+        plan.sharedBytes = std::max(plan.sharedBytes, plan.scratchBytes + stagingBytes(op, chosen));
+    }
+    if (isChain)
+      busy *= rounds(rowTiles, gpu);
+    double moving = trafficOf(ops) / BytesPerCycle;
+    plan.cycles = LaunchCycles + std::max(busy, moving) + NotOverlapped * std::min(busy, moving);
+    if (plan.cycles < best.cycles)
+      best = plan;
+  }
+  return best;
+}
