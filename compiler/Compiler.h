@@ -32,8 +32,8 @@ struct Target {
 mlir::LogicalResult runPhases(mlir::ModuleOp module, Stage stage, const Target &target,
                               mlir::TimingScope &timing);
 
-/// Prints a stage (IR text, LLVM IR, assembly, CUDA C++ or PTX) of a module that runPhases() brought
-/// there.
+/// Prints a stage (IR text, LLVM IR, assembly, CUDA C++ or PTX) of a module that runPhases()
+/// brought there.
 mlir::LogicalResult printStage(mlir::ModuleOp module, Stage stage, const Target &target,
                                llvm::raw_ostream &os, mlir::TimingScope &timing);
 

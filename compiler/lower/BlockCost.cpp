@@ -8,25 +8,37 @@ using namespace danaus;
 
 namespace {
 
-constexpr int64_t KStep = 8;             ///< of the template, device/contract.cuh
-constexpr double LaunchCycles = 3000;    ///< between dependent kernels of a graph, about 2 us
-constexpr double BytesPerCycle = 1100;   ///< of memory, all multiprocessors together
-constexpr double StepLatency = 80;       ///< of a step of K that does not fill the multipliers
-constexpr double Overhead = 1.15;        ///< instructions beside multiplications
-constexpr double NotOverlapped = 0.25;   ///< of the shorter of computing and moving
+constexpr int64_t KStep = 8;           ///< of the template, device/contract.cuh
+constexpr int64_t MmaKStep = 32;       ///< of the template, device/contract_mma.cuh
+constexpr double MmaPerCycle = 1024;   ///< products of bfloat16 of a multiprocessor
+constexpr double LaunchCycles = 3000;  ///< between dependent kernels of a graph, about 2 us
+constexpr double BytesPerCycle = 1100; ///< of memory, all multiprocessors together
+constexpr double StepLatency = 80;     ///< of a step of K that does not fill the multipliers
+constexpr double Overhead = 1.15;      ///< instructions beside multiplications
+constexpr double NotOverlapped = 0.25; ///< of the shorter of computing and moving
 
-/// Of one k of a tile: 4 warps multiply at a time, and shared memory gives 128 bytes at a time; rows
-/// are read once for a warp, four at a time, columns by each thread.
-double cyclesOfStep(WarpShares shares) {
+/// Of one k of a tile: 4 warps multiply at a time, and shared memory gives 128 bytes at a time;
+/// rows are read once for a warp, four at a time, columns by each thread.
+double cyclesOfK(WarpShares shares) {
   double multiply = double(WarpShares::Warps * shares.tm * shares.tn) / 4;
   double read = double(WarpShares::Warps * (llvm::divideCeil(shares.tm, 4) + shares.tn));
   return Overhead * std::max(multiply, read);
 }
 
+/// Of one k of a tile on tensor cores: 16 x 16 elements of an operand are 512 bytes.
+double cyclesOfMmaK(WarpShares shares, BlockTile tile) {
+  double multiply = double(tile.bm * tile.bn) / MmaPerCycle;
+  double read = double(WarpShares::Warps * 4 * (shares.tm + shares.tn / 2)) / 16;
+  return Overhead * std::max(multiply, read);
+}
+
 /// Of one block for one tile.
 double cyclesOf(kernel::ContractOp op, BlockTile tile) {
-  double steps = double(llvm::divideCeil(op.getSizes()[op.getK()], KStep));
-  double step = KStep * cyclesOfStep(WarpShares(tile));
+  bool mma = usesTensorCores(op);
+  WarpShares shares(tile, mma);
+  int64_t kStep = mma ? MmaKStep : KStep;
+  double steps = double(llvm::divideCeil(op.getSizes()[op.getK()], kStep));
+  double step = double(kStep) * (mma ? cyclesOfMmaK(shares, tile) : cyclesOfK(shares));
   return steps * std::max(StepLatency, step) + 300 + double(tile.bm * tile.bn) / 64;
 }
 
@@ -36,8 +48,8 @@ int64_t columnTiles(kernel::ContractOp op, BlockTile tile) {
   return llvm::divideCeil(op.getSizes()[op.getN()], tile.bn);
 }
 
-/// How often all multiprocessors are filled: several blocks share one, so that shares of a last round
-/// count as such.
+/// How often all multiprocessors are filled: several blocks share one, so that shares of a last
+/// round count as such.
 double rounds(int64_t blocks, const GpuShape &gpu) {
   return std::max(1.0, double(blocks) / double(gpu.multiprocessors));
 }
@@ -53,7 +65,9 @@ double trafficOf(ArrayRef<kernel::ContractOp> ops) {
   for (Value value : read)
     if (!made.contains(value))
       bytes += double(bytesOf(value.getType()));
-  auto isMember = [&](Operation *user) { return llvm::is_contained(ops, dyn_cast<kernel::ContractOp>(user)); };
+  auto isMember = [&](Operation *user) {
+    return llvm::is_contained(ops, dyn_cast<kernel::ContractOp>(user));
+  };
   for (Value value : made)
     if (!llvm::all_of(value.getUsers(), isMember) || value.use_empty())
       bytes += double(bytesOf(value.getType()));
@@ -64,7 +78,7 @@ double trafficOf(ArrayRef<kernel::ContractOp> ops) {
 int64_t scratchBytesOf(ArrayRef<kernel::ContractOp> ops, int64_t rows) {
   int64_t bytes = 0;
   for (Value value : scratchValues(ops))
-    bytes += rows * scratchColumns(value) * 4;
+    bytes += scratchBytes(value, rows);
   return bytes;
 }
 
@@ -79,29 +93,71 @@ llvm::SetVector<Value> danaus::scratchValues(ArrayRef<kernel::ContractOp> ops) {
   return inside;
 }
 
-WarpShares::WarpShares(BlockTile tile) {
-  warpsN = int64_t(llvm::PowerOf2Ceil(uint64_t(llvm::divideCeil(tile.bn, 128))));
-  warpsM = Warps / warpsN;
-  tm = tile.bm / warpsM;
-  tn = tile.bn / warpsN / 32;
+bool danaus::usesTensorCores(kernel::ContractOp op) {
+  auto isBf16 = [](Value v) {
+    return cast<RankedTensorType>(v.getType()).getElementType().isBF16();
+  };
+  return isBf16(op.getLhs()) && isBf16(op.getRhs());
+}
+
+WarpShares::WarpShares(BlockTile tile, bool tensorCores) {
+  if (!tensorCores) {
+    warpsN = int64_t(llvm::PowerOf2Ceil(uint64_t(llvm::divideCeil(tile.bn, 128))));
+    warpsM = Warps / warpsN;
+    tm = tile.bm / std::max<int64_t>(warpsM, 1);
+    tn = tile.bn / warpsN / 32;
+    return;
+  }
+  // Of the ways with at most 64 sums a thread the one that reads least per product.
+  double least = std::numeric_limits<double>::infinity();
+  for (int64_t m = 1; m <= Warps; m *= 2) {
+    int64_t rows = tile.bm / m, columns = tile.bn / (Warps / m);
+    double reads = 1.0 / double(rows) + 1.0 / double(columns);
+    if (rows % 16 != 0 || columns % 16 != 0 || rows * columns / 32 > 64 || !(reads < least))
+      continue;
+    least = reads;
+    warpsM = m;
+    warpsN = Warps / m;
+    tm = rows / 16;
+    tn = columns / 8;
+  }
 }
 
 int64_t danaus::stagingBytes(kernel::ContractOp op, BlockTile tile) {
-  int64_t lhs = op.getGroup() * (KStep * (tile.bm + 4) + 4), rhs = KStep * (tile.bn + 4);
-  WarpShares shares(tile);
-  int64_t stored = shares.warpsM * std::min<int64_t>(shares.tm, 4) * (tile.bn + tile.bn / 8);
-  return 4 * std::max(2 * (lhs + rhs), stored);
+  bool mma = usesTensorCores(op);
+  WarpShares shares(tile, mma);
+  int64_t group = op.getGroup(), kept, stored;
+  if (mma) {
+    kept = 2 * 2 * MmaKStep * (group * tile.bm + tile.bn);
+    stored = 4 * shares.warpsM * 16 * (tile.bn + tile.bn / 8);
+  } else {
+    kept = 4 * 2 * (group * (KStep * (tile.bm + 4) + 4) + KStep * (tile.bn + 4));
+    stored = 4 * shares.warpsM * std::min<int64_t>(shares.tm, 4) * (tile.bn + tile.bn / 8);
+  }
+  return llvm::alignTo(std::max(kept, stored), 16);
 }
 
 bool danaus::isPossible(kernel::ContractOp op, BlockTile tile) {
-  WarpShares shares(tile);
-  return shares.tm >= 1 && shares.tm <= 16 && op.getGroup() <= 32 &&
-         tile.bn % op.getGroup() == 0 && tile.bn / op.getGroup() % shares.tn == 0;
+  WarpShares shares(tile, usesTensorCores(op));
+  int64_t group = op.getGroup();
+  if (shares.tm < 1 || tile.bn % group != 0)
+    return false;
+  int64_t columns = tile.bn / group; // of a group
+  if (!usesTensorCores(op))
+    return shares.tm <= 16 && columns % shares.tn == 0;
+  int64_t groupTiles = columns / 8;
+  return columns % 8 == 0 && (shares.tn % groupTiles == 0 || groupTiles % shares.tn == 0);
 }
 
 int64_t danaus::scratchColumns(Value value) {
   auto type = cast<RankedTensorType>(value.getType());
-  return llvm::alignTo(type.getNumElements() / type.getDimSize(0), 4) + 8;
+  return int64_t(llvm::alignTo(type.getNumElements() / type.getDimSize(0), 8)) + 8;
+}
+
+int64_t danaus::scratchBytes(Value value, int64_t rows) {
+  auto type = cast<RankedTensorType>(value.getType());
+  return int64_t(
+      llvm::alignTo(rows * scratchColumns(value) * type.getElementTypeBitWidth() / 8, 16));
 }
 
 BlockPlan danaus::planBlocks(ArrayRef<kernel::ContractOp> ops, const GpuShape &gpu) {

@@ -18,36 +18,43 @@ struct BlockTile {
   int64_t bm = 0, bn = 0;
 };
 
-/// How the warps of a block share a tile, and what a thread computes of it: tm x tn results.
+/// Whether a contraction's products go to tensor cores: both operands are bfloat16.
+bool usesTensorCores(kernel::ContractOp op);
+
+/// How the 8 warps of a block share a tile: warpsM x warpsN of them. On tensor cores a warp has tm
+/// x tn tiles of 16 x 8 results, else a thread tm x tn results. tm is 0 where there is no way.
 struct WarpShares {
   static constexpr int64_t Warps = 8;
-  explicit WarpShares(BlockTile tile);
-  int64_t warpsM, warpsN, tm, tn;
+  WarpShares(BlockTile tile, bool tensorCores);
+  int64_t warpsM = 0, warpsN = 0, tm = 0, tn = 0;
 };
 
-/// Bytes of shared memory that a block needs to compute a tile, as the CUDA template uses them.
+/// Bytes of shared memory that a block needs to compute a tile, as the CUDA templates use them.
 int64_t stagingBytes(kernel::ContractOp op, BlockTile tile);
 
-/// Whether the template can be made for it: threads of a warp's columns share a group.
+/// Whether a template can be made for it: what a thread or an mma computes shares a group.
 bool isPossible(kernel::ContractOp op, BlockTile tile);
 
 /// The values that a chain makes and reads: they lie in its scratch, in this order.
 llvm::SetVector<mlir::Value> scratchValues(llvm::ArrayRef<kernel::ContractOp> ops);
 
-/// Columns of a value in a chain's scratch, from one row to the next: padded, so that rows lie in
+/// Elements of a value in a chain's scratch from one row to the next: padded, so that rows lie in
 /// different banks.
 int64_t scratchColumns(mlir::Value value);
 
+/// Bytes of `rows` rows of a value in a chain's scratch.
+int64_t scratchBytes(mlir::Value value, int64_t rows);
+
 /// A way to compute one contraction, or a chain, and its cost.
 struct BlockPlan {
-  double cycles = 0;          ///< infinite where there is no way
+  double cycles = 0;                  ///< infinite where there is no way
   llvm::SmallVector<BlockTile> tiles; ///< of each contraction
-  int64_t scratchBytes = 0;   ///< of a chain's intermediates, before the staging
+  int64_t scratchBytes = 0;           ///< of a chain's intermediates, before the staging
   int64_t sharedBytes = 0;
 };
 
-/// The best plan for contractions that are one launch: one alone, or a chain, where each reads results
-/// of those before it.
+/// The best plan for contractions that are one launch: one alone, or a chain, where each reads
+/// results of those before it.
 BlockPlan planBlocks(llvm::ArrayRef<kernel::ContractOp> ops, const GpuShape &gpu);
 
 } // namespace danaus

@@ -15,8 +15,8 @@ std::optional<int64_t> rowsOf(mlir::Operation &op);
 /// Whether `op`, which has rows, reads each of its operands that is in `chainValues` row by row.
 bool readsRowWise(mlir::Operation &op, const llvm::DenseSet<mlir::Value> &chainValues);
 
-/// Moves operations over the same rows into a new chain at the place of the last. The block is in no
-/// order afterwards where others between them read their results: sortTopologically.
+/// Moves operations over the same rows into a new chain at the place of the last. The block is in
+/// no order afterwards where others between them read their results: sortTopologically.
 kernel::ChainOp outlineChain(llvm::ArrayRef<mlir::Operation *> members);
 
 } // namespace danaus

@@ -1,5 +1,5 @@
-// kernel-form-block-chains: contractions of which one reads the other's rows become one launch, where
-// a block of threads of a GPU can keep what lies between them in its shared memory.
+// kernel-form-block-chains: contractions of which one reads the other's rows become one launch,
+// where a block of threads of a GPU can keep what lies between them in its shared memory.
 #include "compiler/Passes.h"
 #include "compiler/lower/BlockCost.h"
 #include "compiler/lower/ChainRules.h"
@@ -43,7 +43,8 @@ private:
       auto contract = dyn_cast<kernel::ContractOp>(op);
       if (contract && llvm::is_contained(members, contract))
         continue;
-      bool isTainted = llvm::any_of(op->getOperands(), [&](Value v) { return tainted.contains(v); });
+      bool isTainted =
+          llvm::any_of(op->getOperands(), [&](Value v) { return tainted.contains(v); });
       if (contract && !isTainted && contract.getLhs().getDefiningOp() == last &&
           rowsOf(*op) == rowsOf(*last) && readsRowWise(*op, inside))
         return contract;

@@ -283,8 +283,8 @@ private:
       label += " " + llvm::join(from.names, ", ");
     auto launch = plan::LaunchOp::create(at, op->getLoc(), kernel.function.getName(), offsets,
                                          label, 2 * macsOf(op), bytes);
-    launch->setAttr("lines",
-                    at.getDenseI64ArrayAttr(SmallVector<int64_t>(from.lines.begin(), from.lines.end())));
+    launch->setAttr("lines", at.getDenseI64ArrayAttr(
+                                 SmallVector<int64_t>(from.lines.begin(), from.lines.end())));
     return success();
   }
 

@@ -27,16 +27,16 @@ struct Order {
 };
 
 enum class FindingKind {
-  OutOfBounds,       ///< address in no allocation, or in a red zone
+  OutOfBounds, ///< address in no allocation, or in a red zone
   Misaligned,
-  Uninitialised,     ///< a value nobody wrote reaches an address, a branch or memory
-  SharedRace,        ///< two warps of a block, no barrier between them
-  GlobalRace,        ///< two blocks of a launch, or two operations that are not ordered
+  Uninitialised, ///< a value nobody wrote reaches an address, a branch or memory
+  SharedRace,    ///< two warps of a block, no barrier between them
+  GlobalRace,    ///< two blocks of a launch, or two operations that are not ordered
   DivergentBarrier,
   Deadlock,
-  PendingAsyncCopy,  ///< read or overwritten before the wait
+  PendingAsyncCopy, ///< read or overwritten before the wait
   Trap,
-  BadInstruction,    ///< not implemented, or for another architecture
+  BadInstruction, ///< not implemented, or for another architecture
   StepLimit,
 };
 
@@ -54,10 +54,10 @@ struct Finding {
 struct InstructionCounters {
   unsigned ptxLine = 0, sourceLine = 0;
   uint64_t warpInstructions = 0, threadInstructions = 0;
-  uint64_t requests = 0;      ///< warp accesses to global memory
-  uint64_t sectors = 0;       ///< of 32 bytes, touched by them
-  uint64_t idealSectors = 0;  ///< if the bytes asked for lay side by side, aligned
-  uint64_t sharedWaves = 0;   ///< wavefronts of shared memory, 32 banks of 4 bytes
+  uint64_t requests = 0;     ///< warp accesses to global memory
+  uint64_t sectors = 0;      ///< of 32 bytes, touched by them
+  uint64_t idealSectors = 0; ///< if the bytes asked for lay side by side, aligned
+  uint64_t sharedWaves = 0;  ///< wavefronts of shared memory, 32 banks of 4 bytes
   uint64_t idealSharedWaves = 0;
   uint64_t divergentBranches = 0;
 };
@@ -68,8 +68,9 @@ struct LaunchCounters {
   uint64_t warpInstructions = 0, threadInstructions = 0;
   uint64_t globalRequests = 0, globalSectors = 0, idealGlobalSectors = 0;
   uint64_t sharedWaves = 0, idealSharedWaves = 0;
-  uint64_t uniqueReadBytes = 0, uniqueWrittenBytes = 0; ///< compulsory DRAM traffic, in sectors * 32
-  uint64_t tensorFlops = 0, floatFlops = 0;             ///< mma; scalar (fma counts 2)
+  uint64_t uniqueReadBytes = 0,
+           uniqueWrittenBytes = 0;          ///< compulsory DRAM traffic, in sectors * 32
+  uint64_t tensorFlops = 0, floatFlops = 0; ///< mma; scalar (fma counts 2)
   uint64_t divergentBranches = 0, barriers = 0;
 };
 
@@ -94,7 +95,8 @@ public:
   // it) and for races (findings). Reading what nobody wrote is a finding.
   Status write(uint64_t address, std::span<const std::byte> from, const Order &order);
   Status read(uint64_t address, std::span<std::byte> to, const Order &order);
-  Status fill(uint64_t address, std::span<const std::byte> pattern, uint64_t count, const Order &order);
+  Status fill(uint64_t address, std::span<const std::byte> pattern, uint64_t count,
+              const Order &order);
 
   /// What checks have found since it was last taken: host accesses and launches.
   std::vector<Finding> takeFindings();
@@ -119,23 +121,24 @@ class Module {
 public:
   /// Usage with the PTX line and the instruction for what cannot be parsed, is not implemented, or
   /// needs a newer architecture than `sm` (80 for sm_80).
-  static Expected<std::unique_ptr<Module>> load(const std::string &ptx, unsigned sm, Memory &memory);
+  static Expected<std::unique_ptr<Module>> load(const std::string &ptx, unsigned sm,
+                                                Memory &memory);
   virtual ~Module() = default;
   virtual std::vector<std::string> kernels() const = 0;
   virtual const KernelInfo *find(const std::string &kernel) const = 0;
   virtual bool findVariable(const std::string &name, uint64_t &address, uint64_t &bytes) const = 0;
 };
 
-/// Vector: a warp instruction at a time, with all checks. Scalar: a thread's lane at a time by other
-/// code, as a check of Vector; same results and counters.
+/// Vector: a warp instruction at a time, with all checks. Scalar: a thread's lane at a time by
+/// other code, as a check of Vector; same results and counters.
 enum class Mode { Vector, Scalar };
 
 struct LaunchConfig {
   uint32_t grid[3] = {1, 1, 1}, block[3] = {1, 1, 1};
   uint32_t dynamicSharedBytes = 0;
   std::span<const std::byte> parameters; ///< the parameter block
-  uint64_t seed = 0;       ///< of the order in which warps run; 0: round robin
-  uint64_t stepLimit = 0;  ///< warp instructions of one block before StepLimit; 0: none
+  uint64_t seed = 0;                     ///< of the order in which warps run; 0: round robin
+  uint64_t stepLimit = 0; ///< warp instructions of one block before StepLimit; 0: none
   Mode mode = Mode::Vector;
 };
 

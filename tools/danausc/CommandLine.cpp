@@ -59,10 +59,10 @@ struct Flags {
       cl::desc(
           "cpu (this machine's best, the default), cpu:amx (for train.dtype bf16), cpu:avx512, "
           "cpu:avx2, cpu:baseline; cuda (sm_80), cuda:sm_70 to cuda:sm_120")};
-  cl::opt<std::string> emit{
-      "emit", cl::value_desc("stage"), cl::cat(category),
-      cl::desc("Print a stage (nn, structure, gradient, fused, kernels, plan, llvm, asm, cuda, ptx) or a "
-               "table (fusion, summary) in place of compiling")};
+  cl::opt<std::string> emit{"emit", cl::value_desc("stage"), cl::cat(category),
+                            cl::desc("Print a stage (nn, structure, gradient, fused, kernels, "
+                                     "plan, llvm, asm, cuda, ptx) or a "
+                                     "table (fusion, summary) in place of compiling")};
   cl::opt<unsigned> jobs{"j", cl::Prefix, cl::value_desc("N"), cl::cat(category),
                          cl::desc("Compile N kernels at a time (one a core, unless given); the "
                                   "result is the same for any N")};

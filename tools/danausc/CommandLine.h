@@ -20,7 +20,7 @@ struct CommandLine {
   std::string spec;                   ///< "-": standard input
   std::vector<std::string> overrides; ///< "train.epochs=3"
   std::string output;                 ///< empty: where the kind of output goes by default
-  std::vector<Target> targets;     ///< at least one
+  std::vector<Target> targets;        ///< at least one
   std::optional<Emission> emit;       ///< none: a model binary
   std::optional<unsigned> jobs;       ///< at least 1; none: one a core
   bool printConfig = false, printSchema = false;

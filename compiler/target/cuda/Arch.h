@@ -9,10 +9,10 @@
 namespace danaus::cuda {
 
 struct Arch {
-  llvm::StringRef name;  ///< as in `--target cuda:NAME` and in the model binary
-  unsigned sm;           ///< 80 for sm_80
-  int64_t sharedBytes;   ///< that a block may use, dynamic shared memory
-  bool multipliesBf16;   ///< mma.sync on bfloat16, and cp.async
+  llvm::StringRef name; ///< as in `--target cuda:NAME` and in the model binary
+  unsigned sm;          ///< 80 for sm_80
+  int64_t sharedBytes;  ///< that a block may use, dynamic shared memory
+  bool multipliesBf16;  ///< mma.sync on bfloat16, and cp.async
 };
 
 /// All of them, oldest first.

@@ -1,4 +1,5 @@
-// kernel.contract and chains of them: the structs that the template in device/contract.cuh is made for.
+// kernel.contract and chains of them: the structs that the template in device/contract.cuh is made
+// for.
 #include "compiler/lower/BlockCost.h"
 #include "compiler/target/cuda/EmitKernels.h"
 
@@ -12,29 +13,63 @@ using namespace danaus::cuda;
 
 namespace {
 
-/// A dimension of a tile: what it is called in code, how far it goes, and how far apart neighbours
-/// along it lie in memory.
+/// A dimension of a tile: what it is called in code, how far it goes, how far apart neighbours
+/// along it lie in memory, and how many of them are one unit.
 struct TileDim {
   StringRef name;
-  int64_t extent, stride;
+  int64_t extent, stride, unit = 1;
 };
 
-/// `static void NAME(int e, int &a, int &c, int &d)`: element e of a tile in the order of memory.
+/// `static void NAME(int t, int i, int &a, int &c, int &d)`: the i-th unit of thread t of a tile,
+/// units in the order of memory. Where it can be, what depends on i is a constant distance: an
+/// address is then computed once for all i.
 void printPlace(Lines &lines, StringRef name, SmallVector<TileDim, 3> dims) {
-  std::string signature = ("static __device__ void " + name + "(int e").str();
+  std::string signature = ("static __device__ void " + name + "(int t, int i").str();
   for (const TileDim &dim : dims)
     signature += (", int &" + dim.name).str();
   // What does not move (stride 0) last: its neighbours read the same element.
   llvm::stable_sort(dims, [](const TileDim &a, const TileDim &c) {
     return uint64_t(a.stride - 1) < uint64_t(c.stride - 1);
   });
+  constexpr int64_t threads = 256;
+  int64_t left = threads, steps = 1; // threads without a place yet; steps of i used up
+  std::string thread = "t", step = "i";
+  SmallVector<std::string> texts;
+  for (const TileDim &dim : dims) {
+    int64_t extent = dim.extent / dim.unit;
+    bool isLast = texts.size() + 1 == dims.size();
+    std::string text;
+    if (left % extent == 0 && !isLast) {
+      text = left == extent ? thread : thread + " % " + std::to_string(extent);
+      left /= extent;
+      thread = left == 1 ? "0" : "t / " + std::to_string(threads / left);
+    } else if (isLast || extent % left == 0) {
+      std::string own = isLast ? step : step + " % " + std::to_string(extent / left);
+      text = left == 1 ? own : thread + " + " + own + " * " + std::to_string(left);
+      steps *= extent / left;
+      step = "i / " + std::to_string(steps);
+      left = 1;
+      thread = "0";
+    } else {
+      break;
+    }
+    texts.push_back(dim.unit == 1 ? text : "(" + text + ") * " + std::to_string(dim.unit));
+  }
   lines.block(signature + ")", [&] {
+    if (texts.size() == dims.size()) {
+      for (auto [dim, text] : llvm::zip(dims, texts))
+        lines.add(dim.name + " = " + text + ";");
+      return;
+    }
+    lines.add("const int e = t + i * " + Twine(threads) + ";");
     int64_t before = 1;
     for (const TileDim &dim : dims) {
       std::string own = before == 1 ? "e" : "e / " + std::to_string(before);
-      lines.add(dim.name + " = " +
-                (&dim == &dims.back() ? own : own + " % " + std::to_string(dim.extent)) + ";");
-      before *= dim.extent;
+      if (&dim != &dims.back())
+        own += " % " + std::to_string(dim.extent / dim.unit);
+      lines.add(dim.name + " = " + own + (dim.unit == 1 ? "" : " * " + std::to_string(dim.unit)) +
+                ";");
+      before *= dim.extent / dim.unit;
     }
   });
 }
@@ -49,20 +84,58 @@ int64_t valueAt(const AccessSum &sum, unsigned dim, int64_t index) {
   return value;
 }
 
+/// How an operand of a contraction on tensor cores comes: device/contract_mma.cuh.
+enum class Form { Elements, RunsOfK, RunsOfRows, Scratch };
+
+StringRef nameOf(Form form) {
+  constexpr StringLiteral names[] = {"Elements", "RunsOfK", "RunsOfRows", "Scratch"};
+  return names[size_t(form)];
+}
+
+/// Elements that cp.async copies at a time.
+constexpr int64_t RunElements = 8;
+
+/// Where a value of a chain lies in shared memory: rows of the block, `stride` elements apart,
+/// columns that differ by multiples of `group` side by side.
+struct ScratchPlace {
+  unsigned number = 0;
+  int64_t columns = 0, stride = 0, group = 1;
+  std::string name() const { return "scratch" + std::to_string(number); }
+};
+using Scratch = llvm::MapVector<Value, ScratchPlace>;
+
+/// The group by which the rows of a chain's value are ordered: that of its readers, so that what
+/// one of them multiplies lies side by side.
+int64_t scratchGroupOf(Value value) {
+  int64_t group = 0;
+  for (Operation *user : value.getUsers()) {
+    auto reader = dyn_cast<kernel::ContractOp>(user);
+    if (!reader || reader.getLhs() != value)
+      continue;
+    int64_t own = usesTensorCores(reader) ? reader.getGroup() : 1;
+    if (group != 0 && group != own)
+      return 1;
+    group = own;
+  }
+  auto type = cast<RankedTensorType>(value.getType());
+  int64_t columns = type.getNumElements() / type.getDimSize(0);
+  return group > 1 && columns % (RunElements * group) == 0 ? group : 1;
+}
+
 /// Prints the struct of one contraction.
 class ContractPrinter {
 public:
   ContractPrinter(kernel::ContractOp op, StringRef structName, PointerOf pointerOf,
-                  const llvm::MapVector<Value, int64_t> &scratch)
+                  const Scratch &scratch)
       : op(op), structName(structName), pointerOf(pointerOf), scratch(scratch),
-        tile{(*op.getTile())[0], (*op.getTile())[1]}, group(op.getGroup()) {}
+        tile{(*op.getTile())[0], (*op.getTile())[1]}, group(op.getGroup()),
+        mma(usesTensorCores(op)) {}
 
   LogicalResult print(Lines &lines) {
     nameDims();
     if (failed(findOperands()))
       return failure();
-    lines.block(
-        "struct " + structName, [&] { printMembers(lines); }, "};");
+    lines.block("struct " + structName, [&] { printMembers(lines); }, "};");
     return failure(hasFailed);
   }
 
@@ -72,44 +145,63 @@ public:
   }
 
 private:
-  /// An operand and the names of the dimensions in its index: rows of scratch count from the block's
-  /// first.
+  /// An operand, the names of the dimensions in its index, and its index in code.
   struct Place {
     Operand operand;
     SmallVector<std::string> names;
+    std::optional<ScratchPlace> scratch;
+    unsigned rowDim = 0;
 
-    std::string load() const { return operand.load(names); }
+    /// The index of the element at a point.
+    std::string index(Names at) const {
+      if (!scratch)
+        return operand.place(at);
+      AccessSum column = operand.access.offset;
+      llvm::erase_if(column.terms, [&](const AccessTerm &term) { return term.dim == rowDim; });
+      std::string row = at[rowDim] + " * " + std::to_string(scratch->stride) + " + ";
+      std::string c = printSum(column, at);
+      if (scratch->group == 1)
+        return row + c;
+      return row + llvm::formatv("({0}) % {1} * {2} + ({0}) / {1}", c, scratch->group,
+                                 scratch->columns / scratch->group)
+                       .str();
+    }
+    std::string element(Names at) const { return operand.pointer + "[" + index(at) + "]"; }
+    std::string load() const {
+      std::string condition = operand.guard(names);
+      return condition.empty()
+                 ? element(names)
+                 : "(" + condition + " ? " + element(names) + " : " + operand.type().str() + "(0))";
+    }
+    std::string store(const Twine &value) const {
+      std::string condition = operand.guard(names);
+      return (condition.empty() ? "" : "if (" + condition + ") ") + element(names) + " = " +
+             value.str() + ";";
+    }
   };
 
   /// `value` in global memory, or in scratch where it lies there.
   FailureOr<Place> placeOf(Value value, unsigned map, bool inScratch) {
-    auto found = operandOf(op, inScratch ? "" : pointerOf(value), value, op.getMap(map), op.getSizes());
+    auto found =
+        operandOf(op, inScratch ? "" : pointerOf(value), value, op.getMap(map), op.getSizes());
     if (failed(found))
       return failure();
-    Place place{*found, names};
+    Place place{*found, names, std::nullopt, op.getM()};
     if (inScratch) {
-      // The same columns with a wider step from row to row; guards as for the value itself.
-      int64_t rows = cast<RankedTensorType>(value.getType()).getDimSize(0);
-      int64_t columns = cast<RankedTensorType>(value.getType()).getNumElements() / rows;
-      for (AccessTerm &term : place.operand.access.offset.terms)
-        if (term.dim == op.getM())
-          term.coefficient += scratchColumns(value) - columns;
-      place.operand.pointer = scratchName(value);
+      place.scratch = scratch.lookup(value);
+      place.operand.pointer = place.scratch->name();
       place.names[op.getM()] = "(m - m0)";
     }
-    declare(place.operand, inScratch || llvm::is_contained(op.getResults(), value));
+    declare(place.operand, inScratch ? "" : "__restrict__ ",
+            inScratch || llvm::is_contained(op.getResults(), value));
     return place;
   }
 
-  std::string scratchName(Value value) const {
-    return "scratch" + std::to_string(scratch.find(value) - scratch.begin());
-  }
-
-  void declare(const Operand &operand, bool isWritten) {
+  void declare(const Operand &operand, StringRef qualifier, bool isWritten) {
     if (!seen.insert(operand.pointer).second)
       return;
     declarations.push_back(
-        ((isWritten ? "" : "const ") + operand.type() + " *__restrict__ " + operand.pointer + ";")
+        ((isWritten ? "" : "const ") + operand.type() + " *" + qualifier + operand.pointer + ";")
             .str());
     members.push_back(operand.pointer);
   }
@@ -159,45 +251,131 @@ private:
     names.append({"m", "n", "k"});
   }
 
-  void printMembers(Lines &lines) {
-    ArrayRef<int64_t> sizes = op.getSizes();
+  int64_t sizeOf(unsigned dim) { return op.getSizes()[dim]; }
+  static int64_t along(const Place &place, unsigned dim, int64_t index = 1) {
+    return valueAt(place.operand.access.offset, dim, index);
+  }
+  int64_t ofGroup(const Place &place) { return group == 1 ? 0 : along(place, op.getN()); }
+
+  // --- tensor cores ------------------------------------------------------------------------------
+
+  /// Whether 8 elements from a multiple of 8 on lie side by side, all inside or all outside: along
+  /// `dim` (or, where rows of a group are neighbours, along n floordiv group).
+  bool hasRuns(const Place &place, unsigned dim, AccessTerm::Kind kind) {
+    if (place.scratch || !place.operand.access.guards.empty() ||
+        place.operand.access.offset.constant % RunElements != 0)
+      return false;
+    int64_t step = kind == AccessTerm::Div ? group : 1;
+    bool found = false;
+    for (const AccessTerm &term : place.operand.access.offset.terms) {
+      bool isRun = term.dim == dim && term.kind == kind && term.coefficient == 1 &&
+                   (kind == AccessTerm::Plain || term.group == group);
+      found |= isRun;
+      if (!isRun && term.coefficient % RunElements != 0)
+        return false;
+    }
+    return found && sizeOf(dim) % (RunElements * step) == 0;
+  }
+
+  Form lhsForm() {
+    if (lhs.scratch) {
+      // In place: sums begin at multiples of 16 bytes, and K ends with an mma.
+      bool direct = lhs.scratch->group == group && sizeOf(op.getK()) % 16 == 0 &&
+                    lhs.operand.access.guards.empty() &&
+                    along(lhs, op.getK()) == (group == 1 ? 1 : group) &&
+                    (group == 1 || along(lhs, op.getN()) == 1);
+      for (unsigned i = 0; i < op.getNumBatch(); ++i)
+        direct &= along(lhs, i) % (RunElements * group) == 0;
+      return direct ? Form::Scratch : Form::Elements;
+    }
+    return hasRuns(lhs, op.getK(), AccessTerm::Plain)   ? Form::RunsOfK
+           : hasRuns(lhs, op.getM(), AccessTerm::Plain) ? Form::RunsOfRows
+                                                        : Form::Elements;
+  }
+
+  Form rhsForm() {
+    if (hasRuns(rhs, op.getK(), AccessTerm::Plain))
+      return Form::RunsOfK;
+    bool runs = hasRuns(rhs, op.getN(), group == 1 ? AccessTerm::Plain : AccessTerm::Div);
+    return runs ? Form::RunsOfRows : Form::Elements;
+  }
+
+  static int64_t unitOf(Form form, Form runs) { return form == runs ? RunElements : 1; }
+
+  /// How lhs and rhs are reached: elements or addresses of runs, in the order of memory.
+  void printOperands(Lines &lines) {
     unsigned m = op.getM(), n = op.getN(), k = op.getK();
-    lines.add(llvm::formatv(
-        "static constexpr int Batches = {0}, M = {1}, N = {2}, K = {3}, Group = {4};",
-        llvm::product_of(sizes.drop_back(3)), sizes[m], sizes[n], sizes[k], group));
+    Form lhsIs = mma ? lhsForm() : Form::Elements, rhsIs = mma ? rhsForm() : Form::Elements;
+    int64_t step = mma ? 32 : 8;
+    if (mma) {
+      WarpShares shares(tile, true);
+      lines.add("static constexpr int WarpsM = " + Twine(shares.warpsM) + ";");
+      lines.add("static constexpr Form LhsForm = Form::" + nameOf(lhsIs) +
+                ", RhsForm = Form::" + nameOf(rhsIs) + ";");
+    }
+    StringRef type = mma ? "bf16" : "float";
+    auto print = [&](StringRef name, const Place &place, Form form, StringRef parameters) {
+      if (form == Form::Elements)
+        lines.block("__device__ " + type + " " + name + "(" + parameters + ") const",
+                    [&] { lines.add("return " + place.load() + ";"); });
+      else
+        lines.block("__device__ const bf16 *" + name + "At(" + parameters + ") const", [&] {
+          lines.add("return " + place.operand.pointer + " + (" + place.index(place.names) + ");");
+        });
+    };
+    lhs.names[n] = "g";
+    printPlace(lines, "lhsPlace",
+               {{"g", group, ofGroup(lhs)},
+                {"m", tile.bm, along(lhs, m), unitOf(lhsIs, Form::RunsOfRows)},
+                {"k", step, along(lhs, k), unitOf(lhsIs, Form::RunsOfK)}});
+    if (lhsIs == Form::Scratch)
+      printScratchRow(lines);
+    else
+      print("lhs", lhs, lhsIs, "int batch, int g, int m, int k");
+    printPlace(lines, "rhsPlace",
+               {{"g", group, ofGroup(rhs)},
+                {"j", tile.bn / group, along(rhs, n, group), unitOf(rhsIs, Form::RunsOfRows)},
+                {"k", step, along(rhs, k), unitOf(rhsIs, Form::RunsOfK)}});
+    print("rhs", rhs, rhsIs, "int batch, int n, int k");
+  }
+
+  /// The address of k = 0 of a row of the block.
+  void printScratchRow(Lines &lines) {
+    lines.block("__device__ const bf16 *lhsRow(int batch, int g, int row) const", [&] {
+      SmallVector<std::string> at(lhs.names);
+      at[op.getM()] = "row";
+      at[op.getK()] = "0";
+      lines.add("return " + lhs.operand.pointer + " + (" + lhs.index(at) + ");");
+    });
+  }
+
+  void printMembers(Lines &lines) {
+    unsigned m = op.getM(), n = op.getN();
+    lines.add(
+        llvm::formatv("static constexpr int Batches = {0}, M = {1}, N = {2}, K = {3}, Group = {4};",
+                      llvm::product_of(op.getSizes().drop_back(3)), sizeOf(m), sizeOf(n),
+                      sizeOf(op.getK()), group));
     lines.add(llvm::formatv("static constexpr int BM = {0}, BN = {1}, WarpsN = {2};", tile.bm,
-                            tile.bn, WarpShares(tile).warpsN));
+                            tile.bn, WarpShares(tile, mma).warpsN));
     for (const std::string &declaration : declarations)
       lines.add(declaration);
     lines.blank();
-    auto along = [&](const Place &place, unsigned dim, int64_t index = 1) {
-      return valueAt(place.operand.access.offset, dim, index);
-    };
-    auto ofGroup = [&](const Place &place) { return group == 1 ? 0 : along(place, n); };
-    int64_t columns = tile.bn / group;
-    printPlace(lines, "lhsPlace",
-               {{"g", group, ofGroup(lhs)}, {"m", tile.bm, along(lhs, m)}, {"k", 8, along(lhs, k)}});
-    printPlace(lines, "rhsPlace",
-               {{"g", group, ofGroup(rhs)},
-                {"j", columns, along(rhs, n, group)},
-                {"k", 8, along(rhs, k)}});
+    printOperands(lines);
     const Place &result = results[0].front();
     printOrder(lines, group == 1 || along(result, n) < along(result, n, group));
-    lhs.names[n] = "g";
-    lines.block("__device__ float lhs(int batch, int g, int m, int k) const",
-                [&] { lines.add("return " + lhs.load() + ";"); });
-    lines.block("__device__ float rhs(int batch, int n, int k) const",
-                [&] { lines.add("return " + rhs.load() + ";"); });
     lines.block("__device__ void store(int batch, int m, int n, float sum) const",
                 [&] { printEpilogue(lines); });
+    printOutside(lines);
   }
 
   /// Results wait for being stored in the order of n, or group by group.
   void printOrder(Lines &lines, bool inOrderOfN) {
     int64_t columns = tile.bn / group;
     std::string c = "c";
-    std::string toN = group == 1 ? c : llvm::formatv("c % {0} * {1} + c / {0}", columns, group).str();
-    lines.add("static __device__ int resultColumn(int c) { return " + (inOrderOfN ? toN : c) + "; }");
+    std::string toN =
+        group == 1 ? c : llvm::formatv("c % {0} * {1} + c / {0}", columns, group).str();
+    lines.add("static __device__ int resultColumn(int c) { return " + (inOrderOfN ? toN : c) +
+              "; }");
     lines.add("static __device__ int resultN(int c) { return " + (inOrderOfN ? c : toN) + "; }");
   }
 
@@ -212,16 +390,36 @@ private:
       values.push_back(scalars.use(value));
     for (auto [places, value] : llvm::zip(results, values))
       for (const Place &place : places)
-        lines.add(place.operand.store(place.names, value));
+        lines.add(place.store(value));
     hasFailed |= scalars.failed();
+  }
+
+  /// What mma reads of rows past the last one must be numbers, though nobody stores what comes of
+  /// them: zeros.
+  void printOutside(Lines &lines) {
+    bool clears = false;
+    for (auto &places : results)
+      for (const Place &place : places)
+        clears |=
+            place.scratch && place.operand.element.isBF16() && sizeOf(op.getM()) % tile.bm != 0;
+    lines.add(Twine("static constexpr bool ClearsOutside = ") + (clears ? "true;" : "false;"));
+    if (!clears)
+      return;
+    lines.block("__device__ void clear(int batch, int m, int n) const", [&] {
+      for (auto &places : results)
+        for (const Place &place : places)
+          if (place.scratch)
+            lines.add(place.element(place.names) + " = " + place.operand.type() + "(0);");
+    });
   }
 
   kernel::ContractOp op;
   StringRef structName;
   PointerOf pointerOf;
-  const llvm::MapVector<Value, int64_t> &scratch;
+  const Scratch &scratch;
   BlockTile tile;
   int64_t group;
+  bool mma;
   SmallVector<std::string> names;
   Place lhs, rhs;
   std::vector<Place> extras;
@@ -233,24 +431,38 @@ private:
 
 BlockTile tileOf(kernel::ContractOp op) { return {(*op.getTile())[0], (*op.getTile())[1]}; }
 
+StringRef templateOf(kernel::ContractOp op) {
+  return usesTensorCores(op) ? "MmaContract" : "Contract";
+}
+
+std::vector<StringRef> templatesOf(ArrayRef<kernel::ContractOp> ops) {
+  std::vector<StringRef> templates;
+  if (!llvm::all_of(ops, usesTensorCores))
+    templates.push_back(device::contract);
+  if (llvm::any_of(ops, usesTensorCores))
+    templates.push_back(device::contract_mma);
+  return templates;
+}
+
 } // namespace
 
 FailureOr<KernelBody> cuda::emitContract(kernel::ContractOp op, PointerOf pointerOf) {
-  llvm::MapVector<Value, int64_t> noScratch;
+  Scratch noScratch;
   ContractPrinter printer(op, "Op", pointerOf, noScratch);
   Lines lines;
   if (failed(printer.print(lines)))
     return failure();
   KernelBody body;
-  body.templates = {device::contract};
+  body.templates = templatesOf(op);
   body.types = lines.take();
   ArrayRef<int64_t> sizes = op.getSizes();
   BlockTile tile = tileOf(op);
   body.blocks = llvm::product_of(sizes.drop_back(3)) * llvm::divideCeil(sizes[op.getM()], tile.bm) *
                 llvm::divideCeil(sizes[op.getN()], tile.bn);
   body.sharedBytes = stagingBytes(op, tile);
-  body.code = "  Contract<Op>::run(" + printer.instance() +
-              ", blockIdx.x, reinterpret_cast<float *>(shared));\n";
+  body.code = ("  " + templateOf(op) + "<Op>::run(" + printer.instance() +
+               ", blockIdx.x, reinterpret_cast<float *>(shared));\n")
+                  .str();
   return body;
 }
 
@@ -263,30 +475,34 @@ FailureOr<KernelBody> cuda::emitChain(kernel::ChainOp chain, PointerOf pointerOf
         return pointerOfResult(result);
     return value.getParentBlock() == &chain.getBody().front() ? "" : pointerOfResult(value);
   };
-  int64_t rows = *chain.getRows(), floats = 0, staging = 0;
-  llvm::MapVector<Value, int64_t> scratch;
+  int64_t rows = *chain.getRows(), bytes = 0, staging = 0;
+  Scratch scratch;
   Lines lines, code(1);
-  code.add("float *const floats = reinterpret_cast<float *>(shared);");
   for (Value value : scratchValues(ops)) {
-    code.add("float *const scratch" + Twine(scratch.size()) + " = floats + " + Twine(floats) + ";");
-    scratch[value] = floats;
-    floats += rows * scratchColumns(value);
+    auto type = cast<RankedTensorType>(value.getType());
+    ScratchPlace place{unsigned(scratch.size()), type.getNumElements() / type.getDimSize(0),
+                       scratchColumns(value), scratchGroupOf(value)};
+    StringRef element = typeName(type.getElementType());
+    code.add(element + " *const " + place.name() + " = reinterpret_cast<" + element +
+             " *>(shared + " + Twine(bytes) + ");");
+    scratch[value] = place;
+    bytes += scratchBytes(value, rows);
   }
+  code.add("float *const staging = reinterpret_cast<float *>(shared + " + Twine(bytes) + ");");
   code.add("const int m0 = blockIdx.x * " + Twine(rows) + ";");
   for (auto [i, op] : llvm::enumerate(ops)) {
     std::string name = "Op" + std::to_string(i);
     ContractPrinter printer(op, name, pointerOf, scratch);
     if (failed(printer.print(lines)))
       return failure();
-    code.add("Contract<" + name + ">::runRows(" + printer.instance() + ", m0, floats + " +
-             Twine(floats) + ");");
+    code.add(templateOf(op) + "<" + name + ">::runRows(" + printer.instance() + ", m0, staging);");
     staging = std::max(staging, stagingBytes(op, tileOf(op)));
   }
   KernelBody body;
-  body.templates = {device::contract};
+  body.templates = templatesOf(ops);
   body.types = lines.take();
   body.code = code.take();
   body.blocks = llvm::divideCeil(chain.getRowCount(), rows);
-  body.sharedBytes = 4 * floats + staging;
+  body.sharedBytes = bytes + staging;
   return body;
 }

@@ -18,7 +18,8 @@ int64_t elementsOf(Value tensor) {
 /// `body` for each of `count` elements, whose number is `e`; neighbours go to neighbouring threads.
 void forElements(Lines &lines, int64_t count, llvm::function_ref<void()> body) {
   lines.block(llvm::formatv("for (int i = 0; i < {0}; ++i)", PerThread).str(), [&] {
-    lines.add(llvm::formatv("const int e = blockIdx.x * {0} + i * {1} + threadIdx.x;", PerBlock, Threads));
+    lines.add(llvm::formatv("const int e = blockIdx.x * {0} + i * {1} + threadIdx.x;", PerBlock,
+                            Threads));
     if (count % PerBlock != 0)
       lines.add(llvm::formatv("if (e >= {0}) break;", count));
     body();
@@ -28,10 +29,11 @@ void forElements(Lines &lines, int64_t count, llvm::function_ref<void()> body) {
 /// `sum` += `term`, an expression in `e`, over [begin, end), a block together.
 void sumOver(Lines &lines, StringRef sum, StringRef begin, StringRef end, StringRef term) {
   lines.add("float " + sum + " = 0;");
-  lines.add("for (int e = " + begin + " + threadIdx.x; e < " + end + "; e += " + Twine(Threads) + ")");
+  lines.add("for (int e = " + begin + " + threadIdx.x; e < " + end + "; e += " + Twine(Threads) +
+            ")");
   lines.add("  " + sum + " += " + term + ";");
-  lines.add(llvm::formatv("{0} = reduceBlock<Add, {1}>({0}, reinterpret_cast<float *>(shared));", sum,
-                          Threads / 32));
+  lines.add(llvm::formatv("{0} = reduceBlock<Add, {1}>({0}, reinterpret_cast<float *>(shared));",
+                          sum, Threads / 32));
 }
 
 constexpr int64_t BlockSumBytes = 4 * Threads / 32;
@@ -107,7 +109,9 @@ FailureOr<KernelBody> cuda::emitSquareNorm(kernel::SquareNormOp op, PointerOf po
   int64_t perPart = llvm::divideCeil(count, parts);
   std::string input = pointerOf(op.getGradients()[0]) + "[e]";
   Lines lines(1);
-  lines.add(llvm::formatv("const int begin = min(int(blockIdx.x) * {0}, {1}), end = min(begin + {0}, {1});", perPart, count));
+  lines.add(llvm::formatv(
+      "const int begin = min(int(blockIdx.x) * {0}, {1}), end = min(begin + {0}, {1});", perPart,
+      count));
   sumOver(lines, "sum", "begin", "end", input + " * " + input);
   lines.add("if (threadIdx.x == 0) " + pointerOf(op.getResult()) + "[blockIdx.x] = sum;");
   KernelBody body;

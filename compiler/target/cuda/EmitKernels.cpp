@@ -71,7 +71,7 @@ private:
     if (!body.types.empty())
       all += "\n" + body.types;
     all += "\nextern \"C\" __global__ void __launch_bounds__(" + std::to_string(body.threads) +
-           ")\n" + source.symbol + "(" + llvm::join(parameters, ", ") + ") {\n";
+           ", 1" + ")\n" + source.symbol + "(" + llvm::join(parameters, ", ") + ") {\n";
     if (body.sharedBytes > 0)
       all += "  extern __shared__ __align__(16) unsigned char shared[];\n";
     return all + body.code + "}\n";

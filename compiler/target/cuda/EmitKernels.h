@@ -13,9 +13,10 @@ namespace danaus::cuda {
 /// A kernel as CUDA C++: one extern "C" entry point, which takes pointers to `parameters`.
 struct KernelSource {
   std::string symbol, text;
-  unsigned threads = 0;             ///< of a block
-  int64_t sharedBytes = 0;          ///< dynamic shared memory of a block
-  std::vector<uint32_t> parameters; ///< which of the plan kernel's arguments the code takes, in order
+  unsigned threads = 0;    ///< of a block
+  int64_t sharedBytes = 0; ///< dynamic shared memory of a block
+  std::vector<uint32_t>
+      parameters; ///< which of the plan kernel's arguments the code takes, in order
 };
 
 /// The code of every kernel function of a module at stage plan, for an architecture. Sets
@@ -46,7 +47,7 @@ mlir::FailureOr<KernelBody> emitMetrics(kernel::MetricsOp op, PointerOf pointerO
 
 /// Texts of device/: templates in CUDA C++.
 namespace device {
-extern const llvm::StringLiteral prelude, contract, reduce;
+extern const llvm::StringLiteral prelude, contract, contract_mma, reduce;
 } // namespace device
 
 } // namespace danaus::cuda

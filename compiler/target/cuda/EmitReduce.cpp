@@ -37,8 +37,9 @@ FailureOr<KernelBody> cuda::emitReduce(kernel::ReduceOp op, PointerOf pointerOf)
   lines.block(
       "struct Op",
       [&] {
-        lines.add(llvm::formatv("static constexpr int Batches = {0}, Rows = {1}, Columns = {2}, Results = {3};",
-                                sizes[0], sizes[1], sizes[2], results.size()));
+        lines.add(llvm::formatv(
+            "static constexpr int Batches = {0}, Rows = {1}, Columns = {2}, Results = {3};",
+            sizes[0], sizes[1], sizes[2], results.size()));
         lines.add(Twine("static constexpr bool RowsAreNeighbours = ") +
                   (rowsAreNeighbours ? "true;" : "false;"));
         auto declare = [&](const Operand &operand, StringRef qualifier) {

@@ -84,7 +84,8 @@ private:
     int64_t elements = rows() * columns();
     body.blocks = llvm::divideCeil(elements, 4 * Threads);
     lines.block(llvm::formatv("for (int i = 0; i < 4; ++i)").str(), [&] {
-      lines.add(llvm::formatv("const int e = blockIdx.x * {0} + i * {1} + threadIdx.x;", 4 * Threads, Threads));
+      lines.add(llvm::formatv("const int e = blockIdx.x * {0} + i * {1} + threadIdx.x;",
+                              4 * Threads, Threads));
       lines.add(llvm::formatv("const int row = e / {0}, column = e % {0};", columns()));
       lines.block(llvm::formatv("if (e < {0})", elements).str(), [&] { store(true, "t"); });
       if (anyResult(false))
@@ -98,11 +99,17 @@ private:
     int64_t perRow = isLong ? Threads : 32;
     body.blocks = isLong ? rows() : llvm::divideCeil(rows(), Threads / 32);
     body.sharedBytes = isLong ? 4 * Threads / 32 : 0;
-    lines.add(isLong ? "const int row = blockIdx.x, lane = threadIdx.x;"
-                     : llvm::formatv("const int row = blockIdx.x * {0} + threadIdx.x / 32, lane = threadIdx.x % 32;", Threads / 32).str());
+    lines.add(
+        isLong
+            ? "const int row = blockIdx.x, lane = threadIdx.x;"
+            : llvm::formatv(
+                  "const int row = blockIdx.x * {0} + threadIdx.x / 32, lane = threadIdx.x % 32;",
+                  Threads / 32)
+                  .str());
     if (!isLong)
       lines.add(llvm::formatv("if (row >= {0}) return;", rows()));
-    std::string each = llvm::formatv("for (int column = lane; column < {0}; column += {1})", columns(), perRow);
+    std::string each =
+        llvm::formatv("for (int column = lane; column < {0}; column += {1})", columns(), perRow);
     for (auto [i, reduce] : llvm::enumerate(reduces)) {
       std::string name = "sum" + std::to_string(i);
       StringRef kind = reduce.getKind() == kernel::ReduceKind::Add   ? "Add"
@@ -111,12 +118,16 @@ private:
       lines.add("float " + name + " = " + kind + "::neutral();");
       lines.block(each, [&] {
         ScalarPrinter scalars = scalarsAt("t");
-        lines.add(name + " = " + kind + "::of(" + name + ", " + scalars.use(reduce.getInput()) + ");");
+        lines.add(name + " = " + kind + "::of(" + name + ", " + scalars.use(reduce.getInput()) +
+                  ");");
         hasFailed |= scalars.failed();
       });
-      lines.add(name + " = " +
-                (isLong ? llvm::formatv("reduceBlock<{0}, {1}>({2}, reinterpret_cast<float *>(shared));", kind, Threads / 32, name).str()
-                        : llvm::formatv("reduceWarp<{0}>({1});", kind, name).str()));
+      lines.add(
+          name + " = " +
+          (isLong ? llvm::formatv("reduceBlock<{0}, {1}>({2}, reinterpret_cast<float *>(shared));",
+                                  kind, Threads / 32, name)
+                        .str()
+                  : llvm::formatv("reduceWarp<{0}>({1});", kind, name).str()));
       reduced.push_back({reduce.getResult(), name});
     }
     if (anyResult(true))

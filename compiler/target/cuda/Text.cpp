@@ -28,8 +28,7 @@ std::string cuda::printSum(const AccessSum &sum, Names names) {
       factor = "(" + name + ")";
     else if (term.kind != AccessTerm::Plain)
       factor = "(" + factor + ")";
-    append(term.coefficient == 1 ? Twine(factor)
-                                 : Twine(factor) + " * " + Twine(term.coefficient));
+    append(term.coefficient == 1 ? Twine(factor) : Twine(factor) + " * " + Twine(term.coefficient));
   }
   if (sum.constant != 0 || text.empty())
     append(Twine(sum.constant));
@@ -61,7 +60,8 @@ std::string Operand::guard(Names names) const {
 
 std::string Operand::load(Names names) const {
   std::string element = pointer + "[" + place(names) + "]", condition = guard(names);
-  return condition.empty() ? element : "(" + condition + " ? " + element + " : " + type().str() + "(0))";
+  return condition.empty() ? element
+                           : "(" + condition + " ? " + element + " : " + type().str() + "(0))";
 }
 
 std::string Operand::store(Names names, const Twine &value) const {

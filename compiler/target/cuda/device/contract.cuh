@@ -3,7 +3,7 @@
 //
 //   Batches, M, N, K   the iteration space; Group: neighbours n share an rhs column, not an lhs row
 //   BM, BN, WarpsN     the tile: 8 warps, WarpsN of them side by side
-//   lhsPlace, rhsPlace, resultPlace   the i-th element of a tile in the order in which it lies in memory
+//   lhsPlace, rhsPlace the i-th element of a thread, elements of a tile in the order of memory
 //   lhs, rhs           elements of global memory; store: the epilogue
 //
 // A column of the tile is (g, j), g slowest: result n = j * Group + g. All columns of a thread share
@@ -35,34 +35,46 @@ template <class Op> struct Contract {
   /// The first of this thread's TN columns of the tile.
   static __device__ int firstColumn() { return threadIdx.x % (32 * WarpsN) * TN; }
 
+  static constexpr bool WholeM = Op::M % BM == 0, WholeN = Op::N % BN == 0, WholeK = Op::K % BK == 0;
+
+  /// Whether the thread's i-th element is in the tile.
+  __device__ bool lhsElement(int i, int &g, int &m, int &k) const {
+    Op::lhsPlace(threadIdx.x, i, g, m, k);
+    return Group * BM * BK % Threads == 0 || threadIdx.x + i * Threads < Group * BM * BK;
+  }
+  __device__ bool rhsElement(int i, int &g, int &j, int &k) const {
+    Op::rhsPlace(threadIdx.x, i, g, j, k);
+    return BN * BK % Threads == 0 || threadIdx.x + i * Threads < BN * BK;
+  }
+
   __device__ void load(int k0, float (&lhs)[LhsLoads], float (&rhs)[RhsLoads]) const {
+#pragma unroll
     for (int i = 0; i < LhsLoads; ++i) {
-      int g, m, k, e = threadIdx.x + i * Threads;
-      Op::lhsPlace(e, g, m, k);
-      lhs[i] = e < Group * BM * BK && m0 + m < Op::M && k0 + k < Op::K ? op.lhs(batch, g, m0 + m, k0 + k) : 0;
+      int g, m, k;
+      bool inside = lhsElement(i, g, m, k) && (WholeM || m0 + m < Op::M) && (WholeK || k0 + k < Op::K);
+      lhs[i] = inside ? op.lhs(batch, g, m0 + m, k0 + k) : 0;
     }
+#pragma unroll
     for (int i = 0; i < RhsLoads; ++i) {
-      int g, j, k, e = threadIdx.x + i * Threads;
-      Op::rhsPlace(e, g, j, k);
+      int g, j, k;
+      bool isElement = rhsElement(i, g, j, k);
       int n = n0 + j * Group + g;
-      rhs[i] = e < BN * BK && n < Op::N && k0 + k < Op::K ? op.rhs(batch, n, k0 + k) : 0;
+      bool inside = isElement && (WholeN || n < Op::N) && (WholeK || k0 + k < Op::K);
+      rhs[i] = inside ? op.rhs(batch, n, k0 + k) : 0;
     }
   }
 
   __device__ void keep(int stage, const float (&lhs)[LhsLoads], const float (&rhs)[RhsLoads]) const {
     float *lhsShared = shared + stage * (LhsStage + RhsStage), *rhsShared = lhsShared + LhsStage;
-    for (int i = 0; i < LhsLoads; ++i) {
-      int g, m, k, e = threadIdx.x + i * Threads;
-      Op::lhsPlace(e, g, m, k);
-      if (e < Group * BM * BK)
+    int g, m, j, k;
+#pragma unroll
+    for (int i = 0; i < LhsLoads; ++i)
+      if (lhsElement(i, g, m, k))
         lhsShared[g * LhsGroup + k * LhsRow + m] = lhs[i];
-    }
-    for (int i = 0; i < RhsLoads; ++i) {
-      int g, j, k, e = threadIdx.x + i * Threads;
-      Op::rhsPlace(e, g, j, k);
-      if (e < BN * BK)
+#pragma unroll
+    for (int i = 0; i < RhsLoads; ++i)
+      if (rhsElement(i, g, j, k))
         rhsShared[k * RhsRow + g * (BN / Group) + j] = rhs[i];
-    }
   }
 
   __device__ void multiply(int stage) {
@@ -87,7 +99,9 @@ template <class Op> struct Contract {
   }
 
   __device__ void sum() {
+#pragma unroll
     for (int i = 0; i < TM; ++i)
+#pragma unroll
       for (int j = 0; j < TN; ++j)
         acc[i][j] = 0;
     float lhs[LhsLoads], rhs[RhsLoads];
@@ -95,6 +109,7 @@ template <class Op> struct Contract {
     keep(0, lhs, rhs);
     __syncthreads();
     int stage = 0;
+#pragma unroll 1
     for (int k0 = BK; k0 < Op::K; k0 += BK) {
       load(k0, lhs, rhs);
       multiply(stage);
@@ -116,11 +131,15 @@ template <class Op> struct Contract {
         for (int j = 0; j < TN; ++j)
           shared[staged(warpM() * Slice + i, Op::resultColumn(firstColumn() + j))] = acc[first + i][j];
       __syncthreads();
+#pragma unroll 4
       for (int e = threadIdx.x; e < WarpsM * Slice * BN; e += Threads) {
         int row = e / BN, place = e % BN;
         int m = m0 + row / Slice * TM + first + row % Slice, n = n0 + Op::resultN(place);
-        if (m < Op::M && n < Op::N)
+        if ((WholeM || m < Op::M) && (WholeN || n < Op::N))
           op.store(batch, m, n, shared[staged(row, place)]);
+        if constexpr (Op::ClearsOutside)
+          if (m >= Op::M && n < Op::N)
+            op.clear(batch, m, n);
       }
     }
   }
