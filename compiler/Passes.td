@@ -160,6 +160,28 @@ def KernelChooseTiles : Pass<"kernel-choose-tiles", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::danaus::kernel::KernelDialect"];
 }
 
+def KernelSplitSums : Pass<"kernel-split-sums", "::mlir::func::FuncOp"> {
+  let summary = "long sums become partial sums of many blocks of a GPU, and sums of these";
+  let description = [{
+    Gradients of weights sum over all rows of the batch, and have few results. K is cut in parts, whose number is a
+    divisor of K, where more blocks gain more than the second sum costs (compiler/lower/BlockCost.h).
+
+    ```mlir
+    %0 = kernel.contract %dy, %x sizes [192, 192, 25216] maps [...] : ... -> tensor<192x192xf32>
+    // becomes
+    %p = kernel.contract %dy, %x sizes [8, 192, 192, 3152] maps [...] : ... -> tensor<8x192x192xf32>
+    %f = nn.reshape %p : tensor<8x192x192xf32> -> tensor<8x36864xf32>
+    %s = kernel.reduce %f sizes [1, 8, 36864] maps [...] : ... -> tensor<36864xf32>
+    %0 = nn.reshape %s : tensor<36864xf32> -> tensor<192x192xf32>
+    ```
+  }];
+  let options = [
+    Option<"multiprocessors", "multiprocessors", "unsigned", "108", "blocks that run at a time">,
+    Option<"sharedBytes", "shared-bytes", "unsigned", "65536", "shared memory that a block may use">
+  ];
+  let dependentDialects = ["::danaus::kernel::KernelDialect", "::danaus::nn::NNDialect"];
+}
+
 def KernelChooseBlocks : Pass<"kernel-choose-blocks", "::mlir::func::FuncOp"> {
   let summary = "what a block of threads of a GPU computes of a contraction";
   let description = [{

@@ -53,14 +53,16 @@ static void fusedPhase(OpPassManager &passes, const Machine &machine) {
   passes.addPass(createCSEPass());
 }
 
-/// Every kernel has tile sizes for the machine, and on a CPU reads weights in the order in which it
-/// needs them.
+/// Every kernel has tile sizes for the machine. On a CPU it reads weights in the order in which it
+/// needs them; on a GPU long sums are of many blocks.
 static void kernelsPhase(OpPassManager &passes, const Machine &machine) {
   if (const auto *isa = std::get_if<const cpu::Isa *>(&machine)) {
     passes.addNestedPass<func::FuncOp>(
         createKernelChooseTiles({(*isa)->width, (*isa)->registers, (*isa)->matrixUnit}));
     passes.addNestedPass<func::FuncOp>(createKernelPackOperands({(*isa)->width}));
   } else {
+    passes.addNestedPass<func::FuncOp>(
+        createKernelSplitSums({Multiprocessors, sharedBytesOf(machine)}));
     passes.addNestedPass<func::FuncOp>(
         createKernelChooseBlocks({Multiprocessors, sharedBytesOf(machine)}));
   }

@@ -200,3 +200,8 @@ BlockPlan danaus::planBlocks(ArrayRef<kernel::ContractOp> ops, const GpuShape &g
   }
   return best;
 }
+
+double danaus::cyclesOfSum(Value partial) {
+  // Written, then read.
+  return LaunchCycles + 2 * double(bytesOf(partial.getType())) / BytesPerCycle;
+}

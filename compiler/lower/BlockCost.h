@@ -57,4 +57,7 @@ struct BlockPlan {
 /// results of those before it.
 BlockPlan planBlocks(llvm::ArrayRef<kernel::ContractOp> ops, const GpuShape &gpu);
 
+/// The cost of adding up partial sums, which lie in memory, in a launch of its own.
+double cyclesOfSum(mlir::Value partial);
+
 } // namespace danaus
