@@ -7,7 +7,7 @@
 #include "compiler/target/ModelWriter.h"
 #include "compiler/target/cpu/CompileKernels.h"
 #include "compiler/target/cpu/EmitKernels.h"
-#include "compiler/target/cuda/EmitKernels.h"
+#include "compiler/target/cuda/CompileSources.h"
 #include "dialects/kernel/Kernel.h"
 #include "dialects/nn/NN.h"
 #include "dialects/plan/Plan.h"
@@ -74,16 +74,45 @@ Expected<std::string> sharedObjectOf(ModuleOp module, const cpu::Isa &isa, Timin
   return cpu::linkSharedObject(*objects);
 }
 
-/// The kernels' CUDA C++, one behind the other.
-LogicalResult printCuda(ModuleOp module, const cuda::Arch &arch, llvm::raw_ostream &os,
+/// The kernels' CUDA C++ or PTX, one behind the other.
+LogicalResult printCuda(ModuleOp module, Stage stage, const cuda::Arch &arch, llvm::raw_ostream &os,
                         TimingScope &timing) {
-  TimingScope emission = timing.nest("emit kernels");
+  if (stage == Stage::Ptx) {
+    auto ptx = cuda::ptxOf(module, arch, timing);
+    if (!ptx)
+      return module.emitError(ptx.error().message());
+    os << *ptx;
+    return success();
+  }
   auto sources = cuda::emitKernels(module, arch);
   if (failed(sources))
     return failure();
   for (const cuda::KernelSource &source : *sources)
     os << source.text << '\n';
   return success();
+}
+
+/// A target's code, and what kind of section it is.
+struct TargetCode {
+  SectionKind kind;
+  std::string bytes;
+};
+
+Expected<TargetCode> codeOf(ModuleOp module, const Target &target, const spec::Spec &spec,
+                            TimingScope &timing) {
+  if (target.device != "cuda") {
+    auto code = sharedObjectOf(module, isaOf(target, module), timing);
+    return code ? Expected<TargetCode>({SectionKind::CpuSharedObject, std::move(*code)})
+                : code.takeError();
+  }
+  std::string warning;
+  auto code = cuda::compileKernels(module, archOf(target), warning, timing);
+  if (!code)
+    return code.takeError();
+  if (!warning.empty())
+    emitWarning(spec::locationOf(spec, {}, module.getContext()))
+        << "kernels for " << archOf(target).name << " stay sources, compiled where they run: " << warning;
+  return TargetCode{SectionKind::CudaCode, std::move(*code)};
 }
 
 std::span<const std::byte> bytesOf(const char *data, size_t size) {
@@ -109,8 +138,8 @@ LogicalResult danaus::printStage(ModuleOp module, Stage stage, const Target &tar
     os << '\n';
     return success();
   }
-  if (stage == Stage::Cuda)
-    return printCuda(module, archOf(target), os, timing);
+  if (stage >= Stage::Cuda)
+    return printCuda(module, stage, archOf(target), os, timing);
   const cpu::Isa &isa = isaOf(target, module);
   llvm::LLVMContext context;
   OwningOpRef<ModuleOp> kernels = emit(module, isa, timing);
@@ -133,19 +162,21 @@ Status danaus::compileToFile(const spec::Spec &spec, ModuleOp imported, ArrayRef
   if (failed(runPhases(imported, Stage::Structure, targets.front(), timing)))
     return internal("recognising structure failed");
   fb::ModelT model = describeModel(spec, imported.lookupSymbol<func::FuncOp>("forward"));
-  std::vector<std::string> codes;
+  std::vector<TargetCode> codes;
   for (const Target &target : targets) {
-    const cpu::Isa &isa = isaOf(target, imported);
-    warnOfEmulation(imported, spec, isa);
+    if (target.device == "cpu")
+      warnOfEmulation(imported, spec, isaOf(target, imported));
+    std::string isa = target.device == "cuda" ? archOf(target).name.str()
+                                              : isaOf(target, imported).name.str();
     OwningOpRef<ModuleOp> module = imported.clone();
     if (failed(runPhases(*module, Stage::Plan, target, timing)))
-      return internal("compiling for " + isa.name.str() + " failed");
-    auto code = sharedObjectOf(*module, isa, timing);
+      return internal("compiling for " + isa + " failed");
+    auto code = codeOf(*module, target, spec, timing);
     if (!code)
       return code.takeError();
     codes.push_back(std::move(*code));
     fb::PhaseT &phase = *model.phases.front();
-    phase.targets.push_back(describePlan(*module, phase, "cpu", isa.name, codes.size()));
+    phase.targets.push_back(describePlan(*module, phase, target.device, isa, codes.size()));
   }
   flatbuffers::FlatBufferBuilder builder;
   fb::FinishModelBuffer(builder, fb::Model::Pack(builder, &model));
@@ -153,7 +184,6 @@ Status danaus::compileToFile(const spec::Spec &spec, ModuleOp imported, ArrayRef
       {0, SectionKind::ModelTable,
        bytesOf(reinterpret_cast<const char *>(builder.GetBufferPointer()), builder.GetSize())}};
   for (auto [i, code] : llvm::enumerate(codes))
-    sections.push_back(
-        {uint32_t(i + 1), SectionKind::CpuSharedObject, bytesOf(code.data(), code.size())});
+    sections.push_back({uint32_t(i + 1), code.kind, bytesOf(code.bytes.data(), code.bytes.size())});
   return writeModelFile(path.str(), sections);
 }

@@ -38,8 +38,17 @@ struct Descriptor {
   ~Descriptor() { ::close(number); }
 };
 
+/// Null for a kind that there is not.
 const char *kindName(SectionKind kind) {
-  return kind == SectionKind::ModelTable ? "model table" : "cpu shared object";
+  switch (kind) {
+  case SectionKind::ModelTable:
+    return "model table";
+  case SectionKind::CpuSharedObject:
+    return "cpu shared object";
+  case SectionKind::CudaCode:
+    return "cuda code";
+  }
+  return nullptr;
 }
 
 bool isZero(std::span<const std::byte> bytes) {
@@ -148,7 +157,7 @@ Status ModelFile::checkSections() const {
   for (size_t i = 0; i < rows.size(); ++i) {
     const Row &row = rows[i];
     std::string where = format("section %u ", row.id);
-    if (row.kind != SectionKind::ModelTable && row.kind != SectionKind::CpuSharedObject)
+    if (!kindName(row.kind))
       return broken(where + format("has the unknown kind %u", uint32_t(row.kind)));
     if (i > 0 && row.id <= rows[i - 1].id)
       return broken(where + format("follows section %u: ids must ascend", rows[i - 1].id));
@@ -185,9 +194,10 @@ Status ModelFile::checkModel() {
   root = fb::GetModel(table);
   if (!vectorsAreAligned(*root))
     return broken("the model table has misaligned numbers");
-  auto hasCode = [&](uint32_t id) {
+  auto hasCode = [&](uint32_t id, std::string_view target) {
     auto code = std::ranges::find(rows, id, &Row::id);
-    return code != rows.end() && code->kind == SectionKind::CpuSharedObject;
+    return code != rows.end() && code->kind == (target == "cuda" ? SectionKind::CudaCode
+                                                                 : SectionKind::CpuSharedObject);
   };
   if (Status status = validateModel(*root, hasCode); !status)
     return broken(status.error().message());

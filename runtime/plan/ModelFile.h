@@ -34,6 +34,7 @@ inline constexpr uint32_t MaxSections = 256;
 enum class SectionKind : uint32_t {
   ModelTable = 1,      ///< the FlatBuffer of model.fbs; exactly one
   CpuSharedObject = 2, ///< an ELF shared object with the kernels of one TargetPlan
+  CudaCode = 3,        ///< the FlatBuffer of cuda_code.fbs with those of a TargetPlan for "cuda"
 };
 
 /// A section to be written. `id` is what TargetPlan.code_section names; unique in the file.

@@ -11,8 +11,8 @@
 
 namespace danaus {
 
-/// Whether the container has a code section with this id.
-using HasCodeSection = std::function<bool(uint32_t id)>;
+/// Whether the container has a section with this id, with code for this target ("cpu", "cuda").
+using HasCodeSection = std::function<bool(uint32_t id, std::string_view target)>;
 
 /// Checks a table that passed the FlatBuffers verifier. The message of the error
 /// (CheckpointInvalid) says where in the table and what; the caller adds the file and what to do.

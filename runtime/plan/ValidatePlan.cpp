@@ -191,7 +191,7 @@ struct Checker {
 
 Status validatePlan(const fb::Model &model, const fb::Phase &phase, const fb::TargetPlan &plan,
                     const HasCodeSection &hasCode) {
-  if (!hasCode(plan.code_section()))
+  if (!hasCode(plan.code_section(), plan.target()->string_view()))
     return invalidModel(format("its code section %u is not in the file", plan.code_section()));
   Checker checker{model, phase, plan};
   if (Status status = checker.checkPlaces(); !status)

@@ -2,6 +2,7 @@
 #include "tools/danaus/Compile.h"
 
 #include "runtime/base/File.h"
+#include "runtime/base/Hash.h"
 #include "runtime/device/Device.h"
 #include "tools/danaus/Verb.h"
 
@@ -46,29 +47,6 @@ static std::string compilerPath() {
   std::string path(self, length > 0 ? size_t(length) : 0);
   return joinPath(parentFolder(path), "danausc");
 }
-
-namespace {
-/// FNV-1a with 128 bits: names cache entries, guards against nobody.
-class Hash {
-public:
-  void add(const std::string &text) {
-    mix(std::to_string(text.size()) + ":");
-    mix(text);
-  }
-  std::string hex() const {
-    return format("%016llx%016llx", (unsigned long long)(state >> 64), (unsigned long long)state);
-  }
-
-private:
-  void mix(const std::string &text) {
-    for (unsigned char byte : text)
-      state = (state ^ byte) * prime;
-  }
-  using Word = unsigned __int128;
-  static constexpr Word prime = (Word(1) << 88) + 0x13b;
-  Word state = (Word(0x6c62272e07bb0142) << 64) + 0x62b821756295c58d;
-};
-} // namespace
 
 Expected<std::string> cacheKey(const CompileRequest &request, const std::string &compiler) {
   constexpr uint64_t specLimit = 64 << 20;
