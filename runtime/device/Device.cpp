@@ -2,6 +2,7 @@
 #include "runtime/device/Device.h"
 
 #include "runtime/device/cpu/CpuDevice.h"
+#include "runtime/device/cuda/CudaDevice.h"
 #include "runtime/device/null/NullDevice.h"
 
 namespace danaus {
@@ -30,6 +31,8 @@ std::vector<DeviceRow> DeviceRegistry::describe() const {
 DeviceRegistry builtinDevices() {
   DeviceRegistry registry;
   registry.add(cpuDeviceEntry());
+  registry.add(cudaDeviceEntry());
+  registry.add(virtualDeviceEntry());
   registry.add(nullDeviceEntry());
   return registry;
 }

@@ -5,6 +5,7 @@
 #include "runtime/plan/Validate.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace danaus {
 
@@ -82,8 +83,6 @@ Status Executor::allocate() {
   if (!allocated)
     return allocated.takeError();
   arena = std::move(*allocated);
-  if (!arena->host())
-    return Error(ExitCode::Internal, "the device's memory cannot be seen by the host");
   return Status::ok();
 }
 
@@ -103,8 +102,35 @@ Status Executor::loadPrograms() {
   return Status::ok();
 }
 
-std::span<float> Executor::floats(uint64_t offset, uint64_t count) {
-  return {reinterpret_cast<float *>(arena->host() + offset), size_t(count)};
+std::byte *Executor::view(uint64_t offset, uint64_t bytes, Use use) {
+  if (std::byte *host = arena->host())
+    return host + offset;
+  Mirror &mirror = mirrors[offset];
+  if (mirror.content.size() < bytes) {
+    mirror.content.resize(bytes);
+    mirror.isCurrent = false;
+  }
+  if (!mirror.isCurrent)
+    if (Status status = owner->copyOut(*arena, offset, mirror.content); !status)
+      copyFailure = std::move(status);
+  mirror.isCurrent = true;
+  mirror.mayDiffer |= use != Use::ReadOnly;
+  mirror.isHostOwned = use == Use::HostOwned;
+  return mirror.content.data();
+}
+
+Status Executor::sendViews() {
+  for (auto &[offset, mirror] : mirrors) {
+    if (std::exchange(mirror.mayDiffer, false))
+      if (Status status = owner->copyIn(*arena, offset, mirror.content); !status)
+        return status;
+    mirror.isCurrent = mirror.isHostOwned;
+  }
+  return std::exchange(copyFailure, Status::ok());
+}
+
+std::span<float> Executor::floats(uint64_t offset, uint64_t count, Use use) {
+  return {reinterpret_cast<float *>(view(offset, count * sizeof(float), use)), size_t(count)};
 }
 
 std::span<float> Executor::parameter(size_t index) {
@@ -142,27 +168,27 @@ const fb::Buffer *Executor::findBuffer(fb::BufferRole role) const {
   return found == buffers.end() ? nullptr : *found;
 }
 
-std::span<float> Executor::buffer(fb::BufferRole role) {
+std::span<float> Executor::buffer(fb::BufferRole role, Use use) {
   const fb::Buffer *found = findBuffer(role);
-  return found ? floats(found->offset(), elements(*found->shape())) : std::span<float>();
+  return found ? floats(found->offset(), elements(*found->shape()), use) : std::span<float>();
 }
 
 std::span<int32_t> Executor::integers(fb::BufferRole role) {
   const fb::Buffer *found = findBuffer(role);
   if (!found)
     return {};
-  return {reinterpret_cast<int32_t *>(arena->host() + found->offset()),
-          size_t(elements(*found->shape()))};
+  uint64_t count = elements(*found->shape());
+  return {reinterpret_cast<int32_t *>(view(found->offset(), count * sizeof(int32_t), Use::HostOwned)), size_t(count)};
 }
 
-std::span<float> Executor::input() { return buffer(fb::BufferRole::Input); }
-std::span<float> Executor::control() { return buffer(fb::BufferRole::Control); }
-std::span<const float> Executor::metrics() { return buffer(fb::BufferRole::Metrics); }
-std::span<const float> Executor::logits() { return buffer(fb::BufferRole::Logits); }
+std::span<float> Executor::input() { return buffer(fb::BufferRole::Input, Use::HostOwned); }
+std::span<float> Executor::control() { return buffer(fb::BufferRole::Control, Use::HostOwned); }
+std::span<const float> Executor::metrics() { return buffer(fb::BufferRole::Metrics, Use::ReadOnly); }
+std::span<const float> Executor::logits() { return buffer(fb::BufferRole::Logits, Use::ReadOnly); }
 
 std::span<int32_t> Executor::label() { return integers(fb::BufferRole::Label); }
 std::span<int32_t> Executor::mixLabel() { return integers(fb::BufferRole::MixLabel); }
-std::span<float> Executor::mixWeight() { return buffer(fb::BufferRole::MixWeight); }
+std::span<float> Executor::mixWeight() { return buffer(fb::BufferRole::MixWeight, Use::HostOwned); }
 
 const Executor::LoadedProgram *Executor::find(fb::ProgramKind kind) const {
   auto found = std::ranges::find_if(
@@ -181,6 +207,8 @@ Status Executor::run(fb::ProgramKind kind) {
     return Error(ExitCode::CheckpointInvalid, file->path() + " has no program " +
                                                   fb::EnumNameProgramKind(kind) +
                                                   "; compile it again with danausc");
+  if (Status status = sendViews(); !status)
+    return status;
   if (Status status = owner->submit(*program->executable); !status)
     return status;
   return owner->synchronize();

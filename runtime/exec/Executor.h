@@ -8,6 +8,7 @@
 #include "runtime/plan/ModelFile.h"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,8 +18,10 @@
 
 namespace danaus {
 
-/// Views are host memory in place (devices without host-visible memory will stage): valid as long
-/// as the executor, and stale while a step is submitted; run() returns after the step is done.
+/// Views are host memory: the arena in place, or where the host does not see it a copy, which is
+/// brought here when it is asked for and goes back before the next step if it can have been written.
+/// Valid as long as the executor, and stale while a step is submitted and after it: ask again. run()
+/// returns after the step is done.
 class Executor {
 public:
   /// Opens phase `phase` of `file`. Both the file and the device must outlive the executor. The
@@ -86,8 +89,12 @@ private:
   Status loadPrograms();
   const LoadedProgram *find(fb::ProgramKind kind) const;
   const fb::Buffer *findBuffer(fb::BufferRole role) const;
-  std::span<float> floats(uint64_t offset, uint64_t count);
-  std::span<float> buffer(fb::BufferRole role);
+  /// Whoever gets a view may write to it, or not; HostOwned: no program writes there.
+  enum class Use { ReadOnly, ReadWrite, HostOwned };
+  std::byte *view(uint64_t offset, uint64_t bytes, Use use);
+  std::span<float> floats(uint64_t offset, uint64_t count, Use use = Use::ReadWrite);
+  std::span<float> buffer(fb::BufferRole role, Use use = Use::ReadWrite);
+  Status sendViews();
   std::span<int32_t> integers(fb::BufferRole role);
 
   const ModelFile *file;
@@ -97,6 +104,15 @@ private:
   size_t states = 0;
   std::unique_ptr<Arena> arena;
   std::unique_ptr<Code> code;
+  /// Copies of what lies at an offset of an arena that the host does not see.
+  struct Mirror {
+    std::vector<std::byte> content;
+    bool isCurrent = false;   ///< no step has run since it was brought here
+    bool mayDiffer = false;   ///< somebody has had it for writing since it was sent
+    bool isHostOwned = false; ///< stays current
+  };
+  std::map<uint64_t, Mirror> mirrors;
+  Status copyFailure; ///< of a view; the next run says it
   std::vector<LoadedProgram> programs;
 };
 

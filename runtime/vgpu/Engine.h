@@ -129,17 +129,12 @@ public:
   virtual bool findVariable(const std::string &name, uint64_t &address, uint64_t &bytes) const = 0;
 };
 
-/// Vector: a warp instruction at a time, with all checks. Scalar: a thread's lane at a time by
-/// other code, as a check of Vector; same results and counters.
-enum class Mode { Vector, Scalar };
-
 struct LaunchConfig {
   uint32_t grid[3] = {1, 1, 1}, block[3] = {1, 1, 1};
   uint32_t dynamicSharedBytes = 0;
   std::span<const std::byte> parameters; ///< the parameter block
   uint64_t seed = 0;                     ///< of the order in which warps run; 0: round robin
   uint64_t stepLimit = 0; ///< warp instructions of one block before StepLimit; 0: none
-  Mode mode = Mode::Vector;
 };
 
 /// Runs a kernel to its end. Counters are added to `counters` (matched by PTX line) when it is not

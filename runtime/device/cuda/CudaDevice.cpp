@@ -1,0 +1,174 @@
+// Puts the parts of this folder together: an arena is one allocation, work goes to one stream in order.
+#include "runtime/device/cuda/CudaDevice.h"
+
+#include "runtime/device/Checks.h"
+#include "runtime/device/cpu/CpuInfo.h"
+#include "runtime/device/cpu/ThreadTeam.h"
+#include "runtime/device/cuda/CudaExecutable.h"
+
+#include <algorithm>
+#include <atomic>
+
+namespace danaus {
+
+namespace cuda {
+namespace {
+
+class DeviceArena final : public Arena {
+public:
+  DeviceArena(std::shared_ptr<Context> context, CUdeviceptr address, uint64_t size)
+      : context(std::move(context)), address(address), size(size) {}
+  ~DeviceArena() override {
+    (void)context->synchronize();
+    (void)context->driver().release(address);
+  }
+  uint64_t bytes() const override { return size; }
+  std::byte *host() override { return nullptr; }
+  CUdeviceptr start() const { return address; }
+
+private:
+  std::shared_ptr<Context> context;
+  CUdeviceptr address;
+  uint64_t size;
+};
+
+/// The architectures that our compiler names, newest first: a GPU runs code for its own and older ones.
+std::vector<std::string> runnableArchs(unsigned sm) {
+  std::vector<std::string> names;
+  for (unsigned known : {120u, 100u, 90u, 89u, 87u, 86u, 80u, 75u, 70u})
+    if (known <= sm)
+      names.push_back(format("sm_%u", known));
+  return names;
+}
+
+class CudaDevice final : public Device {
+public:
+  CudaDevice(std::string name, std::shared_ptr<Context> context, std::unique_ptr<ThreadTeam> team)
+      : name(std::move(name)), context(std::move(context)), team(std::move(team)) {}
+
+  std::string_view kind() const override { return name; }
+  std::string_view target() const override { return "cuda"; }
+  std::string description() const override { return describe(*context); }
+  unsigned threads() const override { return team->size(); }
+  uint64_t memoryBytes() const override { return context->memoryBytes(); }
+  std::vector<std::string> isas() const override { return runnableArchs(context->sm()); }
+
+  static std::string describe(const Context &context) {
+    return format("%s, sm_%u, %d multiprocessors, %s", context.name().c_str(), context.sm(),
+                  context.attribute(MultiprocessorCount), formatBytes(context.memoryBytes()).c_str());
+  }
+
+  Expected<std::unique_ptr<Arena>> allocateArena(uint64_t bytes) override {
+    const Driver &driver = context->driver();
+    CUdeviceptr address = 0;
+    uint64_t size = std::max<uint64_t>(bytes, ArenaAlign);
+    int result = driver.allocate(&address, size);
+    if (result == OutOfMemory) {
+      size_t free = 0, total = 0;
+      (void)driver.memoryInfo(&free, &total);
+      return Error(ExitCode::DeviceUnavailable,
+                   "the model needs " + formatBytes(bytes) + " on the GPU, which has " + formatBytes(free) +
+                       " free of " + formatBytes(total) +
+                       "; make the batch smaller (train.batch_size, train.accumulate) or set train.recompute");
+    }
+    if (Status status = context->check(result, "allocating " + formatBytes(bytes)); !status)
+      return status.takeError();
+    auto arena = std::make_unique<DeviceArena>(context, address, bytes);
+    if (Status status = context->check(driver.fill(address, 0, size, context->stream()), "zeroing memory"); !status)
+      return status.takeError();
+    return std::unique_ptr<Arena>(std::move(arena));
+  }
+
+  Expected<std::unique_ptr<Code>> loadCode(std::span<const std::byte> bytes, std::string_view) override {
+    return LoadedCode::load(context, bytes);
+  }
+
+  Expected<std::unique_ptr<Executable>> loadProgram(Arena &arena, const Code &code,
+                                                    const ProgramSpec &program) override {
+    if (Status status = checkProgram(program, arena.bytes()); !status)
+      return status.takeError();
+    return GraphExecutable::load(context, static_cast<DeviceArena &>(arena).start(),
+                                 static_cast<const LoadedCode &>(code), program);
+  }
+
+  Status copyIn(Arena &arena, uint64_t offset, std::span<const std::byte> from) override {
+    if (Status status = checkCopy(arena.bytes(), offset, from.size()); !status || from.empty())
+      return status;
+    CUdeviceptr to = static_cast<DeviceArena &>(arena).start() + offset;
+    return context->check(context->driver().copyToDevice(to, from.data(), from.size(), context->stream()),
+                          "copying to the GPU");
+  }
+  Status copyOut(Arena &arena, uint64_t offset, std::span<std::byte> to) override {
+    if (Status status = checkCopy(arena.bytes(), offset, to.size()); !status || to.empty())
+      return status;
+    CUdeviceptr from = static_cast<DeviceArena &>(arena).start() + offset;
+    int result = context->driver().copyToHost(to.data(), from, to.size(), context->stream());
+    if (Status status = context->check(result, "copying from the GPU"); !status)
+      return status;
+    return context->synchronize();
+  }
+
+  Status submit(Executable &program) override {
+    pending = &static_cast<GraphExecutable &>(program);
+    return pending->submit();
+  }
+  Status synchronize() override {
+    if (Status status = context->synchronize(); !status)
+      return status;
+    GraphExecutable *done = std::exchange(pending, nullptr);
+    return done ? done->collectTimes() : Status::ok();
+  }
+
+  void parallelFor(uint64_t n, const std::function<void(uint64_t)> &fn) override {
+    std::atomic<uint64_t> next = 0;
+    team->run([&](unsigned) {
+      for (uint64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < n;)
+        fn(i);
+    });
+  }
+  void enterHelperThread() const override { team->freeThisThread(); }
+
+private:
+  static constexpr uint64_t ArenaAlign = 64;
+  std::string name;
+  std::shared_ptr<Context> context;
+  std::unique_ptr<ThreadTeam> team;
+  GraphExecutable *pending = nullptr;
+};
+
+Expected<std::shared_ptr<Context>> openContext(DriverKind kind, int ordinal) {
+  auto driver = Driver::open(kind);
+  if (!driver)
+    return driver.takeError();
+  return Context::create(std::move(*driver), ordinal);
+}
+
+DeviceRegistry::Entry entryOf(const std::string &name, DriverKind kind) {
+  auto create = [=](const std::string &argument, const DeviceOptions &options) -> Expected<std::unique_ptr<Device>> {
+    bool isNumber = argument.size() < 4 && std::ranges::all_of(argument, [](char c) { return c >= '0' && c <= '9'; });
+    if (!isNumber)
+      return Error(ExitCode::Usage, "'" + name + ":" + argument + "': what follows the colon is the number of a GPU, as in " + name + ":1");
+    auto context = openContext(kind, argument.empty() ? 0 : std::stoi(argument));
+    if (!context)
+      return context.takeError();
+    auto team = ThreadTeam::create(options.threads ? options.threads : std::min(usableCores(), ThreadTeam::MaxThreads));
+    if (!team)
+      return team.takeError();
+    return std::unique_ptr<Device>(new CudaDevice(name, std::move(*context), std::move(*team)));
+  };
+  auto describe = [=] {
+    auto context = openContext(kind, 0);
+    if (!context)
+      return DeviceRow{name, false, context.error().message(), ""};
+    return DeviceRow{name, true, "", CudaDevice::describe(**context)};
+  };
+  return {name, create, describe};
+}
+
+} // namespace
+} // namespace cuda
+
+DeviceRegistry::Entry cudaDeviceEntry() { return cuda::entryOf("cuda", cuda::DriverKind::Cuda); }
+DeviceRegistry::Entry virtualDeviceEntry() { return cuda::entryOf("vgpu", cuda::DriverKind::Virtual); }
+
+} // namespace danaus

@@ -1,0 +1,75 @@
+// Device memory: allocations in one reserved range, with shadows that know what was written, and by
+// whom. Private to the engine; Engine.h's Memory is its face.
+#pragma once
+
+#include "runtime/vgpu/Engine.h"
+
+#include <map>
+#include <unordered_map>
+
+namespace danaus::vgpu {
+
+/// Who touched a unit of 2 bytes last. Numbers of operations count from 1 over a memory's life.
+struct Shadow {
+  static constexpr uint64_t Bytes = 1 << 16; ///< that one covers
+  static constexpr uint32_t Units = Bytes / 2, Sectors = Bytes / 32;
+  static constexpr uint32_t Many = ~0u; ///< several blocks have read it
+  uint32_t writer[Units], writerBlock[Units], reader[Units], readerBlock[Units];
+  uint8_t isWritten[Units];
+  uint32_t readSector[Sectors], writtenSector[Sectors]; ///< by which operation last
+};
+
+struct Memory::State {
+  explicit State(uint64_t capacity);
+  ~State();
+
+  uint64_t capacity, used = 0;
+  std::byte *base = nullptr; ///< of the reserved range; addresses are host addresses
+  uint64_t reserved = 0;
+  std::map<uint64_t, uint64_t> allocations; ///< start to bytes
+  std::map<uint64_t, uint64_t> freeRanges;  ///< of the reserved range, red zones included
+  std::unordered_map<uint64_t, std::unique_ptr<Shadow>> shadows;
+  std::vector<Finding> findings;
+
+  // The present operation.
+  uint32_t operation = 0;
+  std::string operationName;
+  uint32_t firstUnordered = 1; ///< all operations before it are before the present one
+  std::vector<bool> ordered;   ///< of those from firstUnordered on
+  struct Done {
+    uint32_t lane;
+    uint64_t sequence;
+    std::string name;
+  };
+  std::vector<Done> done; ///< operation i + 1
+
+  /// Begins an operation.
+  void begin(const Order &order);
+  bool isBefore(uint32_t earlier) const {
+    return earlier < firstUnordered || earlier == operation || ordered[earlier - firstUnordered];
+  }
+  /// The allocation that holds [address, address + bytes); null when none does.
+  bool contains(uint64_t address, uint64_t bytes);
+  /// An allocation has gone.
+  void forget() { lastStart = lastEnd = 0; }
+  Shadow &shadowOf(uint64_t address);
+  /// "0x... is 4 bytes past the end of the 1,024 bytes at 0x..."
+  std::string describe(uint64_t address) const;
+
+  enum class Conflict { None, Unwritten, Write, Read };
+  /// Marks [address, address + bytes) as read or written by `block` of the present operation; says what
+  /// stands against it, and `other` who.
+  Conflict read(uint64_t address, uint32_t bytes, uint32_t block, uint32_t &other,
+                uint64_t &newSectors);
+  Conflict write(uint64_t address, uint32_t bytes, uint32_t block, uint32_t &other,
+                 uint64_t &newSectors);
+  /// Who "other" is, for a message.
+  std::string nameOf(uint32_t operation, uint32_t block) const;
+
+private:
+  uint64_t lastStart = 0, lastEnd = 0; ///< the allocation found last
+  uint64_t lastShadow = ~uint64_t(0);
+  Shadow *lastShadowAt = nullptr;
+};
+
+} // namespace danaus::vgpu

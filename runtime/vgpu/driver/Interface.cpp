@@ -1,0 +1,445 @@
+// The virtual GPU's face: the functions of CUDA's driver, with the names and the rules of the real one.
+#include "runtime/vgpu/driver/Machine.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+
+using namespace danaus;
+using namespace danaus::vgpu;
+using namespace danaus::cuda;
+
+namespace {
+
+using Lock = std::lock_guard<std::recursive_mutex>;
+
+Machine &machine() { return Machine::instance(); }
+
+/// The stream of a handle; null is the current GPU's default stream.
+Stream *streamOf(CUstream handle) {
+  if (handle)
+    return reinterpret_cast<Stream *>(handle);
+  static std::map<Gpu *, std::unique_ptr<Stream>> defaults;
+  Gpu *gpu = machine().current;
+  if (!gpu)
+    return nullptr;
+  std::unique_ptr<Stream> &stream = defaults[gpu];
+  if (!stream)
+    stream.reset(new Stream{gpu, gpu->newLane(), {}});
+  return stream.get();
+}
+
+/// Fills a launch from the driver's arguments; the parameters are copied, as the driver does.
+int makeNode(LaunchNode &node, CUfunction function, const unsigned grid[3], const unsigned block[3], unsigned sharedBytes,
+             void *const *parameters) {
+  if (!function)
+    return InvalidValue;
+  node.function = reinterpret_cast<Function *>(function);
+  std::copy(grid, grid + 3, node.config.grid);
+  std::copy(block, block + 3, node.config.block);
+  node.config.dynamicSharedBytes = sharedBytes;
+  const KernelInfo &info = *node.function->info;
+  node.parameters.resize(info.parameterBlockBytes);
+  for (size_t i = 0; i < info.parameterOffsets.size(); ++i)
+    std::memcpy(node.parameters.data() + info.parameterOffsets[i], parameters[i], info.parameterBytes[i]);
+  return Success;
+}
+
+double now() {
+  timespec time = {};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return double(time.tv_sec) + 1e-9 * double(time.tv_nsec);
+}
+
+/// Shared memory of a block: CUDA C++ Programming Guide, compute capabilities.
+int sharedBytesOf(unsigned sm) {
+  return 1024 * (sm < 75 ? 96 : sm < 80 ? 64 : sm == 80 || sm == 87 ? 163 : sm < 90 || sm >= 120 ? 99 : 227);
+}
+
+/// A graph as it was instantiated: nodes in an order that respects their dependencies, with lanes.
+struct Instance {
+  Gpu *gpu = nullptr;
+  std::vector<LaunchNode> nodes;
+};
+
+/// A node goes on in the lane of its first dependency that nobody has taken, else in a new one.
+void assignLanes(Instance &instance) {
+  std::vector<bool> taken(instance.nodes.size());
+  for (LaunchNode &node : instance.nodes) {
+    auto free = std::find_if(node.dependencies.begin(), node.dependencies.end(), [&](size_t i) { return !taken[i]; });
+    if (free == node.dependencies.end()) {
+      node.lane = instance.gpu->newLane();
+    } else {
+      node.lane = instance.nodes[*free].lane;
+      taken[*free] = true;
+    }
+  }
+}
+
+} // namespace
+
+#define EXPORT extern "C" __attribute__((visibility("default"))) int
+
+EXPORT cuInit(unsigned) {
+  Lock lock(machine().mutex);
+  return Success;
+}
+EXPORT cuDriverGetVersion(int *version) {
+  *version = 12000;
+  return Success;
+}
+EXPORT cuDeviceGetCount(int *count) {
+  *count = int(machine().gpus.size());
+  return Success;
+}
+EXPORT cuDeviceGet(int *device, int ordinal) {
+  if (ordinal < 0 || size_t(ordinal) >= machine().gpus.size())
+    return InvalidDevice;
+  *device = ordinal;
+  return Success;
+}
+EXPORT cuDeviceGetName(char *name, int length, int device) {
+  std::snprintf(name, size_t(length), "vGPU sm_%u", machine().gpus.at(size_t(device))->sm);
+  return Success;
+}
+EXPORT cuDeviceGetAttribute(int *value, int attribute, int device) {
+  unsigned sm = machine().gpus.at(size_t(device))->sm;
+  switch (attribute) {
+  case MultiprocessorCount:
+    *value = 108;
+    return Success;
+  case ComputeCapabilityMajor:
+    *value = int(sm / 10);
+    return Success;
+  case ComputeCapabilityMinor:
+    *value = int(sm % 10);
+    return Success;
+  case SharedBytesOptin:
+    *value = sharedBytesOf(sm);
+    return Success;
+  default:
+    *value = 0;
+    return InvalidValue;
+  }
+}
+EXPORT cuDeviceTotalMem_v2(size_t *bytes, int device) {
+  *bytes = machine().gpus.at(size_t(device))->memory.capacity();
+  return Success;
+}
+EXPORT cuDevicePrimaryCtxRetain(CUcontext *context, int device) {
+  *context = reinterpret_cast<CUcontext>(machine().gpus.at(size_t(device)).get());
+  return Success;
+}
+EXPORT cuDevicePrimaryCtxRelease_v2(int) { return Success; }
+EXPORT cuCtxSetCurrent(CUcontext context) {
+  Lock lock(machine().mutex);
+  machine().current = reinterpret_cast<Gpu *>(context);
+  return Success;
+}
+
+// --- memory ---------------------------------------------------------------------------------------
+
+EXPORT cuMemGetInfo_v2(size_t *free, size_t *total) {
+  Lock lock(machine().mutex);
+  if (!machine().current)
+    return InvalidContext;
+  *total = machine().current->memory.capacity();
+  *free = *total - machine().current->memory.used();
+  return Success;
+}
+EXPORT cuMemAlloc_v2(CUdeviceptr *address, size_t bytes) {
+  Lock lock(machine().mutex);
+  if (!machine().current)
+    return InvalidContext;
+  if (bytes == 0)
+    return InvalidValue;
+  auto allocated = machine().current->memory.allocate(bytes);
+  if (!allocated)
+    return OutOfMemory;
+  *address = *allocated;
+  return Success;
+}
+EXPORT cuMemFree_v2(CUdeviceptr address) {
+  Lock lock(machine().mutex);
+  uint64_t start = 0, bytes = 0;
+  for (auto &gpu : machine().gpus)
+    if (gpu->memory.find(address, start, bytes))
+      return gpu->memory.free(address) ? Success : InvalidValue;
+  return InvalidValue;
+}
+EXPORT cuMemAllocHost_v2(void **memory, size_t bytes) {
+  *memory = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+  return *memory ? Success : OutOfMemory;
+}
+EXPORT cuMemFreeHost(void *memory) {
+  std::free(memory);
+  return Success;
+}
+EXPORT cuMemsetD8Async(CUdeviceptr address, unsigned char value, size_t count, CUstream handle) {
+  Lock lock(machine().mutex);
+  Stream *stream = streamOf(handle);
+  if (!stream)
+    return InvalidContext;
+  Order order = stream->gpu->nextOrder(stream->lane, stream->known, "memset");
+  const auto byte = static_cast<std::byte>(value);
+  return machine().afterwards(*stream->gpu, stream->gpu->memory.fill(address, {&byte, 1}, count, order));
+}
+EXPORT cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, CUstream handle) {
+  Lock lock(machine().mutex);
+  Stream *stream = streamOf(handle);
+  if (!stream)
+    return InvalidContext;
+  Order order = stream->gpu->nextOrder(stream->lane, stream->known, "copy to the GPU");
+  Status status = stream->gpu->memory.write(to, {static_cast<const std::byte *>(from), bytes}, order);
+  return machine().afterwards(*stream->gpu, status);
+}
+EXPORT cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream handle) {
+  Lock lock(machine().mutex);
+  Stream *stream = streamOf(handle);
+  if (!stream)
+    return InvalidContext;
+  Order order = stream->gpu->nextOrder(stream->lane, stream->known, "copy from the GPU");
+  Status status = stream->gpu->memory.read(from, {static_cast<std::byte *>(to), bytes}, order);
+  return machine().afterwards(*stream->gpu, status);
+}
+
+// --- code -----------------------------------------------------------------------------------------
+
+EXPORT cuModuleLoadData(CUmodule *module, const void *image) {
+  Lock lock(machine().mutex);
+  if (!machine().current)
+    return InvalidContext;
+  const char *text = static_cast<const char *>(image);
+  if (std::memcmp(text, "\177ELF", 4) == 0) // machine code: there is no machine
+    return NoBinaryForGpu;
+  Gpu &gpu = *machine().current;
+  auto loaded = Module::load(text, gpu.sm, gpu.memory);
+  if (!loaded) {
+    machine().lastFinding = loaded.error().message();
+    std::fprintf(stderr, "vgpu: %s\n", loaded.error().message().c_str());
+    return InvalidPtx;
+  }
+  *module = reinterpret_cast<CUmodule>(new LoadedImage{&gpu, std::move(*loaded)});
+  return Success;
+}
+EXPORT cuModuleUnload(CUmodule module) {
+  Lock lock(machine().mutex);
+  delete reinterpret_cast<LoadedImage *>(module);
+  return Success;
+}
+EXPORT cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name) {
+  Lock lock(machine().mutex);
+  auto *image = reinterpret_cast<LoadedImage *>(module);
+  const KernelInfo *info = image->module->find(name);
+  if (!info)
+    return NotFound;
+  static std::vector<std::unique_ptr<Function>> functions; // handles live as long as the process
+  functions.push_back(std::make_unique<Function>(Function{image, name, info}));
+  *function = reinterpret_cast<CUfunction>(functions.back().get());
+  return Success;
+}
+EXPORT cuFuncSetAttribute(CUfunction function, int attribute, int value) {
+  if (attribute != MaxDynamicSharedBytes)
+    return Success;
+  return value <= sharedBytesOf(reinterpret_cast<Function *>(function)->image->gpu->sm) ? Success : InvalidValue;
+}
+EXPORT cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,
+                      unsigned blockY, unsigned blockZ, unsigned sharedBytes, CUstream handle, void **parameters,
+                      void **) {
+  Lock lock(machine().mutex);
+  if (machine().sticky != Success)
+    return machine().sticky;
+  const unsigned grid[] = {gridX, gridY, gridZ}, block[] = {blockX, blockY, blockZ};
+  LaunchNode node;
+  if (int result = makeNode(node, function, grid, block, sharedBytes, parameters); result != Success)
+    return result;
+  Stream *stream = streamOf(handle);
+  if (!stream || stream->gpu != node.function->image->gpu)
+    return InvalidContext;
+  return machine().run(node, stream->gpu->nextOrder(stream->lane, stream->known, "kernel " + node.function->name));
+}
+
+// --- streams and events ---------------------------------------------------------------------------
+
+EXPORT cuStreamCreate(CUstream *stream, unsigned) {
+  Lock lock(machine().mutex);
+  if (!machine().current)
+    return InvalidContext;
+  *stream = reinterpret_cast<CUstream>(new Stream{machine().current, machine().current->newLane(), {}});
+  return Success;
+}
+EXPORT cuStreamDestroy_v2(CUstream stream) {
+  Lock lock(machine().mutex);
+  delete reinterpret_cast<Stream *>(stream);
+  return Success;
+}
+EXPORT cuStreamSynchronize(CUstream handle) {
+  Lock lock(machine().mutex);
+  Stream *stream = streamOf(handle);
+  if (!stream)
+    return InvalidContext;
+  join(stream->gpu->host, stream->known);
+  return machine().sticky;
+}
+EXPORT cuStreamWaitEvent(CUstream handle, CUevent event, unsigned) {
+  Lock lock(machine().mutex);
+  Stream *stream = streamOf(handle);
+  if (!stream || !event)
+    return InvalidValue;
+  join(stream->known, reinterpret_cast<Event *>(event)->clock);
+  return Success;
+}
+EXPORT cuEventCreate(CUevent *event, unsigned) {
+  *event = reinterpret_cast<CUevent>(new Event());
+  return Success;
+}
+EXPORT cuEventDestroy_v2(CUevent event) {
+  delete reinterpret_cast<Event *>(event);
+  return Success;
+}
+EXPORT cuEventRecord(CUevent handle, CUstream stream) {
+  Lock lock(machine().mutex);
+  auto *event = reinterpret_cast<Event *>(handle);
+  if (!event || !streamOf(stream))
+    return InvalidValue;
+  event->clock = streamOf(stream)->known;
+  event->seconds = now();
+  return Success;
+}
+EXPORT cuEventElapsedTime(float *milliseconds, CUevent start, CUevent end) {
+  *milliseconds =
+      float(1e3 * (reinterpret_cast<Event *>(end)->seconds - reinterpret_cast<Event *>(start)->seconds));
+  return Success;
+}
+
+// --- graphs ---------------------------------------------------------------------------------------
+
+EXPORT cuGraphCreate(CUgraph *graph, unsigned) {
+  *graph = reinterpret_cast<CUgraph>(new Graph());
+  return Success;
+}
+EXPORT cuGraphDestroy(CUgraph graph) {
+  delete reinterpret_cast<Graph *>(graph);
+  return Success;
+}
+EXPORT cuGraphAddKernelNode_v2(CUgraphNode *handle, CUgraph graphHandle, const CUgraphNode *dependencies, size_t count,
+                               const KernelNodeParameters *parameters) {
+  Lock lock(machine().mutex);
+  auto *graph = reinterpret_cast<Graph *>(graphHandle);
+  auto node = std::make_unique<LaunchNode>();
+  const unsigned grid[] = {parameters->gridX, parameters->gridY, parameters->gridZ},
+                 block[] = {parameters->blockX, parameters->blockY, parameters->blockZ};
+  if (int result = makeNode(*node, parameters->function, grid, block, parameters->sharedBytes, parameters->parameters);
+      result != Success)
+    return result;
+  for (size_t i = 0; i < count; ++i) {
+    auto found = std::find_if(graph->nodes.begin(), graph->nodes.end(), [&](const auto &known) {
+      return known.get() == reinterpret_cast<LaunchNode *>(dependencies[i]);
+    });
+    if (found == graph->nodes.end())
+      return InvalidValue;
+    node->dependencies.push_back(size_t(found - graph->nodes.begin()));
+  }
+  *handle = reinterpret_cast<CUgraphNode>(node.get());
+  graph->nodes.push_back(std::move(node));
+  return Success;
+}
+EXPORT cuGraphInstantiateWithFlags(CUgraphExec *executable, CUgraph handle, unsigned long long) {
+  Lock lock(machine().mutex);
+  auto *graph = reinterpret_cast<Graph *>(handle);
+  auto instance = std::make_unique<Instance>();
+  instance->gpu = graph->nodes.empty() ? machine().current : graph->nodes.front()->function->image->gpu;
+  for (const auto &node : graph->nodes) // a node is added after those that it depends on
+    instance->nodes.push_back(*node);
+  assignLanes(*instance);
+  *executable = reinterpret_cast<CUgraphExec>(instance.release());
+  return Success;
+}
+EXPORT cuGraphExecDestroy(CUgraphExec executable) {
+  delete reinterpret_cast<Instance *>(executable);
+  return Success;
+}
+EXPORT cuGraphLaunch(CUgraphExec executable, CUstream handle) {
+  Lock lock(machine().mutex);
+  auto *instance = reinterpret_cast<Instance *>(executable);
+  Stream *stream = streamOf(handle);
+  if (!stream)
+    return InvalidContext;
+  if (machine().sticky != Success)
+    return machine().sticky;
+  join(stream->known, stream->gpu->host);
+  Clock all = stream->known;
+  std::vector<Clock> after(instance->nodes.size());
+  for (size_t i = 0; i < instance->nodes.size(); ++i) {
+    LaunchNode &node = instance->nodes[i];
+    after[i] = stream->known;
+    for (size_t dependency : node.dependencies)
+      join(after[i], after[dependency]);
+    Order order = instance->gpu->nextOrder(node.lane, after[i], "kernel " + node.function->name + " of a graph");
+    if (int result = machine().run(node, order); result != Success)
+      return result;
+    join(all, after[i]);
+  }
+  stream->known = all;
+  return Success;
+}
+
+// --- errors ---------------------------------------------------------------------------------------
+
+EXPORT cuGetErrorName(int error, const char **name) {
+  switch (error) {
+  case Success:
+    *name = "CUDA_SUCCESS";
+    break;
+  case InvalidValue:
+    *name = "CUDA_ERROR_INVALID_VALUE";
+    break;
+  case OutOfMemory:
+    *name = "CUDA_ERROR_OUT_OF_MEMORY";
+    break;
+  case InvalidDevice:
+    *name = "CUDA_ERROR_INVALID_DEVICE";
+    break;
+  case InvalidContext:
+    *name = "CUDA_ERROR_INVALID_CONTEXT";
+    break;
+  case NoBinaryForGpu:
+    *name = "CUDA_ERROR_NO_BINARY_FOR_GPU";
+    break;
+  case InvalidPtx:
+    *name = "CUDA_ERROR_INVALID_PTX";
+    break;
+  case NotFound:
+    *name = "CUDA_ERROR_NOT_FOUND";
+    break;
+  case IllegalAddress:
+    *name = "CUDA_ERROR_ILLEGAL_ADDRESS";
+    break;
+  case LaunchFailed:
+    *name = "CUDA_ERROR_LAUNCH_FAILED";
+    break;
+  default:
+    *name = nullptr;
+    return InvalidValue;
+  }
+  return Success;
+}
+/// What the virtual GPU found says more than the driver's own words.
+EXPORT cuGetErrorString(int error, const char **text) {
+  static thread_local std::string kept;
+  {
+    Lock lock(machine().mutex);
+    kept = machine().lastFinding;
+  }
+  bool hasFinding = error == IllegalAddress || error == LaunchFailed || error == InvalidPtx || error == InvalidValue;
+  *text = hasFinding && !kept.empty()  ? kept.c_str()
+          : error == OutOfMemory       ? "out of memory"
+          : error == NoBinaryForGpu    ? "no kernel image is available for execution on the device"
+          : error == NotFound          ? "named symbol not found"
+          : error == InvalidContext    ? "invalid device context"
+          : error == InvalidDevice     ? "invalid device ordinal"
+                                       : "invalid argument";
+  return Success;
+}

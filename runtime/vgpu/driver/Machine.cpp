@@ -1,0 +1,122 @@
+// See Machine.h. DANAUS_VGPU="sm_80,devices=2,memory=4096,seed=7" configures it (memory in MiB a GPU);
+// DANAUS_VGPU_REPORT=FILE.json has the counters of every kernel written at the process' end.
+#include "runtime/vgpu/driver/Machine.h"
+
+#include "runtime/base/AtomicFile.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <set>
+
+namespace danaus::vgpu {
+
+void join(Clock &into, const Clock &other) {
+  if (into.size() < other.size())
+    into.resize(other.size());
+  for (size_t i = 0; i < other.size(); ++i)
+    into[i] = std::max(into[i], other[i]);
+}
+
+Order Gpu::nextOrder(uint32_t lane, Clock &known, std::string name) {
+  join(known, host);
+  Order order{lane, ++sequences[lane], known, std::move(name)};
+  if (known.size() <= lane)
+    known.resize(lane + 1);
+  known[lane] = order.sequence;
+  return order;
+}
+
+Machine &Machine::instance() {
+  static Machine machine;
+  return machine;
+}
+
+Machine::Machine() {
+  const char *text = std::getenv("DANAUS_VGPU");
+  configure(text ? text : "");
+  if (const char *path = std::getenv("DANAUS_VGPU_REPORT"))
+    reportPath = path;
+}
+
+void Machine::configure(const std::string &text) {
+  unsigned sm = 80, devices = 1;
+  uint64_t mebibytes = 8192;
+  for (size_t begin = 0; begin < text.size();) {
+    size_t end = std::min(text.find(',', begin), text.size());
+    std::string word = text.substr(begin, end - begin);
+    size_t equals = word.find('=');
+    std::string key = word.substr(0, equals);
+    uint64_t value = equals == std::string::npos ? 0 : std::strtoull(word.c_str() + equals + 1, nullptr, 10);
+    if (word.starts_with("sm_"))
+      sm = unsigned(std::atoi(word.c_str() + 3));
+    else if (key == "devices" && value >= 1 && value <= 64)
+      devices = unsigned(value);
+    else if (key == "memory" && value >= 1)
+      mebibytes = value;
+    else if (key == "seed")
+      seed = value;
+    else
+      std::fprintf(stderr,
+                   "warning: DANAUS_VGPU: '%s' is not known; known: sm_75 to sm_120, devices=1 to 64, "
+                   "memory=MiB, seed=N\n",
+                   word.c_str());
+    begin = end + 1;
+  }
+  for (unsigned i = 0; i < devices; ++i)
+    gpus.push_back(std::make_unique<Gpu>(i, sm, mebibytes << 20));
+}
+
+int Machine::afterwards(Gpu &gpu, const Status &status) {
+  static std::set<std::string> printed;
+  for (const Finding &finding : gpu.memory.takeFindings()) {
+    if (printed.insert(finding.text).second)
+      std::fprintf(stderr, "vgpu: %s\n", finding.text.c_str());
+    lastFinding = finding.text;
+    sticky = finding.kind == FindingKind::OutOfBounds ? cuda::IllegalAddress : cuda::LaunchFailed;
+  }
+  if (!status && sticky == cuda::Success) {
+    lastFinding = status.error().message();
+    sticky = status.error().code() == ExitCode::Usage ? cuda::InvalidValue : cuda::LaunchFailed;
+  }
+  return sticky;
+}
+
+int Machine::run(LaunchNode &node, const Order &order) {
+  LoadedImage &image = *node.function->image;
+  node.config.parameters = node.parameters;
+  node.config.seed = seed;
+  KernelReport &report = reports[node.function->name];
+  ++report.launches;
+  Status status = launch(*image.module, node.function->name, node.config, image.gpu->memory, order, &report.counters);
+  return afterwards(*image.gpu, status);
+}
+
+Machine::~Machine() {
+  if (!reportPath.empty())
+    writeReport();
+}
+
+void Machine::writeReport() const {
+  std::string text = "{\"kernels\": [";
+  const char *separator = "\n";
+  for (const auto &[name, report] : reports) {
+    const LaunchCounters &c = report.counters;
+    auto number = [](const char *key, uint64_t value) {
+      return format(", \"%s\": %llu", key, (unsigned long long)value);
+    };
+    text += separator + ("{\"kernel\": \"" + name + "\"") + number("launches", report.launches) +
+            number("warp_instructions", c.warpInstructions) + number("thread_instructions", c.threadInstructions) +
+            number("global_requests", c.globalRequests) + number("global_sectors", c.globalSectors) +
+            number("ideal_global_sectors", c.idealGlobalSectors) + number("shared_waves", c.sharedWaves) +
+            number("ideal_shared_waves", c.idealSharedWaves) + number("unique_read_bytes", c.uniqueReadBytes) +
+            number("unique_written_bytes", c.uniqueWrittenBytes) + number("tensor_flops", c.tensorFlops) +
+            number("float_flops", c.floatFlops) + number("divergent_branches", c.divergentBranches) +
+            number("barriers", c.barriers) + "}";
+    separator = ",\n";
+  }
+  if (Status status = writeFileAtomically(reportPath, text + "\n]}\n"); !status)
+    std::fprintf(stderr, "vgpu: %s\n", status.error().message().c_str());
+}
+
+} // namespace danaus::vgpu
