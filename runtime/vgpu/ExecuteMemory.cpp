@@ -11,6 +11,15 @@ namespace {
 
 using Addresses = std::array<uint64_t, Lanes>;
 
+/// Gives the lanes that take no part the address of the first that does.
+void spread(const Warp &w, Addresses &at) {
+  if (w.mask == AllLanes)
+    return;
+  uint64_t first = at[size_t(firstLane(w.mask))];
+  for (unsigned i = 0; i < Lanes; ++i)
+    at[i] = w.mask >> i & 1 ? at[i] : first;
+}
+
 /// The addresses of the lanes; 32-bit registers are widened.
 Addresses addressesOf(Warp &w, const Instruction &in, unsigned operand = 0) {
   Addresses at;
@@ -23,14 +32,36 @@ Addresses addressesOf(Warp &w, const Instruction &in, unsigned operand = 0) {
     for (unsigned i = 0; i < Lanes; ++i)
       at[i] = base[i] + uint64_t(in.offset);
   }
+  spread(w, at);
   return at;
+}
+
+/// How the lanes' accesses lie to each other.
+struct Pattern {
+  uint64_t least, most; ///< addresses
+  bool isRun;           ///< side by side, or all the same: [least, most + bytes) without holes
+};
+
+Pattern patternOf(const Warp &w, const Addresses &at, uint32_t bytes) {
+  uint64_t least = at[0], most = at[0];
+  for (unsigned i = 1; i < Lanes; ++i) {
+    least = std::min(least, at[i]);
+    most = std::max(most, at[i]);
+  }
+  if (least == most)
+    return {least, most, true};
+  uint64_t away = 0;
+  if (w.mask == AllLanes)
+    for (unsigned i = 0; i < Lanes; ++i)
+      away |= at[i] ^ (at[0] + uint64_t(i) * bytes);
+  return {least, most, w.mask == AllLanes && away == 0};
 }
 
 // --- counters -------------------------------------------------------------------------------------
 
-/// The number of different values of address / unit, and of bytes, over lanes that access `bytes` each.
+/// The number of different values of address / unit over lanes that access `bytes` each.
 unsigned differentUnits(const Warp &w, const Addresses &at, uint32_t bytes, unsigned unit) {
-  std::array<uint64_t, 2 * Lanes> seen;
+  std::array<uint64_t, 4 * Lanes> seen;
   unsigned count = 0;
   uint64_t last = ~uint64_t(0);
   bool ascending = true;
@@ -51,139 +82,175 @@ unsigned differentUnits(const Warp &w, const Addresses &at, uint32_t bytes, unsi
   return unsigned(std::unique(seen.begin(), seen.begin() + count) - seen.begin());
 }
 
-/// Bytes that the lanes ask for, each counted once.
-unsigned differentBytes(const Warp &w, const Addresses &at, uint32_t bytes) {
-  return differentUnits(w, at, bytes, bytes) * bytes;
-}
-
-void countGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes) {
+void countGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes, const Pattern &pattern) {
   InstructionCounters &own = w.block->countersOf(in);
-  unsigned sectors = differentUnits(w, at, bytes, 32);
-  unsigned ideal = (differentBytes(w, at, bytes) + 31) / 32;
   ++own.requests;
-  own.sectors += sectors;
-  own.idealSectors += ideal;
+  if (pattern.isRun) {
+    own.sectors += (pattern.most + bytes - 1) / 32 - pattern.least / 32 + 1;
+    own.idealSectors += (pattern.most + bytes - pattern.least + 31) / 32;
+    return;
+  }
+  own.sectors += differentUnits(w, at, bytes, 32);
+  own.idealSectors += (differentUnits(w, at, bytes, bytes) * bytes + 31) / 32;
 }
 
 /// Wavefronts: what the fullest of 32 banks of 4 bytes has to give, different words one after another.
-unsigned wavesOf(const Warp &w, const Addresses &at, uint32_t bytes) {
-  std::array<uint64_t, 4 * Lanes> words;
+unsigned wavesOf(const Warp &w, const Addresses &at, uint32_t bytes, unsigned &words) {
+  std::array<uint32_t, 4 * Lanes> seen;
   unsigned count = 0;
   for (uint32_t left = w.mask; left; left &= left - 1) {
     unsigned i = unsigned(std::countr_zero(left));
-    for (uint64_t word = at[i] / 4; word <= (at[i] + bytes - 1) / 4 && count < words.size(); ++word)
-      words[count++] = word;
+    for (uint32_t word = uint32_t(at[i] / 4); word <= (at[i] + bytes - 1) / 4 && count < seen.size(); ++word)
+      seen[count++] = word;
   }
-  if (!std::is_sorted(words.begin(), words.begin() + count))
-    std::sort(words.begin(), words.begin() + count);
+  if (!std::is_sorted(seen.begin(), seen.begin() + count))
+    std::sort(seen.begin(), seen.begin() + count);
   unsigned used[32] = {}, waves = 0;
+  words = 0;
   for (unsigned i = 0; i < count; ++i)
-    if (i == 0 || words[i] != words[i - 1])
-      waves = std::max(waves, ++used[words[i] % 32]);
+    if (i == 0 || seen[i] != seen[i - 1]) {
+      waves = std::max(waves, ++used[seen[i] % 32]);
+      ++words;
+    }
   return waves;
 }
 
-void countShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes) {
+void countShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes, const Pattern &pattern) {
   InstructionCounters &own = w.block->countersOf(in);
-  own.sharedWaves += wavesOf(w, at, bytes);
-  own.idealSharedWaves += (differentUnits(w, at, bytes, 4) * 4 + 127) / 128;
+  unsigned words = 0, waves;
+  if (pattern.isRun) {
+    words = unsigned((pattern.most + bytes - 1) / 4 - pattern.least / 4 + 1);
+    waves = (words + 31) / 32;
+  } else {
+    waves = wavesOf(w, at, bytes, words);
+  }
+  own.sharedWaves += waves;
+  own.idealSharedWaves += (words + 31) / 32;
 }
 
 // --- checks ---------------------------------------------------------------------------------------
 
-/// Lanes whose access is aligned and inside; a finding for the others stops the launch.
-bool checkGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes, const char *what) {
+/// Whether all accesses are aligned and inside; a finding stops the launch.
+bool checkGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes, const Pattern &pattern,
+                 const char *what) {
   Memory::State &memory = *w.block->memory;
+  uint64_t low = 0;
+  for (unsigned i = 0; i < Lanes; ++i)
+    low |= at[i];
+  if (low % bytes == 0 && memory.contains(pattern.least, pattern.most - pattern.least + bytes))
+    return true;
   for (uint32_t left = w.mask; left; left &= left - 1) {
     int i = firstLane(left);
-    if (at[size_t(i)] % bytes != 0) {
-      w.block->fail(FindingKind::Misaligned, w, in, i,
-                    format("%s of %u bytes at ", what, bytes) + memory.describe(at[size_t(i)]));
-      return false;
-    }
-    if (!memory.contains(at[size_t(i)], bytes)) {
-      w.block->fail(FindingKind::OutOfBounds, w, in, i,
-                    format("%s of %u bytes at ", what, bytes) + memory.describe(at[size_t(i)]));
-      return false;
-    }
+    uint64_t address = at[size_t(i)];
+    bool isAligned = address % bytes == 0;
+    if (isAligned && memory.contains(address, bytes))
+      continue;
+    w.block->fail(isAligned ? FindingKind::OutOfBounds : FindingKind::Misaligned, w, in, i,
+                  format("%s of %u bytes at ", what, bytes) + memory.describe(address));
+    return false;
   }
   return true;
 }
 
 enum class Access { Read, Write, Atomic };
 
-void shadowGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes, Access access) {
-  BlockRun &block = *w.block;
-  Memory::State &memory = *block.memory;
-  for (uint32_t left = w.mask; left; left &= left - 1) {
-    int i = firstLane(left);
-    uint64_t address = at[size_t(i)];
-    uint32_t other = 0;
-    auto conflict = Memory::State::Conflict::None;
-    if (access == Access::Read)
-      conflict = memory.read(address, bytes, block.index, other, block.totals->uniqueReadBytes);
-    else
-      // Atomics of different blocks do not race with each other.
-      conflict = memory.write(address, bytes, access == Access::Atomic ? ~1u : block.index, other,
-                              block.totals->uniqueWrittenBytes);
-    if (conflict == Memory::State::Conflict::None)
-      continue;
-    if (conflict == Memory::State::Conflict::Unwritten)
-      block.report(FindingKind::Uninitialised, w, in, i, "reads what nobody has written: " + memory.describe(address));
-    else
-      block.report(FindingKind::GlobalRace, w, in, i,
-                   std::string(access == Access::Read ? "reads" : "writes") + " what " +
-                       memory.nameOf(other == block.index ? memory.operation : memory.operation, other) +
-                       (conflict == Memory::State::Conflict::Read ? " reads" : " writes") +
-                       " in the same launch, or without an order between the two: " + memory.describe(address));
-    return; // one finding an instruction
-  }
+void reportGlobal(Warp &w, const Instruction &in, int lane, Memory::State::Conflict conflict, uint32_t other,
+                  uint64_t address, Access access) {
+  using C = Memory::State::Conflict;
+  Memory::State &memory = *w.block->memory;
+  std::string place = memory.describe(address);
+  if (conflict == C::Unwritten)
+    return w.block->report(FindingKind::Uninitialised, w, in, lane, "reads what nobody has written: " + place);
+  bool isEarlier = conflict == C::EarlierRead || conflict == C::EarlierWrite;
+  bool isRead = conflict == C::Read || conflict == C::EarlierRead;
+  w.block->report(FindingKind::GlobalRace, w, in, lane,
+                  std::string(access == Access::Read ? "reads" : "writes") + " what " +
+                      memory.nameOf(conflict, other) + (isRead ? " reads" : " writes") +
+                      (isEarlier ? ", and no stream or event orders the two: " : " in the same launch: ") + place);
 }
 
-bool checkShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes, const char *what) {
+void shadowGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes, const Pattern &pattern,
+                  Access access) {
+  BlockRun &block = *w.block;
+  Memory::State &memory = *block.memory;
+  auto mark = [&](int lane, uint64_t address, uint32_t size) {
+    uint32_t other = 0;
+    // Atomics of different blocks do not race with each other.
+    auto conflict = access == Access::Read
+                        ? memory.read(address, size, block.index, other, block.totals->uniqueReadBytes)
+                        : memory.write(address, size, access == Access::Atomic ? ~1u : block.index, other,
+                                       block.totals->uniqueWrittenBytes);
+    if (conflict == Memory::State::Conflict::None)
+      return true;
+    reportGlobal(w, in, lane, conflict, other, address, access);
+    return false; // one finding an instruction
+  };
+  uint64_t size = pattern.most + bytes - pattern.least;
+  if (pattern.isRun && pattern.least / Shadow::Bytes == (pattern.least + size - 1) / Shadow::Bytes) {
+    mark(firstLane(w.mask), pattern.least, uint32_t(size));
+    return;
+  }
+  for (uint32_t left = w.mask; left; left &= left - 1)
+    if (int i = firstLane(left); !mark(i, at[size_t(i)], bytes))
+      return;
+}
+
+bool checkShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes, const Pattern &pattern,
+                 const char *what) {
+  uint64_t low = 0, size = w.block->shared.size();
+  for (unsigned i = 0; i < Lanes; ++i)
+    low |= at[i];
+  if (low % bytes == 0 && pattern.most < size && bytes <= size - pattern.most)
+    return true;
   for (uint32_t left = w.mask; left; left &= left - 1) {
     int i = firstLane(left);
-    uint64_t address = at[size_t(i)];
-    if (address % bytes != 0) {
-      w.block->fail(FindingKind::Misaligned, w, in, i, format("%s of %u bytes at shared address %llu", what, bytes, (unsigned long long)address));
-      return false;
-    }
-    if (address + bytes > w.block->shared.size()) {
+    auto address = (unsigned long long)at[size_t(i)];
+    if (address % bytes != 0)
+      w.block->fail(FindingKind::Misaligned, w, in, i, format("%s of %u bytes at shared address %llu", what, bytes, address));
+    else if (address >= size || bytes > size - address)
       w.block->fail(FindingKind::OutOfBounds, w, in, i,
-                    format("%s of %u bytes at shared address %llu, and the block has %u bytes", what,
-                           bytes, (unsigned long long)address, w.block->shared.size()));
-      return false;
-    }
+                    format("%s of %u bytes at shared address %llu, and the block has %u bytes", what, bytes, address,
+                           w.block->shared.size()));
+    else
+      continue;
+    return false;
   }
   return true;
 }
 
 void reportShared(Warp &w, const Instruction &in, int lane, SharedMemory::Conflict conflict,
-                  uint32_t other, uint64_t address, bool isWrite) {
+                  uint32_t other, uint32_t at, bool isWrite) {
   using C = SharedMemory::Conflict;
-  std::string place = format("shared address %llu", (unsigned long long)address);
-  std::string who = other >= 0xFFFE ? "other warps" : format("warp %u", other);
+  std::string place = format("shared address %u", at), verb = isWrite ? "writes" : "reads";
   if (conflict == C::Unwritten)
     w.block->report(FindingKind::Uninitialised, w, in, lane, "reads what nobody has written: " + place);
   else if (conflict == C::Pending)
     w.block->report(FindingKind::PendingAsyncCopy, w, in, lane,
-                    std::string(isWrite ? "writes" : "reads") + " what cp.async is still copying (no wait before it): " + place);
+                    verb + " what cp.async is still copying (no wait before it): " + place);
   else if (conflict == C::Race)
     w.block->report(FindingKind::SharedRace, w, in, lane,
-                    std::string(isWrite ? "writes" : "reads") + " what " + who +
-                        " uses, without a barrier between the two: " + place);
+                    verb + " what " + (other == SharedMemory::Many ? "other warps use" : format("warp %u uses", other)) +
+                        ", without a barrier between the two: " + place);
 }
 
-void shadowShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes, bool isWrite) {
+void shadowShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes, const Pattern &pattern,
+                  bool isWrite) {
   SharedMemory &shared = w.block->shared;
-  for (uint32_t left = w.mask; left; left &= left - 1) {
-    int i = firstLane(left);
-    uint32_t other = 0, offset = uint32_t(at[size_t(i)]);
-    auto conflict = isWrite ? shared.write(offset, bytes, uint16_t(w.number), other)
-                            : shared.read(offset, bytes, uint16_t(w.number), other);
+  auto mark = [&](int lane, uint32_t offset, uint32_t size) {
+    uint32_t other = 0, place = offset;
+    auto conflict = isWrite ? shared.write(offset, size, w.number, other, place)
+                            : shared.read(offset, size, w.number, other, place);
     if (conflict != SharedMemory::Conflict::None)
-      return reportShared(w, in, i, conflict, other, offset, isWrite);
+      reportShared(w, in, lane, conflict, other, place, isWrite);
+    return conflict == SharedMemory::Conflict::None;
+  };
+  if (pattern.isRun) {
+    mark(firstLane(w.mask), uint32_t(pattern.least), uint32_t(pattern.most + bytes - pattern.least));
+    return;
   }
+  for (uint32_t left = w.mask; left; left &= left - 1)
+    if (int i = firstLane(left); !mark(i, uint32_t(at[size_t(i)]), bytes))
+      return;
 }
 
 // --- loads and stores -----------------------------------------------------------------------------
@@ -221,39 +288,56 @@ template <typename F> void forEachLane(uint32_t mask, F f) {
     f(unsigned(std::countr_zero(left)));
 }
 
+/// From base + at[lane] to the registers of in.to.
+void loadLanes(Warp &w, const Instruction &in, const std::byte *base, const Addresses &at) {
+  if (in.bytes != 4)
+    return forEachLane(w.mask, [&](unsigned i) { loadElements(w, in, i, base + at[i]); });
+  for (unsigned e = 0; e < in.count; ++e)
+    if (in.to[e] != NoRegister) {
+      auto *to = w.lanes<uint32_t>(in.to[e]);
+      const std::byte *from = base + 4 * e;
+      forLanes(w, [&](unsigned i) { std::memcpy(&to[i], from + at[i], 4); });
+    }
+}
+void storeLanes(Warp &w, const Instruction &in, std::byte *base, const Addresses &at) {
+  forEachLane(w.mask, [&](unsigned i) { storeElements(w, in, i, base + at[i]); });
+}
+
 void loadGlobalAt(Warp &w, const Instruction &in, const Addresses &at) {
   uint32_t bytes = uint32_t(in.bytes) * in.count;
-  if (!checkGlobal(w, in, at, bytes, "a load"))
+  Pattern pattern = patternOf(w, at, bytes);
+  if (!checkGlobal(w, in, at, bytes, pattern, "a load"))
     return;
-  countGlobal(w, in, at, bytes);
-  shadowGlobal(w, in, at, bytes, Access::Read);
-  forEachLane(w.mask, [&](unsigned i) { loadElements(w, in, i, reinterpret_cast<const std::byte *>(at[i])); });
+  countGlobal(w, in, at, bytes, pattern);
+  shadowGlobal(w, in, at, bytes, pattern, Access::Read);
+  loadLanes(w, in, nullptr, at);
 }
 void storeGlobalAt(Warp &w, const Instruction &in, const Addresses &at) {
   uint32_t bytes = uint32_t(in.bytes) * in.count;
-  if (!checkGlobal(w, in, at, bytes, "a store"))
+  Pattern pattern = patternOf(w, at, bytes);
+  if (!checkGlobal(w, in, at, bytes, pattern, "a store"))
     return;
-  countGlobal(w, in, at, bytes);
-  shadowGlobal(w, in, at, bytes, Access::Write);
-  forEachLane(w.mask, [&](unsigned i) { storeElements(w, in, i, reinterpret_cast<std::byte *>(at[i])); });
+  countGlobal(w, in, at, bytes, pattern);
+  shadowGlobal(w, in, at, bytes, pattern, Access::Write);
+  storeLanes(w, in, nullptr, at);
 }
 void loadSharedAt(Warp &w, const Instruction &in, const Addresses &at) {
   uint32_t bytes = uint32_t(in.bytes) * in.count;
-  if (!checkShared(w, in, at, bytes, "a load"))
+  Pattern pattern = patternOf(w, at, bytes);
+  if (!checkShared(w, in, at, bytes, pattern, "a load"))
     return;
-  countShared(w, in, at, bytes);
-  shadowShared(w, in, at, bytes, false);
-  const auto *data = reinterpret_cast<const std::byte *>(w.block->shared.data());
-  forEachLane(w.mask, [&](unsigned i) { loadElements(w, in, i, data + at[i]); });
+  countShared(w, in, at, bytes, pattern);
+  shadowShared(w, in, at, bytes, pattern, false);
+  loadLanes(w, in, reinterpret_cast<const std::byte *>(w.block->shared.data()), at);
 }
 void storeSharedAt(Warp &w, const Instruction &in, const Addresses &at) {
   uint32_t bytes = uint32_t(in.bytes) * in.count;
-  if (!checkShared(w, in, at, bytes, "a store"))
+  Pattern pattern = patternOf(w, at, bytes);
+  if (!checkShared(w, in, at, bytes, pattern, "a store"))
     return;
-  countShared(w, in, at, bytes);
-  shadowShared(w, in, at, bytes, true);
-  auto *data = reinterpret_cast<std::byte *>(w.block->shared.data());
-  forEachLane(w.mask, [&](unsigned i) { storeElements(w, in, i, data + at[i]); });
+  countShared(w, in, at, bytes, pattern);
+  shadowShared(w, in, at, bytes, pattern, true);
+  storeLanes(w, in, reinterpret_cast<std::byte *>(w.block->shared.data()), at);
 }
 
 void loadGlobal(Warp &w, const Instruction &in) { loadGlobalAt(w, in, addressesOf(w, in)); }
@@ -278,10 +362,15 @@ template <void (*sharedAt)(Warp &, const Instruction &, const Addresses &),
 void generic(Warp &w, const Instruction &in) {
   Addresses at = addressesOf(w, in);
   uint32_t all = w.mask, shared = splitGeneric(w, at);
-  if ((w.mask = all & shared))
-    sharedAt(w, in, at);
-  if ((w.mask = all & ~shared) && !w.block->stopped)
+  if ((w.mask = all & shared)) {
+    Addresses own = at;
+    spread(w, own);
+    sharedAt(w, in, own);
+  }
+  if ((w.mask = all & ~shared) && !w.block->stopped) {
+    spread(w, at);
     globalAt(w, in, at);
+  }
   w.mask = all;
 }
 
@@ -320,16 +409,17 @@ template <typename T> T applied(Operation operation, T old, T a, T b) {
 /// Lane after lane; the old value goes to to[0] where there is one.
 template <typename T, Operation operation, bool isShared> void atomic(Warp &w, const Instruction &in) {
   Addresses at = addressesOf(w, in);
+  Pattern pattern = patternOf(w, at, sizeof(T));
   if constexpr (isShared) {
-    if (!checkShared(w, in, at, sizeof(T), "an atomic"))
+    if (!checkShared(w, in, at, sizeof(T), pattern, "an atomic"))
       return;
-    countShared(w, in, at, sizeof(T));
-    shadowShared(w, in, at, sizeof(T), true);
+    countShared(w, in, at, sizeof(T), pattern);
+    shadowShared(w, in, at, sizeof(T), pattern, true);
   } else {
-    if (!checkGlobal(w, in, at, sizeof(T), "an atomic"))
+    if (!checkGlobal(w, in, at, sizeof(T), pattern, "an atomic"))
       return;
-    countGlobal(w, in, at, sizeof(T));
-    shadowGlobal(w, in, at, sizeof(T), Access::Atomic);
+    countGlobal(w, in, at, sizeof(T), pattern);
+    shadowGlobal(w, in, at, sizeof(T), pattern, Access::Atomic);
   }
   using L = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
   forEachLane(w.mask, [&](unsigned i) {
@@ -387,24 +477,31 @@ void copyAsync(Warp &w, const Instruction &in) {
     copy.from[i] = from[i];
     copy.size[i] = in.flag ? std::min<uint32_t>(w.lanes<uint32_t>(in.from[3])[i], in.bytes) : in.bytes;
   }
-  if (!checkShared(w, in, to, in.bytes, "cp.async"))
+  spread(w, to);
+  spread(w, from);
+  Pattern pattern = patternOf(w, to, in.bytes);
+  if (!checkShared(w, in, to, in.bytes, pattern, "cp.async"))
     return;
-  countShared(w, in, to, in.bytes);
+  countShared(w, in, to, in.bytes, pattern);
   uint32_t all = w.mask;
   for (unsigned i = 0; i < Lanes; ++i)
     if (copy.size[i] == 0)
       w.mask &= ~(1u << i);
-  if (w.mask && checkGlobal(w, in, from, in.bytes, "cp.async")) {
-    countGlobal(w, in, from, in.bytes);
-    shadowGlobal(w, in, from, in.bytes, Access::Read);
+  if (w.mask) {
+    spread(w, from);
+    Pattern source = patternOf(w, from, in.bytes);
+    if (checkGlobal(w, in, from, in.bytes, source, "cp.async")) {
+      countGlobal(w, in, from, in.bytes, source);
+      shadowGlobal(w, in, from, in.bytes, source, Access::Read);
+    }
   }
   w.mask = all;
   for (uint32_t left = w.mask; left; left &= left - 1) {
     int i = firstLane(left);
-    uint32_t other = 0;
-    auto conflict = w.block->shared.startCopy(copy.to[i], in.bytes, uint16_t(w.number), other);
+    uint32_t other = 0, place = 0;
+    auto conflict = w.block->shared.startCopy(copy.to[i], in.bytes, w.number, other, place);
     if (conflict != SharedMemory::Conflict::None) {
-      reportShared(w, in, i, conflict, other, copy.to[i], true);
+      reportShared(w, in, i, conflict, other, place, true);
       break;
     }
   }
@@ -423,10 +520,10 @@ void finish(Warp &w, const PendingCopy &copy) {
     if (copy.size[i] > 0)
       std::memcpy(shared.data() + copy.to[i], reinterpret_cast<const void *>(copy.from[i]), copy.size[i]);
     std::memset(shared.data() + copy.to[i] + copy.size[i], 0, copy.bytes - copy.size[i]);
-    uint32_t other = 0;
-    auto conflict = shared.finishCopy(copy.to[i], copy.bytes, uint16_t(w.number), other);
+    uint32_t other = 0, place = 0;
+    auto conflict = shared.finishCopy(copy.to[i], copy.bytes, w.number, other, place);
     if (conflict != SharedMemory::Conflict::None)
-      reportShared(w, *copy.instruction, i, conflict, other, copy.to[i], true);
+      reportShared(w, *copy.instruction, i, conflict, other, place, true);
   }
 }
 
@@ -449,18 +546,21 @@ void loadMatrix(Warp &w, const Instruction &in) {
   Addresses at = addressesOf(w, in);
   uint32_t all = w.mask;
   w.mask = in.count == 4 ? all : (1u << 8 * in.count) - 1;
-  bool inside = checkShared(w, in, at, 16, "ldmatrix");
+  spread(w, at);
+  Pattern pattern = patternOf(w, at, 16);
+  bool inside = checkShared(w, in, at, 16, pattern, "ldmatrix");
   if (inside) {
     // Each matrix is a wavefront where its rows lie in different banks.
     InstructionCounters &own = w.block->countersOf(in);
     uint32_t lanes = w.mask;
     for (unsigned matrix = 0; matrix < in.count; ++matrix) {
       w.mask = 0xFFu << 8 * matrix;
-      own.sharedWaves += wavesOf(w, at, 16);
-      own.idealSharedWaves += (differentUnits(w, at, 16, 4) * 4 + 127) / 128;
+      unsigned words = 0;
+      own.sharedWaves += wavesOf(w, at, 16, words);
+      own.idealSharedWaves += (words + 31) / 32;
     }
     w.mask = lanes;
-    shadowShared(w, in, at, 16, false);
+    shadowShared(w, in, at, 16, pattern, false);
   }
   w.mask = all;
   if (!inside)

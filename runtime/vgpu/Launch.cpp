@@ -131,7 +131,7 @@ private:
       any |= warp.state == WarpState::AtBarrier;
     if (!any)
       return false;
-    ++block.shared.epoch;
+    block.shared.nextEpoch();
     ++block.totals->barriers;
     for (Warp &warp : warps)
       if (warp.state == WarpState::AtBarrier)

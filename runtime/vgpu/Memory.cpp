@@ -104,10 +104,31 @@ std::string Memory::State::describe(uint64_t address) const {
   return text + ", in no allocation";
 }
 
-std::string Memory::State::nameOf(uint32_t who, uint32_t block) const {
-  if (who == operation)
-    return block == Shadow::Many ? "other blocks" : format("block %u", block);
-  return who >= 1 && who <= done.size() ? done[who - 1].name : "another operation";
+std::string Memory::State::nameOf(Conflict conflict, uint32_t other) const {
+  if (conflict == Conflict::EarlierRead || conflict == Conflict::EarlierWrite)
+    return other >= 1 && other <= done.size() ? done[other - 1].name : "another operation";
+  return other == Shadow::Many ? "other blocks" : format("block %u", other);
+}
+
+/// A second look at what the branchless loops below have found.
+Memory::State::Conflict Memory::State::explain(const Shadow &shadow, uint32_t first, uint32_t last,
+                                               uint32_t block, bool isWrite, uint32_t &other) const {
+  for (uint32_t unit = first; unit <= last; ++unit) {
+    uint32_t writer = shadow.writer[unit], reader = shadow.reader[unit];
+    if (writer != 0 && (writer == operation ? shadow.writerBlock[unit] != block : !isBefore(writer))) {
+      other = writer == operation ? shadow.writerBlock[unit] : writer;
+      return writer == operation ? Conflict::Write : Conflict::EarlierWrite;
+    }
+    if (isWrite && reader != 0 &&
+        (reader == operation ? shadow.readerBlock[unit] != block : !isBefore(reader))) {
+      other = reader == operation ? shadow.readerBlock[unit] : reader;
+      return reader == operation ? Conflict::Read : Conflict::EarlierRead;
+    }
+  }
+  for (uint32_t unit = first; unit <= last; ++unit)
+    if (!isWrite && !shadow.isWritten[unit])
+      return Conflict::Unwritten;
+  return Conflict::None;
 }
 
 Memory::State::Conflict Memory::State::read(uint64_t address, uint32_t bytes, uint32_t block,
@@ -115,27 +136,22 @@ Memory::State::Conflict Memory::State::read(uint64_t address, uint32_t bytes, ui
   Shadow &shadow = shadowOf(address);
   uint32_t first = uint32_t(address % Shadow::Bytes) / 2;
   uint32_t last = uint32_t((address + bytes - 1) % Shadow::Bytes) / 2;
-  Conflict conflict = Conflict::None;
+  uint32_t bad = 0;
+  const uint32_t now = operation, unordered = firstUnordered;
   for (uint32_t unit = first; unit <= last; ++unit) {
-    if (!shadow.isWritten[unit])
-      conflict = Conflict::Unwritten;
-    uint32_t writer = shadow.writer[unit];
-    if (writer != 0 && (writer == operation ? shadow.writerBlock[unit] != block
-                                            : !isBefore(writer))) {
-      other = writer == operation ? shadow.writerBlock[unit] : writer;
-      conflict = Conflict::Write;
-    }
-    if (shadow.reader[unit] != operation) {
-      shadow.reader[unit] = operation;
-      shadow.readerBlock[unit] = block;
-    } else if (shadow.readerBlock[unit] != block) {
-      shadow.readerBlock[unit] = Shadow::Many;
-    }
+    bool ours = shadow.writer[unit] == now;
+    bad |= uint32_t(!shadow.isWritten[unit]);
+    bad |= uint32_t(ours) & uint32_t(shadow.writerBlock[unit] != block);
+    bad |= uint32_t(!ours) & uint32_t(shadow.writer[unit] >= unordered);
+  }
+  for (uint32_t unit = first; unit <= last; ++unit) {
+    bool many = (shadow.reader[unit] == now) & (shadow.readerBlock[unit] != block);
+    shadow.readerBlock[unit] = many ? Shadow::Many : block;
+    shadow.reader[unit] = now;
   }
   for (uint32_t sector = first / 16; sector <= last / 16; ++sector)
-    if (std::exchange(shadow.readSector[sector], operation) != operation)
-      ++newSectors;
-  return conflict;
+    newSectors += std::exchange(shadow.readSector[sector], now) != now;
+  return bad ? explain(shadow, first, last, block, false, other) : Conflict::None;
 }
 
 Memory::State::Conflict Memory::State::write(uint64_t address, uint32_t bytes, uint32_t block,
@@ -143,26 +159,23 @@ Memory::State::Conflict Memory::State::write(uint64_t address, uint32_t bytes, u
   Shadow &shadow = shadowOf(address);
   uint32_t first = uint32_t(address % Shadow::Bytes) / 2;
   uint32_t last = uint32_t((address + bytes - 1) % Shadow::Bytes) / 2;
-  Conflict conflict = Conflict::None;
+  uint32_t bad = 0;
+  const uint32_t now = operation, unordered = firstUnordered;
   for (uint32_t unit = first; unit <= last; ++unit) {
-    uint32_t writer = shadow.writer[unit], reader = shadow.reader[unit];
-    if (reader != 0 && (reader == operation ? shadow.readerBlock[unit] != block
-                                            : !isBefore(reader))) {
-      other = reader == operation ? shadow.readerBlock[unit] : reader;
-      conflict = Conflict::Read;
-    }
-    if (writer != 0 && (writer == operation ? shadow.writerBlock[unit] != block
-                                            : !isBefore(writer))) {
-      other = writer == operation ? shadow.writerBlock[unit] : writer;
-      conflict = Conflict::Write;
-    }
-    shadow.writer[unit] = operation;
+    bool written = shadow.writer[unit] == now, wasRead = shadow.reader[unit] == now;
+    bad |= uint32_t(written) & uint32_t(shadow.writerBlock[unit] != block);
+    bad |= uint32_t(wasRead) & uint32_t(shadow.readerBlock[unit] != block);
+    bad |= uint32_t(!written) & uint32_t(shadow.writer[unit] >= unordered);
+    bad |= uint32_t(!wasRead) & uint32_t(shadow.reader[unit] >= unordered);
+  }
+  Conflict conflict = bad ? explain(shadow, first, last, block, true, other) : Conflict::None;
+  for (uint32_t unit = first; unit <= last; ++unit) {
+    shadow.writer[unit] = now;
     shadow.writerBlock[unit] = block;
     shadow.isWritten[unit] = 1;
   }
   for (uint32_t sector = first / 16; sector <= last / 16; ++sector)
-    if (std::exchange(shadow.writtenSector[sector], operation) != operation)
-      ++newSectors;
+    newSectors += std::exchange(shadow.writtenSector[sector], now) != now;
   return conflict;
 }
 
@@ -256,7 +269,7 @@ Status Memory::write(uint64_t address, std::span<const std::byte> from, const Or
     auto conflict = state.write(at, bytes, HostBlock, other, sectors);
     if (conflict != State::Conflict::None && !std::exchange(raced, true))
       state.findings.push_back({FindingKind::GlobalRace, order.name, 0, 0,
-                                order.name + " writes what " + state.nameOf(other, 0) +
+                                order.name + " writes what " + state.nameOf(conflict, other) +
                                     " uses, and nothing orders the two: " + state.describe(at)});
   });
   std::memcpy(reinterpret_cast<void *>(address), from.data(), from.size());
@@ -281,7 +294,7 @@ Status Memory::read(uint64_t address, std::span<std::byte> to, const Order &orde
     state.findings.push_back(
         {unwritten ? FindingKind::Uninitialised : FindingKind::GlobalRace, order.name, 0, 0,
          order.name + (unwritten ? " reads what nobody has written: "
-                                 : " reads what " + state.nameOf(other, 0) +
+                                 : " reads what " + state.nameOf(conflict, other) +
                                        " writes, and nothing orders the two: ") +
              state.describe(at)});
   });

@@ -140,6 +140,7 @@ private:
       PtxVariable variable = parseVariable();
       (word == ".global" ? file.globals : word == ".const" ? file.constants : file.externShared)
           .push_back(std::move(variable));
+      expect(";");
     } else if (word == ".entry") {
       ++at;
       parseKernel();
