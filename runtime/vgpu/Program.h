@@ -24,7 +24,7 @@ inline constexpr unsigned Lanes = 32;
 struct Instruction {
   Handler run = nullptr;
   uint32_t to[4] = {NoRegister, NoRegister, NoRegister, NoRegister};
-  uint32_t from[9] = {};
+  uint32_t from[10] = {};
   uint32_t guard = NoRegister;
   bool guardNegated = false;
   uint8_t negated = 0;    ///< bit i: predicate from[i] is negated
