@@ -1,15 +1,21 @@
 #!/usr/bin/env python3
 """Trains an oracle case and compares the loss of every step with PyTorch's.
 
-  run.py CASE_FOLDER BIN_FOLDER SCRATCH_FOLDER
+  run.py CASE_FOLDER BIN_FOLDER SCRATCH_FOLDER [cpu | vgpu]
 
 For each instruction set of this machine, with one and with two threads: every step within 1e-4
 relative, and the losses of one and two threads equal to the digit. Then the same with
 train.dtype=bf16, on the best instruction set that emulates it and on the matrix unit, where there is
 one. A bfloat16 operand is wrong by 2^-9 at most, a product of two by 2^-8, and a loss of order one by
 a few of these: every step within 2^-6 relative.
+
+With vgpu: the same on the virtual GPU, as sm_75 in f32 and as sm_80 in bf16, each with warps and blocks
+in the order of their numbers and in a random one. A check of the virtual GPU that finds something fails
+the run. Without NVRTC the test is skipped (exit code 77).
 """
+import gzip
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -36,29 +42,72 @@ def instruction_sets():
     return pairs
 
 
-def losses(danaus, binary, out, threads):
+def losses(danaus, binary, out, *options, environment=None):
     shutil.rmtree(out, ignore_errors=True)
-    subprocess.run([danaus, "train", binary, "--out", out, "--log-every", "1", "--threads", str(threads)],
-                   check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([danaus, "train", binary, "--out", out, "--log-every", "1", "--quiet", *options], check=True,
+                   stdout=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
     rows = [json.loads(line) for line in open(out / "metrics.jsonl")]
     return [row["loss"] for row in rows if "loss" in row]
 
 
-def main():
-    case, programs, scratch = (pathlib.Path(argument) for argument in sys.argv[1:4])
-    expected = json.load(open(case / "expected.json"))["loss"]
-    scratch.mkdir(parents=True, exist_ok=True)
-    failed = False
+def runs_on_cpu(case, programs, scratch):
+    """Triples of a name, a type and the losses of two ways to run the case."""
     for dtype, isa in instruction_sets():
         name = f"{case.name}.{dtype}.{isa}"
         binary = scratch / f"{name}.dnb"
         subprocess.run([programs / "danausc", case / "spec.yaml", f"train.dtype={dtype}", "-o", binary,
                         "--target", f"cpu:{isa}"], check=True)
-        one, two = (losses(programs / "danaus", binary, scratch / f"{name}.{n}", n) for n in (1, 2))
+        one, two = (losses(programs / "danaus", binary, scratch / f"{name}.{n}", "--threads", str(n))
+                    for n in (1, 2))
+        yield name, dtype, one, two
+
+
+def small_test_set(case, scratch):
+    """A folder with the data set of the case and only 128 test images: evaluation is not what is tested."""
+    folders = [pathlib.Path("/usr/share/datasets/fashion-mnist")]
+    source = next((folder for folder in folders if folder.is_dir()), None)
+    if source is None:
+        sys.exit("the package dataset-fashion-mnist is not installed")
+    folder = scratch / "data"
+    folder.mkdir(exist_ok=True)
+    for path in source.glob("*ubyte.gz"):
+        content = gzip.open(path).read()
+        if path.name.startswith("t10k"):
+            header, image = (16, 28 * 28) if "images" in path.name else (8, 1)
+            content = content[:4] + (128).to_bytes(4, "big") + content[8:header + 128 * image]
+        (folder / path.stem).write_bytes(content)
+    return folder
+
+
+def runs_on_vgpu(case, programs, scratch):
+    data = small_test_set(case, scratch)
+    for dtype, arch in (("f32", "sm_75"), ("bf16", "sm_80")):
+        name = f"{case.name}.{dtype}.{arch}"
+        binary = scratch / f"{name}.dnb"
+        subprocess.run([programs / "danausc", case / "spec.yaml", f"train.dtype={dtype}", f"data.dir={data}",
+                        "-o", binary, "--target", f"cuda:{arch}"], check=True)
+        one, two = (losses(programs / "danaus", binary, scratch / f"{name}.{seed}", "--device", "vgpu",
+                           environment={"DANAUS_VGPU": f"{arch},seed={seed}"}) for seed in (0, 7))
+        yield name, dtype, one, two
+
+
+def main():
+    case, programs, scratch = (pathlib.Path(argument) for argument in sys.argv[1:4])
+    device = sys.argv[4] if len(sys.argv) > 4 else "cpu"
+    if device == "vgpu":
+        devices = json.loads(subprocess.run([programs / "danaus", "devices", "--json"], check=True,
+                                            capture_output=True).stdout)
+        if not devices["nvrtc"]["available"]:
+            print("skipped: no NVRTC here:", devices["nvrtc"]["why_not"])
+            sys.exit(77)
+    expected = json.load(open(case / "expected.json"))["loss"]
+    scratch.mkdir(parents=True, exist_ok=True)
+    failed = False
+    for name, dtype, one, two in (runs_on_vgpu if device == "vgpu" else runs_on_cpu)(case, programs, scratch):
         if len(one) != len(expected):
             sys.exit(f"{name}: {len(one)} steps logged, {len(expected)} expected")
         if one != two:
-            sys.exit(f"{name}: one and two threads differ:\n{one}\n{two}")
+            sys.exit(f"{name}: two runs differ:\n{one}\n{two}")
         for step, (got, wanted) in enumerate(zip(one, expected), 1):
             if not abs(got - wanted) <= TOLERANCE[dtype] * abs(wanted):
                 print(f"{name}: step {step}: loss {got}, expected {wanted}")

@@ -1,9 +1,20 @@
 // danaus devices: what this machine can run models on, and why something is not there.
 #include "runtime/device/Device.h"
+#include "runtime/nvrtc/Nvrtc.h"
 #include "tools/danaus/CommandLine.h"
 #include "tools/danaus/Text.h"
 
 namespace danaus::tool {
+
+/// What compiles kernels for GPUs, as one more row.
+static DeviceRow nvrtcRow() {
+  auto nvrtc = describeNvrtc();
+  if (!nvrtc)
+    return {"nvrtc", false, nvrtc.error().message(), ""};
+  return {"nvrtc", true, "",
+          format("compiles for GPUs: version %d.%d, sm_%d to sm_%d, %s", nvrtc->major, nvrtc->minor,
+                 nvrtc->archs.front(), nvrtc->archs.back(), nvrtc->path.c_str())};
+}
 
 static void printTable(const std::vector<DeviceRow> &rows) {
   using enum Table::Align;
@@ -15,16 +26,23 @@ static void printTable(const std::vector<DeviceRow> &rows) {
   std::fputs(table.text().c_str(), stdout);
 }
 
-static void printJson(const std::vector<DeviceRow> &rows) {
+static void printJsonRow(const DeviceRow &row) {
+  std::printf("{\"name\": %s, \"available\": %s, \"description\": %s, \"why_not\": %s}",
+              jsonString(row.name).c_str(), row.available ? "true" : "false",
+              jsonString(row.description).c_str(), jsonString(row.whyNot).c_str());
+}
+
+static void printJson(const std::vector<DeviceRow> &rows, const DeviceRow &nvrtc) {
   std::printf("{\"devices\": [");
   const char *separator = "";
   for (const DeviceRow &row : rows) {
-    std::printf("%s\n  {\"name\": %s, \"available\": %s, \"description\": %s, \"why_not\": %s}",
-                separator, jsonString(row.name).c_str(), row.available ? "true" : "false",
-                jsonString(row.description).c_str(), jsonString(row.whyNot).c_str());
+    std::printf("%s\n  ", separator);
+    printJsonRow(row);
     separator = ",";
   }
-  std::puts("]}");
+  std::printf("],\n \"nvrtc\": ");
+  printJsonRow(nvrtc);
+  std::puts("}");
 }
 
 Status runDevices(const Arguments &words) {
@@ -38,7 +56,12 @@ Status runDevices(const Arguments &words) {
   if (*outcome == CommandLine::Outcome::HelpShown)
     return Status::ok();
   std::vector<DeviceRow> rows = describeDevices();
-  json ? printJson(rows) : printTable(rows);
+  if (json) {
+    printJson(rows, nvrtcRow());
+  } else {
+    rows.push_back(nvrtcRow());
+    printTable(rows);
+  }
   return Status::ok();
 }
 

@@ -6,6 +6,7 @@
 #include "runtime/train/RunRecord.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace danaus::tool {
 
@@ -27,12 +28,27 @@ static Status checkOverrides(const ModelArguments &arguments) {
   return Status::ok();
 }
 
+/// What a spec is compiled for: this machine's CPU, or the very GPU that it will run on.
+static Expected<std::string> targetOf(const ModelArguments &arguments) {
+  if (arguments.device == "cpu")
+    return std::string("cpu");
+  auto device = openDevice(arguments);
+  if (!device)
+    return device.takeError();
+  std::string target((*device)->target());
+  return target == "cpu" ? target : target + ":" + (*device)->isas().front();
+}
+
 Expected<CompiledModel> openModel(const ModelArguments &arguments) {
   if (Status status = checkOverrides(arguments); !status)
     return status.takeError();
   bool isRun = isFolder(arguments.model);
-  if (!isRun && !arguments.model.ends_with(".dnb"))
-    return compileModel({arguments.model, arguments.overrides});
+  if (!isRun && !arguments.model.ends_with(".dnb")) {
+    Expected<std::string> target = targetOf(arguments);
+    if (!target)
+      return target.takeError();
+    return compileModel({arguments.model, arguments.overrides, *target});
+  }
 
   if (!arguments.overrides.empty())
     return Error(ExitCode::Usage, "'" + arguments.model + "' is compiled already: " +
@@ -77,7 +93,10 @@ Expected<SafetensorsFile> openWeights(const std::string &model, const std::strin
 std::string describeDtype(const fb::Model &model, const fb::TargetPlan &plan) {
   if (model.training()->dtype() != fb::DType::BF16)
     return "f32";
-  return plan.isa()->str() == "amx" ? "bf16" : "bf16 (emulated)";
+  // GPUs multiply bfloat16 from sm_80 on.
+  std::string isa = plan.isa()->str();
+  bool isFast = plan.target()->str() == "cuda" ? std::atoi(isa.c_str() + 3) >= 80 : isa == "amx";
+  return isFast ? "bf16" : "bf16 (emulated)";
 }
 
 } // namespace danaus::tool
