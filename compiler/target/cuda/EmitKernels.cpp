@@ -14,7 +14,8 @@ namespace {
 
 class KernelEmitter {
 public:
-  explicit KernelEmitter(func::FuncOp kernel) : kernel(kernel), op(kernel.front().front()) {}
+  KernelEmitter(func::FuncOp kernel, const Arch &arch)
+      : kernel(kernel), op(kernel.front().front()), arch(arch) {}
 
   FailureOr<KernelSource> emit() {
     KernelSource source;
@@ -51,6 +52,8 @@ private:
     return llvm::TypeSwitch<Operation *, FailureOr<KernelBody>>(&op)
         .Case([&](kernel::ContractOp op) { return emitContract(op, pointerOf); })
         .Case([&](kernel::ChainOp op) { return emitChain(op, pointerOf); })
+        .Case([&](kernel::AttentionOp op) { return emitAttention(op, pointerOf, arch); })
+        .Case([&](kernel::AttentionBackwardOp op) { return emitAttentionBackward(op, pointerOf, arch); })
         .Case([&](kernel::RowOp op) { return emitRow(op, pointerOf); })
         .Case([&](kernel::ReduceOp op) { return emitReduce(op, pointerOf); })
         .Case([&](kernel::CopyOp op) { return emitCopy(op, pointerOf); })
@@ -58,7 +61,7 @@ private:
         .Case([&](kernel::SquareNormOp op) { return emitSquareNorm(op, pointerOf); })
         .Case([&](kernel::MetricsOp op) { return emitMetrics(op, pointerOf); })
         .Default([](Operation *op) -> FailureOr<KernelBody> {
-          return op->emitOpError("has no CUDA code yet");
+          return op->emitOpError("has no CUDA code");
         });
   }
 
@@ -79,6 +82,7 @@ private:
 
   func::FuncOp kernel;
   Operation &op;
+  const Arch &arch;
   DenseMap<Value, std::string> names;
   SmallVector<std::string> parameters;
 };
@@ -90,7 +94,7 @@ FailureOr<std::vector<KernelSource>> cuda::emitKernels(ModuleOp module, const Ar
   for (auto kernel : module.getOps<func::FuncOp>()) {
     if (!kernel->hasAttr(plan::KindAttr))
       continue;
-    FailureOr<KernelSource> source = KernelEmitter(kernel).emit();
+    FailureOr<KernelSource> source = KernelEmitter(kernel, arch).emit();
     if (failed(source))
       return failure();
     sources.push_back(std::move(*source));

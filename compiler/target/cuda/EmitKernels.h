@@ -38,6 +38,9 @@ using PointerOf = llvm::function_ref<std::string(mlir::Value)>;
 
 mlir::FailureOr<KernelBody> emitContract(kernel::ContractOp op, PointerOf pointerOf);
 mlir::FailureOr<KernelBody> emitChain(kernel::ChainOp op, PointerOf pointerOf);
+mlir::FailureOr<KernelBody> emitAttention(kernel::AttentionOp op, PointerOf pointerOf, const Arch &arch);
+mlir::FailureOr<KernelBody> emitAttentionBackward(kernel::AttentionBackwardOp op, PointerOf pointerOf,
+                                                  const Arch &arch);
 mlir::FailureOr<KernelBody> emitRow(kernel::RowOp op, PointerOf pointerOf);
 mlir::FailureOr<KernelBody> emitReduce(kernel::ReduceOp op, PointerOf pointerOf);
 mlir::FailureOr<KernelBody> emitCopy(kernel::CopyOp op, PointerOf pointerOf);
@@ -47,7 +50,7 @@ mlir::FailureOr<KernelBody> emitMetrics(kernel::MetricsOp op, PointerOf pointerO
 
 /// Texts of device/: templates in CUDA C++.
 namespace device {
-extern const llvm::StringLiteral prelude, contract, contract_mma, reduce;
+extern const llvm::StringLiteral prelude, attention, contract, contract_mma, reduce;
 } // namespace device
 
 } // namespace danaus::cuda
