@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace danaus::vgpu {
 
@@ -96,22 +97,24 @@ void countGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t b
 
 /// Wavefronts: what the fullest of 32 banks of 4 bytes has to give, different words one after another.
 unsigned wavesOf(const Warp &w, const Addresses &at, uint32_t bytes, unsigned &words) {
-  std::array<uint32_t, 4 * Lanes> seen;
-  unsigned count = 0;
-  for (uint32_t left = w.mask; left; left &= left - 1) {
-    unsigned i = unsigned(std::countr_zero(left));
-    for (uint32_t word = uint32_t(at[i] / 4); word <= (at[i] + bytes - 1) / 4 && count < seen.size(); ++word)
-      seen[count++] = word;
-  }
-  if (!std::is_sorted(seen.begin(), seen.begin() + count))
-    std::sort(seen.begin(), seen.begin() + count);
-  unsigned used[32] = {}, waves = 0;
+  uint32_t given[32][4 * Lanes];
+  unsigned counts[32] = {}, waves = 0;
+  uint64_t last = ~uint64_t(0);
   words = 0;
-  for (unsigned i = 0; i < count; ++i)
-    if (i == 0 || seen[i] != seen[i - 1]) {
-      waves = std::max(waves, ++used[seen[i] % 32]);
+  for (uint32_t left = w.mask; left; left &= left - 1) {
+    uint64_t address = at[size_t(firstLane(left))];
+    if (std::exchange(last, address) == address)
+      continue;
+    for (uint32_t word = uint32_t(address / 4); word <= (address + bytes - 1) / 4; ++word) {
+      uint32_t *own = given[word % 32];
+      unsigned &count = counts[word % 32];
+      if (std::find(own, own + count, word) != own + count)
+        continue;
+      own[count++] = word;
+      waves = std::max(waves, count);
       ++words;
     }
+  }
   return waves;
 }
 
@@ -248,9 +251,12 @@ void shadowShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t 
     mark(firstLane(w.mask), uint32_t(pattern.least), uint32_t(pattern.most + bytes - pattern.least));
     return;
   }
-  for (uint32_t left = w.mask; left; left &= left - 1)
-    if (int i = firstLane(left); !mark(i, uint32_t(at[size_t(i)]), bytes))
+  uint64_t last = ~uint64_t(0);
+  for (uint32_t left = w.mask; left; left &= left - 1) {
+    int i = firstLane(left);
+    if (std::exchange(last, at[size_t(i)]) != at[size_t(i)] && !mark(i, uint32_t(at[size_t(i)]), bytes))
       return;
+  }
 }
 
 // --- loads and stores -----------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def runs_on_cpu(case, programs, scratch):
 
 
 def small_test_set(case, scratch):
-    """A folder with the data set of the case and only 128 test images: evaluation is not what is tested."""
+    """A folder with the data set of the case and only 32 test images: evaluation is not what is tested."""
     folders = [pathlib.Path("/usr/share/datasets/fashion-mnist")]
     source = next((folder for folder in folders if folder.is_dir()), None)
     if source is None:
@@ -74,18 +74,20 @@ def small_test_set(case, scratch):
         content = gzip.open(path).read()
         if path.name.startswith("t10k"):
             header, image = (16, 28 * 28) if "images" in path.name else (8, 1)
-            content = content[:4] + (128).to_bytes(4, "big") + content[8:header + 128 * image]
+            content = content[:4] + (32).to_bytes(4, "big") + content[8:header + 32 * image]
         (folder / path.stem).write_bytes(content)
     return folder
 
 
 def runs_on_vgpu(case, programs, scratch):
     data = small_test_set(case, scratch)
+    # The virtual GPU interprets every instruction: of the large cases the first steps will do.
+    steps = {"vit": 2, "mixer": 3}.get(case.name, 20)
     for dtype, arch in (("f32", "sm_75"), ("bf16", "sm_80")):
         name = f"{case.name}.{dtype}.{arch}"
         binary = scratch / f"{name}.dnb"
         subprocess.run([programs / "danausc", case / "spec.yaml", f"train.dtype={dtype}", f"data.dir={data}",
-                        "-o", binary, "--target", f"cuda:{arch}"], check=True)
+                        f"train.max_steps={steps}", "-o", binary, "--target", f"cuda:{arch}"], check=True)
         one, two = (losses(programs / "danaus", binary, scratch / f"{name}.{seed}", "--device", "vgpu",
                            environment={"DANAUS_VGPU": f"{arch},seed={seed}"}) for seed in (0, 7))
         yield name, dtype, one, two
@@ -104,7 +106,7 @@ def main():
     scratch.mkdir(parents=True, exist_ok=True)
     failed = False
     for name, dtype, one, two in (runs_on_vgpu if device == "vgpu" else runs_on_cpu)(case, programs, scratch):
-        if len(one) != len(expected):
+        if not 1 < len(one) <= len(expected) or (device == "cpu" and len(one) != len(expected)):
             sys.exit(f"{name}: {len(one)} steps logged, {len(expected)} expected")
         if one != two:
             sys.exit(f"{name}: two runs differ:\n{one}\n{two}")

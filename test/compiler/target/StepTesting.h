@@ -173,9 +173,9 @@ struct Loaded {
   std::unique_ptr<ModelFile> file;
   std::unique_ptr<Executor> executor;
 
-  Loaded(const std::string &path, unsigned threads) {
+  Loaded(const std::string &path, unsigned threads, const std::string &kind = "cpu") {
     auto opened = ModelFile::open(path);
-    auto made = builtinDevices().create("cpu", {threads});
+    auto made = builtinDevices().create(kind, {threads});
     if (!opened || !made) {
       ADD_FAILURE() << (opened ? made.error().message() : opened.error().message());
       return;
@@ -190,13 +190,25 @@ struct Loaded {
   }
 };
 
-inline std::string compiled(Model &model, const Folder &folder, const std::string &isa) {
-  std::string path = folder.path / (isa + ".dnb");
+inline std::string compiled(Model &model, const Folder &folder, const Target &target) {
+  std::string path = folder.path / (target.device + target.isa + ".dnb");
   mlir::OwningOpRef<mlir::ModuleOp> copy = model.imported->clone();
   mlir::TimingScope untimed;
-  Status status = compileToFile(model.spec, *copy, {Target{"cpu", isa}}, path, untimed);
+  Status status = compileToFile(model.spec, *copy, {target}, path, untimed);
   EXPECT_TRUE(bool(status)) << (status ? "" : status.error().message());
   return path;
+}
+inline std::string compiled(Model &model, const Folder &folder, const std::string &isa) {
+  return compiled(model, folder, Target{"cpu", isa});
+}
+
+/// Everything that @train_step returns against the reference's; `tolerance` as errorOf tells it.
+inline void expectResults(Executor &executor, llvm::ArrayRef<reference::Tensor> wanted,
+                          double tolerance) {
+  auto results = resultsOf(executor);
+  ASSERT_EQ(results.size(), wanted.size());
+  for (size_t i = 0; i < results.size(); ++i)
+    EXPECT_LE(errorOf(results[i], wanted[i]), tolerance) << "result " << i;
 }
 
 } // namespace danaus::test
