@@ -42,6 +42,14 @@ double cyclesOf(kernel::ContractOp op, BlockTile tile) {
   return steps * std::max(StepLatency, step) + 300 + double(tile.bm * tile.bn) / 64;
 }
 
+/// As in device/contract.cuh.
+int64_t lhsRow(int64_t rows, int64_t group) {
+  int64_t step = group < 8 ? 4 * group : 4;
+  while (rows % step != 0 || rows / step % 2 == 0)
+    rows += 4;
+  return rows;
+}
+
 int64_t batchesOf(kernel::ContractOp op) { return llvm::product_of(op.getSizes().drop_back(3)); }
 
 int64_t columnTiles(kernel::ContractOp op, BlockTile tile) {
@@ -129,9 +137,11 @@ int64_t danaus::stagingBytes(kernel::ContractOp op, BlockTile tile) {
   int64_t group = op.getGroup(), kept, stored;
   if (mma) {
     kept = 2 * 2 * MmaKStep * (group * tile.bm + tile.bn);
-    stored = 4 * shares.warpsM * 16 * (tile.bn + tile.bn / 8);
+    int64_t row = tile.bn + tile.bn / 8;
+    row = group > 1 ? row + 1 : (row + 23) / 32 * 32 + 8;
+    stored = 4 * shares.warpsM * 16 * row;
   } else {
-    kept = 4 * 2 * (group * (KStep * (tile.bm + 4) + 4) + KStep * (tile.bn + 4));
+    kept = 4 * 2 * (group * (KStep * lhsRow(tile.bm, group) + 4) + KStep * (tile.bn + 4));
     stored = 4 * shares.warpsM * std::min<int64_t>(shares.tm, 4) * (tile.bn + tile.bn / 8);
   }
   return llvm::alignTo(std::max(kept, stored), 16);
@@ -149,9 +159,29 @@ bool danaus::isPossible(kernel::ContractOp op, BlockTile tile) {
   return columns % 8 == 0 && (shares.tn % groupTiles == 0 || groupTiles % shares.tn == 0);
 }
 
+int64_t danaus::scratchGroup(Value value) {
+  int64_t group = 0;
+  for (Operation *user : value.getUsers()) {
+    auto reader = dyn_cast<kernel::ContractOp>(user);
+    if (!reader || reader.getLhs() != value)
+      continue;
+    int64_t own = usesTensorCores(reader) ? reader.getGroup() : 1;
+    if (group != 0 && group != own)
+      return 1;
+    group = own;
+  }
+  auto type = cast<RankedTensorType>(value.getType());
+  int64_t columns = type.getNumElements() / type.getDimSize(0);
+  return group > 1 && columns % (8 * group) == 0 ? group : 1;
+}
+
 int64_t danaus::scratchColumns(Value value) {
   auto type = cast<RankedTensorType>(value.getType());
-  return int64_t(llvm::alignTo(type.getNumElements() / type.getDimSize(0), 8)) + 8;
+  int64_t columns = type.getNumElements() / type.getDimSize(0), group = scratchGroup(value);
+  // Runs of 16 bytes: groups are one run apart, and a row has an odd number of runs.
+  int64_t run = 128 / type.getElementTypeBitWidth();
+  columns = int64_t(llvm::alignTo(columns, run)) + (group > 1 ? group * run : 0);
+  return columns / run % 2 == 0 ? columns + run : columns;
 }
 
 int64_t danaus::scratchBytes(Value value, int64_t rows) {

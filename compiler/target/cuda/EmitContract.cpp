@@ -18,19 +18,25 @@ namespace {
 struct TileDim {
   StringRef name;
   int64_t extent, stride, unit = 1;
+  int64_t scale = 1; ///< of the higher digits of a dimension that is given in two parts
 };
+
+enum class Order { ByStride, AsGiven };
 
 /// `static void NAME(int t, int i, int &a, int &c, int &d)`: the i-th unit of thread t of a tile,
 /// units in the order of memory. Where it can be, what depends on i is a constant distance: an
 /// address is then computed once for all i.
-void printPlace(Lines &lines, StringRef name, SmallVector<TileDim, 3> dims) {
+void printPlace(Lines &lines, StringRef name, SmallVector<TileDim, 4> dims,
+                Order order = Order::ByStride) {
   std::string signature = ("static __device__ void " + name + "(int t, int i").str();
-  for (const TileDim &dim : dims)
-    signature += (", int &" + dim.name).str();
+  for (StringRef known : {"g", "m", "j", "k"}) // the order in which the templates pass them
+    if (llvm::is_contained(llvm::map_range(dims, [](const TileDim &dim) { return dim.name; }), known))
+      signature += (", int &" + known).str();
   // What does not move (stride 0) last: its neighbours read the same element.
-  llvm::stable_sort(dims, [](const TileDim &a, const TileDim &c) {
-    return uint64_t(a.stride - 1) < uint64_t(c.stride - 1);
-  });
+  if (order == Order::ByStride)
+    llvm::stable_sort(dims, [](const TileDim &a, const TileDim &c) {
+      return uint64_t(a.stride - 1) < uint64_t(c.stride - 1);
+    });
   constexpr int64_t threads = 256;
   int64_t left = threads, steps = 1; // threads without a place yet; steps of i used up
   std::string thread = "t", step = "i";
@@ -53,12 +59,13 @@ void printPlace(Lines &lines, StringRef name, SmallVector<TileDim, 3> dims) {
     } else {
       break;
     }
-    texts.push_back(dim.unit == 1 ? text : "(" + text + ") * " + std::to_string(dim.unit));
+    int64_t factor = dim.unit * dim.scale;
+    texts.push_back(factor == 1 ? text : "(" + text + ") * " + std::to_string(factor));
   }
   lines.block(signature + ")", [&] {
     if (texts.size() == dims.size()) {
       for (auto [dim, text] : llvm::zip(dims, texts))
-        lines.add(dim.name + " = " + text + ";");
+        lines.add(dim.name + (dim.scale == 1 ? " = " : " += ") + text + ";");
       return;
     }
     lines.add("const int e = t + i * " + Twine(threads) + ";");
@@ -67,8 +74,9 @@ void printPlace(Lines &lines, StringRef name, SmallVector<TileDim, 3> dims) {
       std::string own = before == 1 ? "e" : "e / " + std::to_string(before);
       if (&dim != &dims.back())
         own += " % " + std::to_string(dim.extent / dim.unit);
-      lines.add(dim.name + " = " + own + (dim.unit == 1 ? "" : " * " + std::to_string(dim.unit)) +
-                ";");
+      int64_t factor = dim.unit * dim.scale;
+      lines.add(dim.name + (dim.scale == 1 ? " = " : " += ") + own +
+                (factor == 1 ? "" : " * " + std::to_string(factor)) + ";");
       before *= dim.extent / dim.unit;
     }
   });
@@ -103,24 +111,6 @@ struct ScratchPlace {
   std::string name() const { return "scratch" + std::to_string(number); }
 };
 using Scratch = llvm::MapVector<Value, ScratchPlace>;
-
-/// The group by which the rows of a chain's value are ordered: that of its readers, so that what
-/// one of them multiplies lies side by side.
-int64_t scratchGroupOf(Value value) {
-  int64_t group = 0;
-  for (Operation *user : value.getUsers()) {
-    auto reader = dyn_cast<kernel::ContractOp>(user);
-    if (!reader || reader.getLhs() != value)
-      continue;
-    int64_t own = usesTensorCores(reader) ? reader.getGroup() : 1;
-    if (group != 0 && group != own)
-      return 1;
-    group = own;
-  }
-  auto type = cast<RankedTensorType>(value.getType());
-  int64_t columns = type.getNumElements() / type.getDimSize(0);
-  return group > 1 && columns % (RunElements * group) == 0 ? group : 1;
-}
 
 /// Prints the struct of one contraction.
 class ContractPrinter {
@@ -324,10 +314,18 @@ private:
         });
     };
     lhs.names[n] = "g";
-    printPlace(lines, "lhsPlace",
-               {{"g", group, ofGroup(lhs)},
-                {"m", tile.bm, along(lhs, m), unitOf(lhsIs, Form::RunsOfRows)},
-                {"k", step, along(lhs, k), unitOf(lhsIs, Form::RunsOfK)}});
+    // Neighbours in a group and along K, 8 together, then rows: device/contract.cuh keeps these in
+    // different banks.
+    bool interleaved = !mma && group > 1 && group < 8 && ofGroup(lhs) == 1 && along(lhs, k) == group;
+    if (interleaved)
+      printPlace(lines, "lhsPlace",
+                 {{"g", group, 0}, {"k", 8 / group, 0}, {"m", tile.bm, 0}, {"k", group, 0, 1, 8 / group}},
+                 Order::AsGiven);
+    else
+      printPlace(lines, "lhsPlace",
+                 {{"g", group, ofGroup(lhs)},
+                  {"m", tile.bm, along(lhs, m), unitOf(lhsIs, Form::RunsOfRows)},
+                  {"k", step, along(lhs, k), unitOf(lhsIs, Form::RunsOfK)}});
     if (lhsIs == Form::Scratch)
       printScratchRow(lines);
     else
@@ -481,7 +479,7 @@ FailureOr<KernelBody> cuda::emitChain(kernel::ChainOp chain, PointerOf pointerOf
   for (Value value : scratchValues(ops)) {
     auto type = cast<RankedTensorType>(value.getType());
     ScratchPlace place{unsigned(scratch.size()), type.getNumElements() / type.getDimSize(0),
-                       scratchColumns(value), scratchGroupOf(value)};
+                       scratchColumns(value), scratchGroup(value)};
     StringRef element = typeName(type.getElementType());
     code.add(element + " *const " + place.name() + " = reinterpret_cast<" + element +
              " *>(shared + " + Twine(bytes) + ");");

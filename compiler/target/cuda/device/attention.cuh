@@ -197,7 +197,8 @@ template <class Op> struct Attention {
       multiplyRows(products, gradients, values);
       for (int j = 0; j < Others; ++j)
         if (int other = lane() + j * Lanes; other < T) {
-          float weight = first + other < Op::Tokens ? expf(scores[j] * scale() - rowSums[row()]) : 0;
+          // Past the last key it is multiplied by a row of zeros.
+          float weight = expf(scores[j] * scale() - rowSums[row()]);
           slopes[row() * Score + other] = weight * (products[j] - rowProducts[row()]);
         }
       __syncwarp();

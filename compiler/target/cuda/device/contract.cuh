@@ -8,11 +8,19 @@
 //
 // A column of the tile is (g, j), g slowest: result n = j * Group + g. All columns of a thread share
 // g, thus its rows of lhs.
+/// Floats of a row of lhs: warps store 4 of M, and groups and K, of 8 together, in different banks.
+__device__ constexpr int lhsRow(int rows, int group) {
+  int step = group < 8 ? 4 * group : 4;
+  while (rows % step != 0 || rows / step % 2 == 0)
+    rows += 4;
+  return rows;
+}
+
 template <class Op> struct Contract {
   static constexpr int Threads = 256, BK = 8, BM = Op::BM, BN = Op::BN, Group = Op::Group;
   static constexpr int WarpsN = Op::WarpsN, WarpsM = Threads / 32 / WarpsN;
   static constexpr int TM = BM / WarpsM, TN = BN / WarpsN / 32; ///< of a thread; a warp has TM rows
-  static constexpr int LhsRow = BM + 4;                   ///< lhs is [Group][BK][LhsRow]
+  static constexpr int LhsRow = lhsRow(BM, Group);        ///< lhs is [Group][BK][LhsRow]
   static constexpr int LhsGroup = BK * LhsRow + 4;        ///< groups start in other banks
   static constexpr int LhsStage = Group * LhsGroup, RhsStage = BK * (BN + 4), RhsRow = BN + 4;
   static constexpr int LhsLoads = (Group * BM * BK + Threads - 1) / Threads;

@@ -82,7 +82,8 @@ template <class Op> struct MmaContract {
   using Lhs = MmaTile<Op::LhsForm, Group, BM>;
   using Rhs = MmaTile<Op::RhsForm, 1, BN>;
   static constexpr int Stage = Lhs::Elements + Rhs::Elements; ///< elements; two of them
-  static constexpr int StoreRow = BN + BN / 8;                ///< floats
+  /// Floats of a row of results that wait for being stored: a warp's 8 rows lie in different banks.
+  static constexpr int StoreRow = Group > 1 ? BN + BN / 8 + 1 : (BN + BN / 8 + 23) / 32 * 32 + 8;
 
   static constexpr bool WholeM = Op::M % BM == 0, WholeN = Op::N % BN == 0, WholeK = Op::K % BK == 0;
 
@@ -217,9 +218,10 @@ template <class Op> struct MmaContract {
       waitForCopies<1>();
       __syncthreads();
       multiply(stage, k0);
-      if (hasNext)
+      if (hasNext) {
         keep(1 - stage, lhs, rhs);
-      __syncthreads();
+        __syncthreads();
+      }
       stage = 1 - stage;
     }
   }

@@ -1,0 +1,50 @@
+// Bars on what kernels do to memory, counted on the virtual GPU: exact numbers, no times. The fused
+// Monarch linear 768 -> 3072, forward, in float32 and bfloat16.
+#include "test/compiler/target/cuda/KernelTesting.h"
+
+using namespace danaus;
+using namespace danaus::test;
+
+namespace {
+
+std::string monarchSpec(const char *dtype) {
+  return std::string("name: m\nmodel:\n  input: {shape: [768]}\n  layers:\n    - linear: {name: fc, out: 3072}\n"
+                     "structure:\n  - {match: fc, kind: monarch, nblocks: 4}\ndata: {name: npy, dir: .}\n"
+                     "train: {batch_size: 3456, dtype: ") +
+         dtype + "}\noptimizer: {type: sgd, lr: 0.1}\n";
+}
+
+class Monarch : public testing::TestWithParam<const char *> {};
+
+/// Rows enough that a launch fills a GPU; the virtual GPU runs them all.
+TEST_P(Monarch, ForwardIsOneLaunchWithTheLeastTraffic) {
+  if (auto nvrtc = describeNvrtc(); !nvrtc)
+    GTEST_SKIP() << nvrtc.error().message();
+  CudaKernels kernels(monarchSpec(GetParam()), "sm_80");
+  // The last chain is that of evaluation: the hidden layer does not leave it.
+  const cuda::KernelSource *chain = nullptr;
+  for (const cuda::KernelSource &source : kernels.sources)
+    if (source.symbol.starts_with("chain_"))
+      chain = &source;
+  ASSERT_TRUE(chain);
+  auto function = kernels.module->lookupSymbol<mlir::func::FuncOp>(chain->symbol);
+  uint64_t ideal = 0;
+  for (mlir::Type type : function.getArgumentTypes())
+    ideal += CudaKernels::bytesOf(type);
+  for (mlir::Type type : function.getResultTypes())
+    ideal += CudaKernels::bytesOf(type);
+  CudaKernels::Run run = kernels.run(*chain);
+  ASSERT_EQ(run.error, "");
+  EXPECT_TRUE(run.findings.empty()) << run.findings.front().text;
+  const vgpu::LaunchCounters &c = run.counters;
+  EXPECT_LE(double(c.uniqueReadBytes + c.uniqueWrittenBytes), 1.05 * double(ideal));
+  EXPECT_EQ(c.globalSectors, c.idealGlobalSectors);
+  EXPECT_LE(double(c.sharedWaves), 1.1 * double(c.idealSharedWaves));
+  EXPECT_EQ(run.spillBytes, 0u);
+  EXPECT_EQ(c.divergentBranches, 0u);
+  uint64_t macs = uint64_t(3456) * (768 * 192 + 3072 * 192);
+  EXPECT_EQ(c.tensorFlops, std::string(GetParam()) == "bf16" ? 2 * macs : 0);
+}
+INSTANTIATE_TEST_SUITE_P(Types, Monarch, testing::Values("f32", "bf16"));
+
+} // namespace
