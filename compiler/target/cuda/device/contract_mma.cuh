@@ -81,6 +81,8 @@ template <class Op> struct MmaContract {
   static constexpr int WarpGroups = TN > GroupTiles ? TN / GroupTiles : 1, PerGroup = TN / WarpGroups;
   using Lhs = MmaTile<Op::LhsForm, Group, BM>;
   using Rhs = MmaTile<Op::RhsForm, 1, BN>;
+  static constexpr bool Copies = Op::LhsForm == Form::RunsOfK || Op::LhsForm == Form::RunsOfRows ||
+                                 Op::RhsForm != Form::Elements;
   static constexpr int Stage = Lhs::Elements + Rhs::Elements; ///< elements; two of them
   /// Floats of a row of results that wait for being stored: a warp's 8 rows lie in different banks.
   static constexpr int StoreRow = Group > 1 ? BN + BN / 8 + 1 : (BN + BN / 8 + 23) / 32 * 32 + 8;
@@ -218,10 +220,10 @@ template <class Op> struct MmaContract {
       waitForCopies<1>();
       __syncthreads();
       multiply(stage, k0);
-      if (hasNext) {
+      if (hasNext)
         keep(1 - stage, lhs, rhs);
+      if (Copies && hasNext) // the next ones begin before the barrier above
         __syncthreads();
-      }
       stage = 1 - stage;
     }
   }

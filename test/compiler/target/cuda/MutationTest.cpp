@@ -74,7 +74,7 @@ TEST_P(Mutations, AreCaught) {
   EXPECT_GE(caught, 2u);
 }
 
-constexpr char monarch[] = "name: m\nmodel:\n  input: {shape: [140]}\n  layers:\n    - linear: {name: a, out: 90}\n"
+constexpr char monarch[] = "name: m\nmodel:\n  input: {shape: [140]}\n  layers:\n    - linear: {name: a, out: 66}\n"
                            "    - linear: {name: b, out: 10}\nstructure:\n  - {match: a, kind: monarch, nblocks: 2}\n"
                            "data: {name: npy, dir: .}\ntrain: {batch_size: 37, DTYPE}\noptimizer: {type: sgd, lr: 0.1}\n";
 constexpr char tokens[] = "name: t\nmodel:\n  input: {shape: [1, 6, 7]}\n  layers:\n    - patch_embed: {patch: 1, dim: 18}\n"
@@ -89,7 +89,7 @@ std::string withDtype(std::string spec, const char *dtype) {
 /// Sizes that fit whole copies by cp.async, and several steps of K.
 std::string withRuns(std::string spec) {
   spec.replace(spec.find("[140]"), 5, "[256]");
-  spec.replace(spec.find("out: 90"), 7, "out: 320");
+  spec.replace(spec.find("out: 66"), 7, "out: 320");
   return spec;
 }
 const std::string monarchF32 = withDtype(monarch, "f32"), monarchBf16 = withDtype(monarch, "bf16"),
