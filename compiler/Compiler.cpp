@@ -111,7 +111,8 @@ Expected<TargetCode> codeOf(ModuleOp module, const Target &target, const spec::S
     return code.takeError();
   if (!warning.empty())
     emitWarning(spec::locationOf(spec, {}, module.getContext()))
-        << "kernels for " << archOf(target).name << " stay sources, compiled where they run: " << warning;
+        << "kernels for " << archOf(target).name
+        << " stay sources, compiled where they run: " << warning;
   return TargetCode{SectionKind::CudaCode, std::move(*code)};
 }
 
@@ -166,8 +167,8 @@ Status danaus::compileToFile(const spec::Spec &spec, ModuleOp imported, ArrayRef
   for (const Target &target : targets) {
     if (target.device == "cpu")
       warnOfEmulation(imported, spec, isaOf(target, imported));
-    std::string isa = target.device == "cuda" ? archOf(target).name.str()
-                                              : isaOf(target, imported).name.str();
+    std::string isa =
+        target.device == "cuda" ? archOf(target).name.str() : isaOf(target, imported).name.str();
     OwningOpRef<ModuleOp> module = imported.clone();
     if (failed(runPhases(*module, Stage::Plan, target, timing)))
       return internal("compiling for " + isa + " failed");

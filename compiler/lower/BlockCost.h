@@ -39,7 +39,8 @@ bool isPossible(kernel::ContractOp op, BlockTile tile);
 llvm::SetVector<mlir::Value> scratchValues(llvm::ArrayRef<kernel::ContractOp> ops);
 
 /// The group by which the columns of a chain's value are ordered in scratch: that of its readers on
-/// tensor cores, so that what one of them multiplies lies side by side. Groups are padded by 16 bytes.
+/// tensor cores, so that what one of them multiplies lies side by side. Groups are padded by 16
+/// bytes.
 int64_t scratchGroup(mlir::Value value);
 
 /// Elements of a value in a chain's scratch from one row to the next: padded, so that rows lie in

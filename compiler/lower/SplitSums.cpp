@@ -1,6 +1,6 @@
-// kernel-split-sums: long sums that would keep few multiprocessors of a GPU busy become partial sums
-// of many blocks and a second, short sum. The split is fixed by the shapes, so that results do not
-// depend on the order in which blocks run.
+// kernel-split-sums: long sums that would keep few multiprocessors of a GPU busy become partial
+// sums of many blocks and a second, short sum. The split is fixed by the shapes, so that results do
+// not depend on the order in which blocks run.
 #include "compiler/Passes.h"
 #include "compiler/lower/BlockCost.h"
 #include "dialects/nn/NN.h"
@@ -17,12 +17,12 @@ using namespace danaus;
 
 namespace {
 
-/// Most parts of a sum, and how long a part of rows is at least: shorter ones cost more to add up than
-/// they save.
+/// Most parts of a sum, and how long a part of rows is at least: shorter ones cost more to add up
+/// than they save.
 constexpr int64_t MostParts = 256, ShortestRows = 256;
 
-/// The number of parts, a divisor of `length`, that comes nearest to `wanted` from below. Parts of whole
-/// steps of 32 are preferred.
+/// The number of parts, a divisor of `length`, that comes nearest to `wanted` from below. Parts of
+/// whole steps of 32 are preferred.
 int64_t partsOf(int64_t length, int64_t wanted) {
   int64_t best = 1, bestWhole = 1;
   for (int64_t parts = 2; parts <= std::min(wanted, length); ++parts) {
@@ -37,8 +37,7 @@ int64_t partsOf(int64_t length, int64_t wanted) {
 
 class Splitter {
 public:
-  Splitter(func::FuncOp function, const GpuShape &gpu)
-      : builder(function.getContext()), gpu(gpu) {}
+  Splitter(func::FuncOp function, const GpuShape &gpu) : builder(function.getContext()), gpu(gpu) {}
 
   /// Sums over K whose results go as they are: gradients of weights.
   void split(kernel::ContractOp op) {
@@ -111,13 +110,10 @@ private:
       old.push_back(builder.getAffineDimExpr(i));
     AffineExpr part = builder.getAffineDimExpr(0);
     old.back() = old.back() + part * sizes.back();
-    auto renamed = [&](unsigned i) {
-      return op.getMap(i).replaceDimsAndSymbols(old, {}, rank, 0);
-    };
+    auto renamed = [&](unsigned i) { return op.getMap(i).replaceDimsAndSymbols(old, {}, rank, 0); };
     // The lhs keeps its mod, see FormContract.cpp.
     SmallVector<AffineMap> maps{
-        renamed(kernel::ContractOp::LhsMap),
-        simplifyAffineMap(renamed(kernel::ContractOp::RhsMap)),
+        renamed(kernel::ContractOp::LhsMap), simplifyAffineMap(renamed(kernel::ContractOp::RhsMap)),
         simplifyAffineMap(renamed(kernel::ContractOp::ResultMap)).insertResult(part, 0)};
     auto partial = kernel::ContractOp::create(
         builder, op.getLoc(), TypeRange(withParts(op.getResult(0), parts)), op.getLhs(),
@@ -141,7 +137,8 @@ private:
     int64_t parts = cast<RankedTensorType>(partial.getType()).getDimSize(0);
     int64_t elements = type.getNumElements();
     auto reshaped = [&](Value value, Type to) -> Value {
-      return value.getType() == to ? value : nn::ReshapeOp::create(builder, loc, to, value).getResult();
+      return value.getType() == to ? value
+                                   : nn::ReshapeOp::create(builder, loc, to, value).getResult();
     };
     Value flat = reshaped(partial, RankedTensorType::get({parts, elements}, type.getElementType()));
     AffineExpr row = builder.getAffineDimExpr(1), column = builder.getAffineDimExpr(2);

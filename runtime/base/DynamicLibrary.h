@@ -11,8 +11,8 @@ namespace danaus {
 
 class DynamicLibrary {
 public:
-  /// The first of `candidates` that opens (names go through the loader's own search). The error says
-  /// what each one failed with.
+  /// The first of `candidates` that opens (names go through the loader's own search). The error
+  /// says what each one failed with.
   static Expected<DynamicLibrary> open(const std::vector<std::string> &candidates);
 
   /// The address of a symbol; null where there is none.

@@ -178,12 +178,16 @@ std::span<int32_t> Executor::integers(fb::BufferRole role) {
   if (!found)
     return {};
   uint64_t count = elements(*found->shape());
-  return {reinterpret_cast<int32_t *>(view(found->offset(), count * sizeof(int32_t), Use::HostOwned)), size_t(count)};
+  return {
+      reinterpret_cast<int32_t *>(view(found->offset(), count * sizeof(int32_t), Use::HostOwned)),
+      size_t(count)};
 }
 
 std::span<float> Executor::input() { return buffer(fb::BufferRole::Input, Use::HostOwned); }
 std::span<float> Executor::control() { return buffer(fb::BufferRole::Control, Use::HostOwned); }
-std::span<const float> Executor::metrics() { return buffer(fb::BufferRole::Metrics, Use::ReadOnly); }
+std::span<const float> Executor::metrics() {
+  return buffer(fb::BufferRole::Metrics, Use::ReadOnly);
+}
 std::span<const float> Executor::logits() { return buffer(fb::BufferRole::Logits, Use::ReadOnly); }
 
 std::span<int32_t> Executor::label() { return integers(fb::BufferRole::Label); }

@@ -19,9 +19,9 @@
 namespace danaus {
 
 /// Views are host memory: the arena in place, or where the host does not see it a copy, which is
-/// brought here when it is asked for and goes back before the next step if it can have been written.
-/// Valid as long as the executor, and stale while a step is submitted and after it: ask again. run()
-/// returns after the step is done.
+/// brought here when it is asked for and goes back before the next step if it can have been
+/// written. Valid as long as the executor, and stale while a step is submitted and after it: ask
+/// again. run() returns after the step is done.
 class Executor {
 public:
   /// Opens phase `phase` of `file`. Both the file and the device must outlive the executor. The

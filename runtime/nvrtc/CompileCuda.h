@@ -12,11 +12,10 @@ struct CudaSource {
   std::string text;
 };
 
-/// The binaries of `sources`, in their order, by `jobs` threads. DeviceUnavailable where NVRTC is not
-/// here; Internal with NVRTC's log where it refuses one.
-Expected<std::vector<CudaBinary>> compileCuda(std::span<const CudaSource> sources,
-                                              const std::string &arch, unsigned jobs,
-                                              const KernelCache &cache = KernelCache(
-                                                  KernelCache::defaultFolder()));
+/// The binaries of `sources`, in their order, by `jobs` threads. DeviceUnavailable where NVRTC is
+/// not here; Internal with NVRTC's log where it refuses one.
+Expected<std::vector<CudaBinary>>
+compileCuda(std::span<const CudaSource> sources, const std::string &arch, unsigned jobs,
+            const KernelCache &cache = KernelCache(KernelCache::defaultFolder()));
 
 } // namespace danaus

@@ -88,8 +88,14 @@ std::optional<CudaBinary> KernelCache::find(const std::string &key) const {
 void KernelCache::keep(const std::string &key, const CudaBinary &binary) const {
   if (folder.empty() || !makeFolders(folder))
     return;
-  Header header = {{}, 0, binary.registers, binary.spillBytes, binary.sharedBytes,
-                   binary.arch.size(), binary.ptx.size(), binary.cubin.size()};
+  Header header = {{},
+                   0,
+                   binary.registers,
+                   binary.spillBytes,
+                   binary.sharedBytes,
+                   binary.arch.size(),
+                   binary.ptx.size(),
+                   binary.cubin.size()};
   std::memcpy(header.magic, Magic, sizeof(Magic));
   std::string file(reinterpret_cast<const char *>(&header), sizeof(header));
   file += binary.arch + binary.ptx;

@@ -13,10 +13,11 @@ Expected<Nvrtc> Nvrtc::open() {
       candidates.push_back(std::move(candidate));
   auto library = DynamicLibrary::open(candidates);
   if (!library)
-    return Error(ExitCode::DeviceUnavailable,
-                 "NVRTC, which compiles CUDA kernels, is not here: " + library.error().message() +
-                     "; install the CUDA toolkit 12 or 13 (or its package cuda-nvrtc), or set CUDA_HOME "
-                     "to its folder");
+    return Error(
+        ExitCode::DeviceUnavailable,
+        "NVRTC, which compiles CUDA kernels, is not here: " + library.error().message() +
+            "; install the CUDA toolkit 12 or 13 (or its package cuda-nvrtc), or set CUDA_HOME "
+            "to its folder");
   Nvrtc nvrtc(std::move(*library));
   std::string missing;
 #define NVRTC_FUNCTION(name, ...)                                                                  \
@@ -25,8 +26,8 @@ Expected<Nvrtc> Nvrtc::open() {
 #include "runtime/nvrtc/Nvrtc.inc"
 #undef NVRTC_FUNCTION
   if (!missing.empty())
-    return Error(ExitCode::DeviceUnavailable, nvrtc.library.path() + " has no " + missing +
-                                                  ": NVRTC 12 or 13 is needed");
+    return Error(ExitCode::DeviceUnavailable,
+                 nvrtc.library.path() + " has no " + missing + ": NVRTC 12 or 13 is needed");
   nvrtc.about.path = nvrtc.library.path();
   int count = 0;
   if (nvrtc.call.Version(&nvrtc.about.major, &nvrtc.about.minor) != 0 ||
@@ -48,14 +49,15 @@ Expected<std::vector<std::string>> Nvrtc::optionsFor(const std::string &arch, bo
     if (known <= number)
       chosen = known;
   if (chosen == 0)
-    return Error(ExitCode::DeviceUnavailable,
-                 format("NVRTC %d.%d compiles for sm_%d and newer, not for %s; an older CUDA toolkit "
-                        "does",
-                        about.major, about.minor, about.archs.empty() ? 0 : about.archs.front(),
-                        arch.c_str()));
-  return std::vector<std::string>{(cubin ? "--gpu-architecture=sm_" : "--gpu-architecture=compute_") +
-                                      std::to_string(chosen),
-                                  "--std=c++17", "-lineinfo", "--ptxas-options=-v"};
+    return Error(
+        ExitCode::DeviceUnavailable,
+        format("NVRTC %d.%d compiles for sm_%d and newer, not for %s; an older CUDA toolkit "
+               "does",
+               about.major, about.minor, about.archs.empty() ? 0 : about.archs.front(),
+               arch.c_str()));
+  return std::vector<std::string>{
+      (cubin ? "--gpu-architecture=sm_" : "--gpu-architecture=compute_") + std::to_string(chosen),
+      "--std=c++17", "-lineinfo", "--ptxas-options=-v"};
 }
 
 /// The number before `word` in ptxas' report; 0 where it says nothing.
@@ -100,7 +102,10 @@ Expected<CudaBinary> Nvrtc::compile(const std::string &text, const std::string &
     words.push_back(option.c_str());
   Program program(call.DestroyProgram);
   Error refused(ExitCode::Internal, "NVRTC cannot compile " + name);
-  if (call.CreateProgram(&program.handle, text.c_str(), name.c_str(), 0, nullptr, nullptr) != 0)
+  // NVRTC writes the working folder before a relative name into the PTX, which would then depend on
+  // it.
+  std::string file = "/danaus/" + name;
+  if (call.CreateProgram(&program.handle, text.c_str(), file.c_str(), 0, nullptr, nullptr) != 0)
     return refused;
   int result = call.CompileProgram(program.handle, int(words.size()), words.data());
   auto read = [&](int (*size)(void *, size_t *), int (*get)(void *, char *), auto &into) {
@@ -113,7 +118,8 @@ Expected<CudaBinary> Nvrtc::compile(const std::string &text, const std::string &
   std::string log;
   (void)read(call.GetProgramLogSize, call.GetProgramLog, log);
   if (result != 0)
-    return Error(ExitCode::Internal, "NVRTC cannot compile " + name + " for " + arch + ":\n" + log.c_str());
+    return Error(ExitCode::Internal,
+                 "NVRTC cannot compile " + name + " for " + arch + ":\n" + log.c_str());
   CudaBinary binary;
   binary.arch = arch;
   if (!read(call.GetPTXSize, call.GetPTX, binary.ptx) ||

@@ -1,5 +1,5 @@
-// NVIDIA's run-time compiler, opened by dlopen: CUDA C++ in, PTX and machine code out. The interface
-// is that of NVRTC 12 and 13; no CUDA header is needed. Knows nothing of devices.
+// NVIDIA's run-time compiler, opened by dlopen: CUDA C++ in, PTX and machine code out. The
+// interface is that of NVRTC 12 and 13; no CUDA header is needed. Knows nothing of devices.
 #pragma once
 
 #include "runtime/base/DynamicLibrary.h"
@@ -29,7 +29,8 @@ struct NvrtcInfo {
 
 class Nvrtc {
 public:
-  /// Opens libnvrtc.so.13 or .12. DeviceUnavailable says where it was looked for and what to install.
+  /// Opens libnvrtc.so.13 or .12. DeviceUnavailable says where it was looked for and what to
+  /// install.
   static Expected<Nvrtc> open();
 
   const NvrtcInfo &info() const { return about; }
@@ -38,8 +39,8 @@ public:
   /// the newest older virtual one. DeviceUnavailable where all that it knows are newer.
   Expected<std::vector<std::string>> optionsFor(const std::string &arch, bool &cubin) const;
 
-  /// Compiles one text; `name` stands in messages and in line information. Internal with NVRTC's log
-  /// when it refuses the text. May be called by many threads.
+  /// Compiles one text; `name` stands in messages and in line information. Internal with NVRTC's
+  /// log when it refuses the text. May be called by many threads.
   Expected<CudaBinary> compile(const std::string &text, const std::string &name,
                                const std::string &arch) const;
 

@@ -12,8 +12,8 @@ std::string packCudaCode(const fb::CudaCodeT &code) {
 }
 
 static Error broken(const std::string &what) {
-  return Error(ExitCode::CheckpointInvalid,
-               "the CUDA code of this model binary is broken: " + what + "; compile the spec again");
+  return Error(ExitCode::CheckpointInvalid, "the CUDA code of this model binary is broken: " +
+                                                what + "; compile the spec again");
 }
 
 static Status checkKernel(const fb::CudaKernel &kernel) {

@@ -16,8 +16,8 @@ inline constexpr uint32_t MostBlockThreads = 1024;
 /// The bytes of a section.
 std::string packCudaCode(const fb::CudaCodeT &code);
 
-/// The code in a section's bytes, which must outlive it, after every check that makes its fields safe
-/// to use. CheckpointInvalid says what is wrong and what to do.
+/// The code in a section's bytes, which must outlive it, after every check that makes its fields
+/// safe to use. CheckpointInvalid says what is wrong and what to do.
 Expected<const fb::CudaCode *> readCudaCode(std::span<const std::byte> bytes);
 
 } // namespace danaus

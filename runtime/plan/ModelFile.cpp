@@ -196,8 +196,8 @@ Status ModelFile::checkModel() {
     return broken("the model table has misaligned numbers");
   auto hasCode = [&](uint32_t id, std::string_view target) {
     auto code = std::ranges::find(rows, id, &Row::id);
-    return code != rows.end() && code->kind == (target == "cuda" ? SectionKind::CudaCode
-                                                                 : SectionKind::CpuSharedObject);
+    return code != rows.end() &&
+           code->kind == (target == "cuda" ? SectionKind::CudaCode : SectionKind::CpuSharedObject);
   };
   if (Status status = validateModel(*root, hasCode); !status)
     return broken(status.error().message());

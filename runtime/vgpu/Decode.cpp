@@ -1,5 +1,5 @@
-// From names to places: registers get words of a warp's register file, immediates become registers that
-// hold them, symbols become addresses, labels become program counters.
+// From names to places: registers get words of a warp's register file, immediates become registers
+// that hold them, symbols become addresses, labels become program counters.
 #include "runtime/vgpu/Program.h"
 
 #include <algorithm>
@@ -20,8 +20,8 @@ public:
     for (const PtxInstruction &from : function.body) {
       Instruction to;
       if (Status status = decode(from, to); !status)
-        return Error(ExitCode::Usage, format("PTX line %u: ", from.line) + status.error().message() +
-                                          ": " + from.opcode);
+        return Error(ExitCode::Usage, format("PTX line %u: ", from.line) +
+                                          status.error().message() + ": " + from.opcode);
       kernel.code.push_back(to);
     }
     Instruction end;
@@ -35,7 +35,9 @@ public:
   }
 
 private:
-  static uint32_t alignUp(uint64_t value, uint64_t to) { return uint32_t((value + to - 1) / to * to); }
+  static uint32_t alignUp(uint64_t value, uint64_t to) {
+    return uint32_t((value + to - 1) / to * to);
+  }
 
   void placeParameters() {
     kernel.info.name = function.name;
@@ -81,9 +83,9 @@ private:
       words = words + words % 2;
     }
     words = alignUp(words, 16);
-    static const char *const names[] = {"%tid.x",   "%tid.y",    "%tid.z",    "%ntid.x", "%ntid.y",
-                                        "%ntid.z",  "%ctaid.x",  "%ctaid.y",  "%ctaid.z", "%nctaid.x",
-                                        "%nctaid.y", "%nctaid.z", "%laneid",   "%warpid"};
+    static const char *const names[] = {
+        "%tid.x",   "%tid.y",   "%tid.z",    "%ntid.x",   "%ntid.y",   "%ntid.z", "%ctaid.x",
+        "%ctaid.y", "%ctaid.z", "%nctaid.x", "%nctaid.y", "%nctaid.z", "%laneid", "%warpid"};
     static_assert(std::size(names) == size_t(Special::Count));
     for (size_t i = 0; i < std::size(names); ++i) {
       kernel.special[i] = words;
@@ -92,8 +94,8 @@ private:
     }
   }
 
-  /// A register that holds a number, 64 bits wide: its low words serve narrower readers, since lanes are
-  /// read by the reader's own width.
+  /// A register that holds a number, 64 bits wide: its low words serve narrower readers, since
+  /// lanes are read by the reader's own width.
   uint32_t constant(uint64_t value, bool is64) {
     auto key = std::pair(value, is64);
     auto [entry, isNew] = constantPlaces.try_emplace(key, words);
@@ -164,7 +166,8 @@ private:
   }
 
   /// All places that an operand stands for, one behind the other.
-  Status addPlaces(const PtxOperand &operand, unsigned bytes, Instruction &to, std::vector<uint32_t> &list) {
+  Status addPlaces(const PtxOperand &operand, unsigned bytes, Instruction &to,
+                   std::vector<uint32_t> &list) {
     if (operand.kind == PtxOperand::Vector) {
       for (const PtxOperand &element : operand.elements)
         if (Status status = addPlaces(element, bytes, to, list); !status)
@@ -196,7 +199,8 @@ private:
         to.run = find(from, to);
     if (!to.run)
       return Error(ExitCode::Usage, "this instruction is not implemented by the virtual GPU");
-    bool isAmpere = from.parts[0] == "cp" || from.has("bf16") || from.has("bf16x2") || from.has("tf32");
+    bool isAmpere =
+        from.parts[0] == "cp" || from.has("bf16") || from.has("bf16x2") || from.has("tf32");
     if (isAmpere && sm < 80)
       return Error(ExitCode::Usage, format("needs sm_80, and this virtual GPU is sm_%u", sm));
     if (from.parts[0] == "bra") {
@@ -211,8 +215,9 @@ private:
 
   /// What instructions write stands first, but for those that write nothing.
   static size_t resultsOf(const PtxInstruction &from) {
-    static const char *const none[] = {"st", "bar", "barrier", "cp", "ret", "exit", "membar", "fence",
-                                       "trap", "red", "bra", "prefetch", "nanosleep"};
+    static const char *const none[] = {"st",   "bar",      "barrier",  "cp",   "ret",
+                                       "exit", "membar",   "fence",    "trap", "red",
+                                       "bra",  "prefetch", "nanosleep"};
     if (from.parts[0] == "bar" && from.has("warp"))
       return 0;
     if (std::ranges::find(none, from.parts[0]) != std::end(none))
@@ -257,8 +262,8 @@ private:
 
 } // namespace
 
-Expected<Kernel> decode(const PtxFunction &function, const PtxFile &file, const LoadedModule &module,
-                        unsigned sm) {
+Expected<Kernel> decode(const PtxFunction &function, const PtxFile &file,
+                        const LoadedModule &module, unsigned sm) {
   return Decoder(function, file, module, sm).run();
 }
 
@@ -283,13 +288,15 @@ bool LoadedModule::findVariable(const std::string &name, uint64_t &address, uint
   return true;
 }
 
-Expected<std::unique_ptr<Module>> Module::load(const std::string &ptx, unsigned sm, Memory &memory) {
+Expected<std::unique_ptr<Module>> Module::load(const std::string &ptx, unsigned sm,
+                                               Memory &memory) {
   auto file = parsePtx(ptx);
   if (!file)
     return file.takeError();
   if (file->target > sm)
-    return Error(ExitCode::Usage, format("the PTX is for sm_%u and newer, and this virtual GPU is sm_%u",
-                                         file->target, sm));
+    return Error(
+        ExitCode::Usage,
+        format("the PTX is for sm_%u and newer, and this virtual GPU is sm_%u", file->target, sm));
   auto module = std::make_unique<LoadedModule>();
   uint64_t number = 0;
   for (const auto *list : {&file->globals, &file->constants})
@@ -298,7 +305,8 @@ Expected<std::unique_ptr<Module>> Module::load(const std::string &ptx, unsigned 
       if (!address)
         return address.takeError();
       std::vector<std::byte> initial(variable.bytes);
-      std::ranges::transform(variable.initial, initial.begin(), [](uint8_t b) { return std::byte(b); });
+      std::ranges::transform(variable.initial, initial.begin(),
+                             [](uint8_t b) { return std::byte(b); });
       Order order{~0u, ++number, {}, "loading the module"};
       if (Status status = memory.write(*address, initial, order); !status)
         return status.takeError();

@@ -1,6 +1,6 @@
 // Handlers of instructions that compute: integers, floats, predicates, conversions. The results of
-// approximate functions (ex2, lg2, rsqrt, ...) are those of the C library, rounded to float32: a real
-// GPU's may differ in the last bits.
+// approximate functions (ex2, lg2, rsqrt, ...) are those of the C library, rounded to float32: a
+// real GPU's may differ in the last bits.
 #include "runtime/vgpu/Warp.h"
 
 #include <cfenv>
@@ -37,7 +37,8 @@ template <typename To, typename A, typename B, auto F> void binary(Warp &w, cons
   const auto *b = w.lanes<LaneOf<B>>(in.from[1]);
   forLanes(w, [&](unsigned i) { to[i] = put<To>(F(get<A>(a, i), get<B>(b, i))); });
 }
-template <typename To, typename A, typename C, auto F> void ternary(Warp &w, const Instruction &in) {
+template <typename To, typename A, typename C, auto F>
+void ternary(Warp &w, const Instruction &in) {
   auto *to = w.lanes<LaneOf<To>>(in.to[0]);
   const auto *a = w.lanes<LaneOf<A>>(in.from[0]);
   const auto *b = w.lanes<LaneOf<A>>(in.from[1]);
@@ -51,9 +52,11 @@ template <Handler inner, int flops> void counted(Warp &w, const Instruction &in)
   w.block->totals->floatFlops += uint64_t(flops) * unsigned(std::popcount(w.mask));
 }
 
-// --- integers -------------------------------------------------------------------------------------
+// --- integers
+// -------------------------------------------------------------------------------------
 
-template <typename T> using Wide = std::conditional_t<
+template <typename T>
+using Wide = std::conditional_t<
     sizeof(T) == 2, std::conditional_t<std::is_signed_v<T>, int32_t, uint32_t>,
     std::conditional_t<sizeof(T) == 4, std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>,
                        std::conditional_t<std::is_signed_v<T>, __int128, unsigned __int128>>>;
@@ -70,11 +73,11 @@ template <typename T> Handler integerOf(const PtxInstruction &p) {
   if (name == "mul" && p.has("lo"))
     return binary<T, T, T, [](T a, T b) { return T(U(Wide<U>(U(a)) * Wide<U>(U(b)))); }>;
   if (name == "mul" && p.has("hi"))
-    return binary<T, T, T, [](T a, T b) {
-      return T((Wide<T>(a) * Wide<T>(b)) >> (8 * sizeof(T)));
-    }>;
+    return binary<T, T, T,
+                  [](T a, T b) { return T((Wide<T>(a) * Wide<T>(b)) >> (8 * sizeof(T))); }>;
   if (name == "mad" && p.has("lo"))
-    return ternary<T, T, T, [](T a, T b, T c) { return T(U(Wide<U>(U(a)) * Wide<U>(U(b)) + U(c))); }>;
+    return ternary<T, T, T,
+                   [](T a, T b, T c) { return T(U(Wide<U>(U(a)) * Wide<U>(U(b)) + U(c))); }>;
   if (name == "mad" && p.has("hi"))
     return ternary<T, T, T, [](T a, T b, T c) {
       return T(U(U((Wide<T>(a) * Wide<T>(b)) >> (8 * sizeof(T))) + U(c)));
@@ -90,9 +93,13 @@ template <typename T> Handler integerOf(const PtxInstruction &p) {
   }
   // Division by zero gives all ones, as GPUs do.
   if (name == "div")
-    return binary<T, T, T, [](T a, T b) { return b == 0 ? T(-1) : b == T(-1) ? T(U(0) - U(a)) : T(a / b); }>;
+    return binary<T, T, T, [](T a, T b) {
+      return b == 0 ? T(-1) : b == T(-1) ? T(U(0) - U(a)) : T(a / b);
+    }>;
   if (name == "rem")
-    return binary<T, T, T, [](T a, T b) { return b == 0 ? a : b == T(-1) && std::is_signed_v<T> ? T(0) : T(a % b); }>;
+    return binary<T, T, T, [](T a, T b) {
+      return b == 0 ? a : b == T(-1) && std::is_signed_v<T> ? T(0) : T(a % b);
+    }>;
   if (name == "min")
     return binary<T, T, T, [](T a, T b) { return a < b ? a : b; }>;
   if (name == "max")
@@ -120,9 +127,11 @@ template <typename U> Handler bitsOf(const PtxInstruction &p) {
   if (name == "not")
     return unary<U, U, [](U a) { return U(~a); }>;
   if (name == "shl")
-    return binary<U, U, uint32_t, [](U a, uint32_t b) { return b >= 8 * sizeof(U) ? U(0) : U(a << b); }>;
+    return binary<U, U, uint32_t,
+                  [](U a, uint32_t b) { return b >= 8 * sizeof(U) ? U(0) : U(a << b); }>;
   if (name == "shr")
-    return binary<U, U, uint32_t, [](U a, uint32_t b) { return b >= 8 * sizeof(U) ? U(0) : U(a >> b); }>;
+    return binary<U, U, uint32_t,
+                  [](U a, uint32_t b) { return b >= 8 * sizeof(U) ? U(0) : U(a >> b); }>;
   if (name == "mov")
     return unary<U, U, [](U a) { return a; }>;
   if (name == "brev" && sizeof(U) == 4)
@@ -191,7 +200,8 @@ void funnelShift(Warp &w, const Instruction &in) { // shf.l/r.wrap/clamp.b32; fl
   });
 }
 
-// --- floats ---------------------------------------------------------------------------------------
+// --- floats
+// ---------------------------------------------------------------------------------------
 
 /// `f` with the machine's rounding set; only for the rare directed forms.
 template <typename T, int mode, typename F> T rounded(F f) {
@@ -205,7 +215,9 @@ template <typename T, int mode, typename F> T rounded(F f) {
 template <typename T> T flushed(T value) {
   return std::fpclassify(value) == FP_SUBNORMAL ? std::copysign(T(0), value) : value;
 }
-template <typename T> T saturated(T value) { return !(value > 0) ? T(0) : value < 1 ? value : T(1); }
+template <typename T> T saturated(T value) {
+  return !(value > 0) ? T(0) : value < 1 ? value : T(1);
+}
 
 template <typename T> T minimumOf(T a, T b) {
   return a != a ? b : b != b ? a : a < b || (a == b && std::signbit(a)) ? a : b;
@@ -218,9 +230,26 @@ template <typename T> Handler floatOf(const PtxInstruction &p) {
   const std::string &name = p.parts[0];
   bool down = p.has("rm"), up = p.has("rp"), zero = p.has("rz"), directed = down || up || zero;
   if (directed && name == "fma")
-    return down   ? ternary<T, T, T, [](T a, T b, T c) { return rounded<T, FE_DOWNWARD>([&] { volatile T x = a; return std::fma(T(x), b, c); }); }>
-           : up   ? ternary<T, T, T, [](T a, T b, T c) { return rounded<T, FE_UPWARD>([&] { volatile T x = a; return std::fma(T(x), b, c); }); }>
-                  : ternary<T, T, T, [](T a, T b, T c) { return rounded<T, FE_TOWARDZERO>([&] { volatile T x = a; return std::fma(T(x), b, c); }); }>;
+    return down ? ternary<T, T, T,
+                          [](T a, T b, T c) {
+                            return rounded<T, FE_DOWNWARD>([&] {
+                              volatile T x = a;
+                              return std::fma(T(x), b, c);
+                            });
+                          }>
+           : up ? ternary<T, T, T,
+                          [](T a, T b, T c) {
+                            return rounded<T, FE_UPWARD>([&] {
+                              volatile T x = a;
+                              return std::fma(T(x), b, c);
+                            });
+                          }>
+                : ternary<T, T, T, [](T a, T b, T c) {
+                    return rounded<T, FE_TOWARDZERO>([&] {
+                      volatile T x = a;
+                      return std::fma(T(x), b, c);
+                    });
+                  }>;
   if (directed)
     return nullptr;
   if (name == "add")
@@ -262,7 +291,8 @@ template <typename T> Handler floatOf(const PtxInstruction &p) {
   return nullptr;
 }
 
-// --- predicates -----------------------------------------------------------------------------------
+// --- predicates
+// -----------------------------------------------------------------------------------
 
 enum class Compare { Eq, Ne, Lt, Le, Gt, Ge, Equ, Neu, Ltu, Leu, Gtu, Geu, Num, Nan };
 
@@ -318,7 +348,9 @@ template <typename T, Compare how> void setPredicate(Warp &w, const Instruction 
   uint32_t other = ~bits;
   if (in.count > 0) {
     uint32_t third = predicateAt(w, in, 2);
-    auto combine = [&](uint32_t x) { return in.count == 1 ? x & third : in.count == 2 ? x | third : x ^ third; };
+    auto combine = [&](uint32_t x) {
+      return in.count == 1 ? x & third : in.count == 2 ? x | third : x ^ third;
+    };
     bits = combine(bits);
     other = combine(other);
   }
@@ -335,10 +367,14 @@ template <typename T> Handler setPredicateOf(const PtxInstruction &p) {
         {"lo", setPredicate<T, Compare::Lt>}, {"ls", setPredicate<T, Compare::Le>},
         {"hi", setPredicate<T, Compare::Gt>}, {"hs", setPredicate<T, Compare::Ge>}};
     if constexpr (std::is_floating_point_v<T>) {
-      map.insert({{"equ", setPredicate<T, Compare::Equ>}, {"neu", setPredicate<T, Compare::Neu>},
-                  {"ltu", setPredicate<T, Compare::Ltu>}, {"leu", setPredicate<T, Compare::Leu>},
-                  {"gtu", setPredicate<T, Compare::Gtu>}, {"geu", setPredicate<T, Compare::Geu>},
-                  {"num", setPredicate<T, Compare::Num>}, {"nan", setPredicate<T, Compare::Nan>}});
+      map.insert({{"equ", setPredicate<T, Compare::Equ>},
+                  {"neu", setPredicate<T, Compare::Neu>},
+                  {"ltu", setPredicate<T, Compare::Ltu>},
+                  {"leu", setPredicate<T, Compare::Leu>},
+                  {"gtu", setPredicate<T, Compare::Gtu>},
+                  {"geu", setPredicate<T, Compare::Geu>},
+                  {"num", setPredicate<T, Compare::Num>},
+                  {"nan", setPredicate<T, Compare::Nan>}});
     }
     return map;
   }();
@@ -366,13 +402,15 @@ Handler predicateOf(const PtxInstruction &p) {
   if (name == "xor")
     return predicateOp<[](uint32_t a, uint32_t b) { return a ^ b; }>;
   if (name == "not")
-    return [](Warp &w, const Instruction &in) { putPredicate(w, in.to[0], ~predicateAt(w, in, 0)); };
+    return
+        [](Warp &w, const Instruction &in) { putPredicate(w, in.to[0], ~predicateAt(w, in, 0)); };
   if (name == "mov")
     return [](Warp &w, const Instruction &in) { putPredicate(w, in.to[0], predicateAt(w, in, 0)); };
   return nullptr;
 }
 
-// --- conversions ----------------------------------------------------------------------------------
+// --- conversions
+// ----------------------------------------------------------------------------------
 
 /// To an integer: rounded as asked, clamped to its range, NaN to 0.
 template <typename To, typename From, int mode> To toInteger(From value) {
@@ -384,17 +422,20 @@ template <typename To, typename From, int mode> To toInteger(From value) {
                                      : std::nearbyint(value);
   constexpr From least = From(std::numeric_limits<To>::min());
   constexpr From beyond = From(std::numeric_limits<To>::max() / 2 + 1) * 2;
-  return whole < least ? std::numeric_limits<To>::min()
+  return whole < least     ? std::numeric_limits<To>::min()
          : whole >= beyond ? std::numeric_limits<To>::max()
                            : To(whole);
 }
 
 template <typename To, typename From> Handler convertOf(const PtxInstruction &p) {
   if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-    return p.has("rzi")   ? unary<To, From, [](From a) { return toInteger<To, From, FE_TOWARDZERO>(a); }>
-           : p.has("rmi") ? unary<To, From, [](From a) { return toInteger<To, From, FE_DOWNWARD>(a); }>
-           : p.has("rpi") ? unary<To, From, [](From a) { return toInteger<To, From, FE_UPWARD>(a); }>
-                          : unary<To, From, [](From a) { return toInteger<To, From, FE_TONEAREST>(a); }>;
+    return p.has("rzi")
+               ? unary<To, From, [](From a) { return toInteger<To, From, FE_TOWARDZERO>(a); }>
+           : p.has("rmi")
+               ? unary<To, From, [](From a) { return toInteger<To, From, FE_DOWNWARD>(a); }>
+           : p.has("rpi")
+               ? unary<To, From, [](From a) { return toInteger<To, From, FE_UPWARD>(a); }>
+               : unary<To, From, [](From a) { return toInteger<To, From, FE_TONEAREST>(a); }>;
   } else if constexpr (std::is_floating_point_v<From> && std::is_same_v<From, To>) {
     return p.has("rni")   ? unary<To, From, [](From a) { return std::nearbyint(a); }>
            : p.has("rzi") ? unary<To, From, [](From a) { return std::trunc(a); }>
@@ -438,13 +479,18 @@ Handler convert(const PtxInstruction &p) {
   if (to == "f32" && from == "f16")
     return unary<float, uint16_t, [](uint16_t a) { return fromHalf(a); }>;
   if (to == "f32" && from == "bf16")
-    return unary<float, uint16_t, [](uint16_t a) { return std::bit_cast<float>(uint32_t(a) << 16); }>;
+    return unary<float, uint16_t,
+                 [](uint16_t a) { return std::bit_cast<float>(uint32_t(a) << 16); }>;
   if (to == "bf16x2" && from == "f32") // the first source goes to the upper half
-    return binary<uint32_t, float, float, [](float a, float b) { return uint32_t(toBf16(a)) << 16 | toBf16(b); }>;
+    return binary<uint32_t, float, float,
+                  [](float a, float b) { return uint32_t(toBf16(a)) << 16 | toBf16(b); }>;
   if (to == "f16x2" && from == "f32")
-    return binary<uint32_t, float, float, [](float a, float b) { return uint32_t(toHalf(a)) << 16 | toHalf(b); }>;
+    return binary<uint32_t, float, float,
+                  [](float a, float b) { return uint32_t(toHalf(a)) << 16 | toHalf(b); }>;
   if (to == "tf32" && from == "f32")
-    return unary<uint32_t, uint32_t, [](uint32_t a) { return (a & 0x7F800000) == 0x7F800000 ? a : (a + 0x1000) & ~0x1FFFu; }>;
+    return unary<uint32_t, uint32_t, [](uint32_t a) {
+      return (a & 0x7F800000) == 0x7F800000 ? a : (a + 0x1000) & ~0x1FFFu;
+    }>;
   return to == "u8"    ? convertTo<uint8_t>(p)
          : to == "s8"  ? convertTo<int8_t>(p)
          : to == "u16" ? convertTo<uint16_t>(p)

@@ -58,7 +58,8 @@ Pattern patternOf(const Warp &w, const Addresses &at, uint32_t bytes) {
   return {least, most, w.mask == AllLanes && away == 0};
 }
 
-// --- counters -------------------------------------------------------------------------------------
+// --- counters
+// -------------------------------------------------------------------------------------
 
 /// The number of different values of address / unit over lanes that access `bytes` each.
 unsigned differentUnits(const Warp &w, const Addresses &at, uint32_t bytes, unsigned unit) {
@@ -83,7 +84,8 @@ unsigned differentUnits(const Warp &w, const Addresses &at, uint32_t bytes, unsi
   return unsigned(std::unique(seen.begin(), seen.begin() + count) - seen.begin());
 }
 
-void countGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes, const Pattern &pattern) {
+void countGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
+                 const Pattern &pattern) {
   InstructionCounters &own = w.block->countersOf(in);
   ++own.requests;
   if (pattern.isRun) {
@@ -95,7 +97,8 @@ void countGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t b
   own.idealSectors += (differentUnits(w, at, bytes, bytes) * bytes + 31) / 32;
 }
 
-/// Wavefronts: what the fullest of 32 banks of 4 bytes has to give, different words one after another.
+/// Wavefronts: what the fullest of 32 banks of 4 bytes has to give, different words one after
+/// another.
 unsigned wavesOf(const Warp &w, const Addresses &at, uint32_t bytes, unsigned &words) {
   uint32_t given[32][4 * Lanes];
   unsigned counts[32] = {}, waves = 0;
@@ -118,7 +121,8 @@ unsigned wavesOf(const Warp &w, const Addresses &at, uint32_t bytes, unsigned &w
   return waves;
 }
 
-void countShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes, const Pattern &pattern) {
+void countShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
+                 const Pattern &pattern) {
   InstructionCounters &own = w.block->countersOf(in);
   unsigned words = 0, waves;
   if (pattern.isRun) {
@@ -131,11 +135,12 @@ void countShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t b
   own.idealSharedWaves += (words + 31) / 32;
 }
 
-// --- checks ---------------------------------------------------------------------------------------
+// --- checks
+// ---------------------------------------------------------------------------------------
 
 /// Whether all accesses are aligned and inside; a finding stops the launch.
-bool checkGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes, const Pattern &pattern,
-                 const char *what) {
+bool checkGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
+                 const Pattern &pattern, const char *what) {
   Memory::State &memory = *w.block->memory;
   uint64_t low = 0;
   for (unsigned i = 0; i < Lanes; ++i)
@@ -157,39 +162,44 @@ bool checkGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t b
 
 enum class Access { Read, Write, Atomic };
 
-void reportGlobal(Warp &w, const Instruction &in, int lane, Memory::State::Conflict conflict, uint32_t other,
-                  uint64_t address, Access access) {
+void reportGlobal(Warp &w, const Instruction &in, int lane, Memory::State::Conflict conflict,
+                  uint32_t other, uint64_t address, Access access) {
   using C = Memory::State::Conflict;
   Memory::State &memory = *w.block->memory;
   std::string place = memory.describe(address);
   if (conflict == C::Unwritten)
-    return w.block->report(FindingKind::Uninitialised, w, in, lane, "reads what nobody has written: " + place);
+    return w.block->report(FindingKind::Uninitialised, w, in, lane,
+                           "reads what nobody has written: " + place);
   bool isEarlier = conflict == C::EarlierRead || conflict == C::EarlierWrite;
   bool isRead = conflict == C::Read || conflict == C::EarlierRead;
-  w.block->report(FindingKind::GlobalRace, w, in, lane,
-                  std::string(access == Access::Read ? "reads" : "writes") + " what " +
-                      memory.nameOf(conflict, other) + (isRead ? " reads" : " writes") +
-                      (isEarlier ? ", and no stream or event orders the two: " : " in the same launch: ") + place);
+  w.block->report(
+      FindingKind::GlobalRace, w, in, lane,
+      std::string(access == Access::Read ? "reads" : "writes") + " what " +
+          memory.nameOf(conflict, other) + (isRead ? " reads" : " writes") +
+          (isEarlier ? ", and no stream or event orders the two: " : " in the same launch: ") +
+          place);
 }
 
-void shadowGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes, const Pattern &pattern,
-                  Access access) {
+void shadowGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
+                  const Pattern &pattern, Access access) {
   BlockRun &block = *w.block;
   Memory::State &memory = *block.memory;
   auto mark = [&](int lane, uint64_t address, uint32_t size) {
     uint32_t other = 0;
     // Atomics of different blocks do not race with each other.
-    auto conflict = access == Access::Read
-                        ? memory.read(address, size, block.index, other, block.totals->uniqueReadBytes)
-                        : memory.write(address, size, access == Access::Atomic ? ~1u : block.index, other,
-                                       block.totals->uniqueWrittenBytes);
+    auto conflict =
+        access == Access::Read
+            ? memory.read(address, size, block.index, other, block.totals->uniqueReadBytes)
+            : memory.write(address, size, access == Access::Atomic ? ~1u : block.index, other,
+                           block.totals->uniqueWrittenBytes);
     if (conflict == Memory::State::Conflict::None)
       return true;
     reportGlobal(w, in, lane, conflict, other, address, access);
     return false; // one finding an instruction
   };
   uint64_t size = pattern.most + bytes - pattern.least;
-  if (pattern.isRun && pattern.least / Shadow::Bytes == (pattern.least + size - 1) / Shadow::Bytes) {
+  if (pattern.isRun &&
+      pattern.least / Shadow::Bytes == (pattern.least + size - 1) / Shadow::Bytes) {
     mark(firstLane(w.mask), pattern.least, uint32_t(size));
     return;
   }
@@ -198,8 +208,8 @@ void shadowGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t 
       return;
 }
 
-bool checkShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes, const Pattern &pattern,
-                 const char *what) {
+bool checkShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
+                 const Pattern &pattern, const char *what) {
   uint64_t low = 0, size = w.block->shared.size();
   for (unsigned i = 0; i < Lanes; ++i)
     low |= at[i];
@@ -209,11 +219,12 @@ bool checkShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t b
     int i = firstLane(left);
     auto address = (unsigned long long)at[size_t(i)];
     if (address % bytes != 0)
-      w.block->fail(FindingKind::Misaligned, w, in, i, format("%s of %u bytes at shared address %llu", what, bytes, address));
+      w.block->fail(FindingKind::Misaligned, w, in, i,
+                    format("%s of %u bytes at shared address %llu", what, bytes, address));
     else if (address >= size || bytes > size - address)
       w.block->fail(FindingKind::OutOfBounds, w, in, i,
-                    format("%s of %u bytes at shared address %llu, and the block has %u bytes", what, bytes, address,
-                           w.block->shared.size()));
+                    format("%s of %u bytes at shared address %llu, and the block has %u bytes",
+                           what, bytes, address, w.block->shared.size()));
     else
       continue;
     return false;
@@ -226,18 +237,21 @@ void reportShared(Warp &w, const Instruction &in, int lane, SharedMemory::Confli
   using C = SharedMemory::Conflict;
   std::string place = format("shared address %u", at), verb = isWrite ? "writes" : "reads";
   if (conflict == C::Unwritten)
-    w.block->report(FindingKind::Uninitialised, w, in, lane, "reads what nobody has written: " + place);
+    w.block->report(FindingKind::Uninitialised, w, in, lane,
+                    "reads what nobody has written: " + place);
   else if (conflict == C::Pending)
     w.block->report(FindingKind::PendingAsyncCopy, w, in, lane,
                     verb + " what cp.async is still copying (no wait before it): " + place);
   else if (conflict == C::Race)
-    w.block->report(FindingKind::SharedRace, w, in, lane,
-                    verb + " what " + (other == SharedMemory::Many ? "other warps use" : format("warp %u uses", other)) +
-                        ", without a barrier between the two: " + place);
+    w.block->report(
+        FindingKind::SharedRace, w, in, lane,
+        verb + " what " +
+            (other == SharedMemory::Many ? "other warps use" : format("warp %u uses", other)) +
+            ", without a barrier between the two: " + place);
 }
 
-void shadowShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes, const Pattern &pattern,
-                  bool isWrite) {
+void shadowShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
+                  const Pattern &pattern, bool isWrite) {
   SharedMemory &shared = w.block->shared;
   auto mark = [&](int lane, uint32_t offset, uint32_t size) {
     uint32_t other = 0, place = offset;
@@ -248,20 +262,24 @@ void shadowShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t 
     return conflict == SharedMemory::Conflict::None;
   };
   if (pattern.isRun) {
-    mark(firstLane(w.mask), uint32_t(pattern.least), uint32_t(pattern.most + bytes - pattern.least));
+    mark(firstLane(w.mask), uint32_t(pattern.least),
+         uint32_t(pattern.most + bytes - pattern.least));
     return;
   }
   uint64_t last = ~uint64_t(0);
   for (uint32_t left = w.mask; left; left &= left - 1) {
     int i = firstLane(left);
-    if (std::exchange(last, at[size_t(i)]) != at[size_t(i)] && !mark(i, uint32_t(at[size_t(i)]), bytes))
+    if (std::exchange(last, at[size_t(i)]) != at[size_t(i)] &&
+        !mark(i, uint32_t(at[size_t(i)]), bytes))
       return;
   }
 }
 
-// --- loads and stores -----------------------------------------------------------------------------
+// --- loads and stores
+// -----------------------------------------------------------------------------
 
-template <typename T> void putLane(Warp &w, uint32_t word, unsigned lane, const void *from, bool isSigned) {
+template <typename T>
+void putLane(Warp &w, uint32_t word, unsigned lane, const void *from, bool isSigned) {
   if (word == NoRegister)
     return;
   T value;
@@ -389,7 +407,8 @@ void loadParameter(Warp &w, const Instruction &in) {
   });
 }
 
-// --- atomics --------------------------------------------------------------------------------------
+// --- atomics
+// --------------------------------------------------------------------------------------
 
 enum class Operation { Add, Min, Max, And, Or, Xor, Exchange, CompareSwap };
 
@@ -407,13 +426,16 @@ template <typename T> T applied(Operation operation, T old, T a, T b) {
     return old == a ? b : old;
   default:
     if constexpr (std::is_integral_v<T>)
-      return operation == Operation::And ? T(old & a) : operation == Operation::Or ? T(old | a) : T(old ^ a);
+      return operation == Operation::And  ? T(old & a)
+             : operation == Operation::Or ? T(old | a)
+                                          : T(old ^ a);
     return old;
   }
 }
 
 /// Lane after lane; the old value goes to to[0] where there is one.
-template <typename T, Operation operation, bool isShared> void atomic(Warp &w, const Instruction &in) {
+template <typename T, Operation operation, bool isShared>
+void atomic(Warp &w, const Instruction &in) {
   Addresses at = addressesOf(w, in);
   Pattern pattern = patternOf(w, at, sizeof(T));
   if constexpr (isShared) {
@@ -457,18 +479,20 @@ template <typename T, bool isShared> Handler atomicOf(const PtxInstruction &p) {
 }
 template <bool isShared> Handler atomicFor(const PtxInstruction &p) {
   const std::string &type = p.type();
-  return type == "f32"                    ? atomicOf<float, isShared>(p)
-         : type == "f64"                  ? atomicOf<double, isShared>(p)
-         : type == "s32"                  ? atomicOf<int32_t, isShared>(p)
-         : type == "s64"                  ? atomicOf<int64_t, isShared>(p)
+  return type == "f32"            ? atomicOf<float, isShared>(p)
+         : type == "f64"          ? atomicOf<double, isShared>(p)
+         : type == "s32"          ? atomicOf<int32_t, isShared>(p)
+         : type == "s64"          ? atomicOf<int64_t, isShared>(p)
          : bytesOfType(type) == 8 ? atomicOf<uint64_t, isShared>(p)
          : bytesOfType(type) == 4 ? atomicOf<uint32_t, isShared>(p)
                                   : nullptr;
 }
 
-// --- cp.async -------------------------------------------------------------------------------------
+// --- cp.async
+// -------------------------------------------------------------------------------------
 
-/// cp.async [to], [from], bytes{, size}: lands at the wait; until then what it will write is nobody's.
+/// cp.async [to], [from], bytes{, size}: lands at the wait; until then what it will write is
+/// nobody's.
 void copyAsync(Warp &w, const Instruction &in) {
   PendingCopy copy;
   copy.mask = w.mask;
@@ -481,7 +505,8 @@ void copyAsync(Warp &w, const Instruction &in) {
     from[i] = w.lanes<uint64_t>(in.from[1])[i];
     copy.to[i] = uint32_t(to[i]);
     copy.from[i] = from[i];
-    copy.size[i] = in.flag ? std::min<uint32_t>(w.lanes<uint32_t>(in.from[3])[i], in.bytes) : in.bytes;
+    copy.size[i] =
+        in.flag ? std::min<uint32_t>(w.lanes<uint32_t>(in.from[3])[i], in.bytes) : in.bytes;
   }
   spread(w, to);
   spread(w, from);
@@ -524,7 +549,8 @@ void finish(Warp &w, const PendingCopy &copy) {
   for (uint32_t left = copy.mask; left; left &= left - 1) {
     int i = firstLane(left);
     if (copy.size[i] > 0)
-      std::memcpy(shared.data() + copy.to[i], reinterpret_cast<const void *>(copy.from[i]), copy.size[i]);
+      std::memcpy(shared.data() + copy.to[i], reinterpret_cast<const void *>(copy.from[i]),
+                  copy.size[i]);
     std::memset(shared.data() + copy.to[i] + copy.size[i], 0, copy.bytes - copy.size[i]);
     uint32_t other = 0, place = 0;
     auto conflict = shared.finishCopy(copy.to[i], copy.bytes, w.number, other, place);
@@ -545,9 +571,11 @@ void waitCopies(Warp &w, const Instruction &in) {
   }
 }
 
-// --- ldmatrix -------------------------------------------------------------------------------------
+// --- ldmatrix
+// -------------------------------------------------------------------------------------
 
-/// Matrices of 8 rows of 16 bytes; lane 8 i + r has the address of row r of matrix i. flag: transposed.
+/// Matrices of 8 rows of 16 bytes; lane 8 i + r has the address of row r of matrix i. flag:
+/// transposed.
 void loadMatrix(Warp &w, const Instruction &in) {
   Addresses at = addressesOf(w, in);
   uint32_t all = w.mask;
@@ -587,7 +615,8 @@ void loadMatrix(Warp &w, const Instruction &in) {
     }
 }
 
-// --- addresses ------------------------------------------------------------------------------------
+// --- addresses
+// ------------------------------------------------------------------------------------
 
 void moveAddress(Warp &w, const Instruction &in) {
   auto *to = w.lanes<uint64_t>(in.to[0]);
@@ -645,7 +674,8 @@ Handler findMemory(const PtxInstruction &p, Instruction &to) {
     to.flag = p.has("wait_all");
     return waitCopies;
   }
-  if (name == "cp" && p.has("shared") && p.operands.size() >= 3 && p.operands[2].kind == PtxOperand::Number) {
+  if (name == "cp" && p.has("shared") && p.operands.size() >= 3 &&
+      p.operands[2].kind == PtxOperand::Number) {
     to.bytes = uint8_t(p.operands[2].bits);
     to.flag = p.operands.size() > 3;
     return copyAsync;

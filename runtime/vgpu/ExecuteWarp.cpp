@@ -1,5 +1,5 @@
-// Handlers of control flow and of what a warp's lanes do together: branches, exits, barriers, shuffles,
-// votes, matrix products.
+// Handlers of control flow and of what a warp's lanes do together: branches, exits, barriers,
+// shuffles, votes, matrix products.
 #include "runtime/vgpu/Warp.h"
 
 namespace danaus::vgpu {
@@ -36,14 +36,16 @@ void nothing(Warp &, const Instruction &) {}
 /// bar.sync: the scheduler (Launch.cpp) lets the warp go on when all have come.
 void barrier(Warp &w, const Instruction &in) {
   if (w.current.mask != w.alive) {
-    w.block->fail(FindingKind::DivergentBarrier, w, in, firstLane(w.mask),
-                  format("only lanes 0x%08x of 0x%08x reach this barrier", w.current.mask, w.alive));
+    w.block->fail(
+        FindingKind::DivergentBarrier, w, in, firstLane(w.mask),
+        format("only lanes 0x%08x of 0x%08x reach this barrier", w.current.mask, w.alive));
     return;
   }
   w.state = WarpState::AtBarrier;
 }
 
-// --- shuffles and votes -----------------------------------------------------------------------------
+// --- shuffles and votes
+// -----------------------------------------------------------------------------
 
 enum class Shuffle { Up, Down, Butterfly, Index };
 
@@ -122,13 +124,15 @@ Handler reduceOf(const PtxInstruction &p) {
   return nullptr;
 }
 
-// --- matrix products --------------------------------------------------------------------------------
+// --- matrix products
+// --------------------------------------------------------------------------------
 
 inline float fromBf16(uint32_t bits) { return std::bit_cast<float>(bits << 16); }
 inline float fromHalf(uint32_t bits) { return float(std::bit_cast<_Float16>(uint16_t(bits))); }
 
-/// d (16 x 8) = a (16 x K) * b (K x 8) + c, fragments as in PTX ISA, "Matrix Fragments for mma.m16n8k16"
-/// (and .m16n8k8): sums in float32, in the order of k. A real GPU's order and rounding differ.
+/// d (16 x 8) = a (16 x K) * b (K x 8) + c, fragments as in PTX ISA, "Matrix Fragments for
+/// mma.m16n8k16" (and .m16n8k8): sums in float32, in the order of k. A real GPU's order and
+/// rounding differ.
 template <int K, float (*value)(uint32_t)> void matrixProduct16(Warp &w, const Instruction &in) {
   constexpr int aRegisters = K / 4, bRegisters = K / 8;
   float a[16][K], b[K][8], d[16][8];
@@ -160,13 +164,15 @@ template <int K, float (*value)(uint32_t)> void matrixProduct16(Warp &w, const I
         d[row][column] += a[row][k] * b[k][column];
   for (int lane = 0; lane < int(Lanes); ++lane)
     for (int r = 0; r < 4; ++r)
-      w.lanes<uint32_t>(in.to[r])[lane] = std::bit_cast<uint32_t>(d[lane / 4 + r / 2 * 8][lane % 4 * 2 + r % 2]);
+      w.lanes<uint32_t>(in.to[r])[lane] =
+          std::bit_cast<uint32_t>(d[lane / 4 + r / 2 * 8][lane % 4 * 2 + r % 2]);
   w.block->totals->tensorFlops += 2 * 16 * 8 * K;
 }
 
 Handler productOf(const PtxInstruction &p) {
   // mma.sync.aligned.m16n8kK.row.col.f32.T.T.f32
-  if (p.parts.size() != 10 || p.parts[6] != "f32" || p.parts[9] != "f32" || p.parts[7] != p.parts[8])
+  if (p.parts.size() != 10 || p.parts[6] != "f32" || p.parts[9] != "f32" ||
+      p.parts[7] != p.parts[8])
     return nullptr;
   const std::string &shape = p.parts[3], &type = p.parts[7];
   if (shape == "m16n8k16")
@@ -203,7 +209,10 @@ Handler findWarpLevel(const PtxInstruction &p, Instruction &to) {
            : p.has("idx")  ? shuffle<Shuffle::Index>
                            : nullptr;
   if (name == "vote")
-    return p.has("ballot") ? voteBallot : p.has("all") ? vote<true> : p.has("any") ? vote<false> : nullptr;
+    return p.has("ballot") ? voteBallot
+           : p.has("all")  ? vote<true>
+           : p.has("any")  ? vote<false>
+                           : nullptr;
   if (name == "activemask")
     return activeMask;
   if (name == "redux")

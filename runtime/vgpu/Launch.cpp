@@ -1,5 +1,5 @@
-// Running a grid: blocks one after another, the warps of a block in turns from barrier to barrier, the
-// diverged groups of a warp by lowest program counter.
+// Running a grid: blocks one after another, the warps of a block in turns from barrier to barrier,
+// the diverged groups of a warp by lowest program counter.
 #include "runtime/vgpu/Warp.h"
 
 #include <algorithm>
@@ -9,11 +9,16 @@ namespace danaus::vgpu {
 
 void BlockRun::report(FindingKind kind, const Warp &warp, const Instruction &instruction, int lane,
                       const std::string &what) {
-  static const char *const names[] = {"out of bounds",       "misaligned",
-                                      "uninitialised",       "race in shared memory",
-                                      "race in global memory", "barrier that not all reach",
-                                      "deadlock",            "asynchronous copy not waited for",
-                                      "trap",                "bad instruction",
+  static const char *const names[] = {"out of bounds",
+                                      "misaligned",
+                                      "uninitialised",
+                                      "race in shared memory",
+                                      "race in global memory",
+                                      "barrier that not all reach",
+                                      "deadlock",
+                                      "asynchronous copy not waited for",
+                                      "trap",
+                                      "bad instruction",
                                       "step limit"};
   // One finding per instruction and kind says enough.
   for (const Finding &known : memory->findings)
@@ -25,14 +30,16 @@ void BlockRun::report(FindingKind kind, const Warp &warp, const Instruction &ins
                             instruction.ptxLine, blockIndex[0], blockIndex[1], blockIndex[2],
                             warp.number * Lanes + unsigned(std::max(lane, 0))) +
                      what;
-  memory->findings.push_back({kind, kernel->info.name, instruction.sourceLine, instruction.ptxLine, text});
+  memory->findings.push_back(
+      {kind, kernel->info.name, instruction.sourceLine, instruction.ptxLine, text});
 }
 
 namespace {
 
 class Runner {
 public:
-  Runner(const Kernel &kernel, const LaunchConfig &config, Memory::State &memory, LaunchCounters &totals)
+  Runner(const Kernel &kernel, const LaunchConfig &config, Memory::State &memory,
+         LaunchCounters &totals)
       : kernel(kernel), config(config), counters(kernel.code.size()), random(config.seed) {
     block.memory = &memory;
     block.kernel = &kernel;
@@ -71,7 +78,9 @@ private:
       std::fill_n(warp.lanes<uint32_t>(word), Lanes, uint32_t(value));
     for (auto [word, value] : kernel.constants64)
       std::fill_n(warp.lanes<uint64_t>(word), Lanes, value);
-    auto special = [&](Special which) { return warp.lanes<uint32_t>(kernel.special[size_t(which)]); };
+    auto special = [&](Special which) {
+      return warp.lanes<uint32_t>(kernel.special[size_t(which)]);
+    };
     for (unsigned lane = 0; lane < Lanes; ++lane) {
       uint32_t thread = number * Lanes + lane;
       special(Special::TidX)[lane] = thread % config.block[0];
@@ -171,8 +180,8 @@ private:
     }
   }
 
-  /// The group with the lowest program counter goes first; groups that meet become one. False at the
-  /// warp's end.
+  /// The group with the lowest program counter goes first; groups that meet become one. False at
+  /// the warp's end.
   bool chooseGroup(Warp &warp) {
     if (warp.current.mask != 0)
       warp.others.push_back(warp.current);
@@ -208,8 +217,8 @@ Status checkConfig(const Kernel &kernel, const LaunchConfig &config) {
   if (threads == 0 || threads > 1024)
     return bad(format("%llu threads in a block", (unsigned long long)threads));
   if (kernel.info.maxThreads != 0 && threads > kernel.info.maxThreads)
-    return bad(format("%llu threads in a block, and it was compiled for %u", (unsigned long long)threads,
-                      kernel.info.maxThreads));
+    return bad(format("%llu threads in a block, and it was compiled for %u",
+                      (unsigned long long)threads, kernel.info.maxThreads));
   if (config.grid[0] == 0 || config.grid[1] == 0 || config.grid[2] == 0)
     return bad("the grid is empty");
   if (config.parameters.size() < kernel.info.parameterBlockBytes)
@@ -218,7 +227,8 @@ Status checkConfig(const Kernel &kernel, const LaunchConfig &config) {
   return Status::ok();
 }
 
-void addCounters(const Kernel &kernel, const std::vector<InstructionCounters> &from, LaunchCounters &to) {
+void addCounters(const Kernel &kernel, const std::vector<InstructionCounters> &from,
+                 LaunchCounters &to) {
   for (size_t i = 0; i < from.size(); ++i) {
     InstructionCounters own = from[i];
     if (own.warpInstructions == 0)
@@ -278,7 +288,8 @@ Status launch(const Module &module, const std::string &name, const LaunchConfig 
   }
   auto stops = [](const Finding &finding) {
     return finding.kind != FindingKind::SharedRace && finding.kind != FindingKind::GlobalRace &&
-           finding.kind != FindingKind::Uninitialised && finding.kind != FindingKind::PendingAsyncCopy;
+           finding.kind != FindingKind::Uninitialised &&
+           finding.kind != FindingKind::PendingAsyncCopy;
   };
   for (size_t i = before; i < state.findings.size(); ++i)
     if (stops(state.findings[i]))

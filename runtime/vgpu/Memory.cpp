@@ -37,7 +37,8 @@ Memory::State::~State() {
 void Memory::State::begin(const Order &order) {
   operation = uint32_t(done.size() + 1);
   operationName = order.name;
-  // Operations of lanes are numbered in order: an operation is before this one when its lane says so.
+  // Operations of lanes are numbered in order: an operation is before this one when its lane says
+  // so.
   auto isOrdered = [&](const Done &earlier) {
     if (earlier.lane == order.lane)
       return true;
@@ -94,8 +95,8 @@ std::string Memory::State::describe(uint64_t address) const {
       return text + " (" + format("%llu", (unsigned long long)(address - start)) + " into " +
              bytesAt(start, size) + ")";
     if (address - start - size < RedZone)
-      return text + format(", %llu bytes past the end of ",
-                           (unsigned long long)(address - start - size)) +
+      return text +
+             format(", %llu bytes past the end of ", (unsigned long long)(address - start - size)) +
              bytesAt(start, size);
   }
   if (next != allocations.end() && next->first - address <= RedZone)
@@ -112,10 +113,12 @@ std::string Memory::State::nameOf(Conflict conflict, uint32_t other) const {
 
 /// A second look at what the branchless loops below have found.
 Memory::State::Conflict Memory::State::explain(const Shadow &shadow, uint32_t first, uint32_t last,
-                                               uint32_t block, bool isWrite, uint32_t &other) const {
+                                               uint32_t block, bool isWrite,
+                                               uint32_t &other) const {
   for (uint32_t unit = first; unit <= last; ++unit) {
     uint32_t writer = shadow.writer[unit], reader = shadow.reader[unit];
-    if (writer != 0 && (writer == operation ? shadow.writerBlock[unit] != block : !isBefore(writer))) {
+    if (writer != 0 &&
+        (writer == operation ? shadow.writerBlock[unit] != block : !isBefore(writer))) {
       other = writer == operation ? shadow.writerBlock[unit] : writer;
       return writer == operation ? Conflict::Write : Conflict::EarlierWrite;
     }
@@ -179,7 +182,8 @@ Memory::State::Conflict Memory::State::write(uint64_t address, uint32_t bytes, u
   return conflict;
 }
 
-// --- the face -------------------------------------------------------------------------------------
+// --- the face
+// -------------------------------------------------------------------------------------
 
 Memory::Memory(uint64_t capacity) : content(std::make_unique<State>(capacity)) {}
 Memory::~Memory() = default;
@@ -193,7 +197,8 @@ Expected<uint64_t> Memory::allocate(uint64_t bytes) {
   if (size > state.capacity - state.used)
     return Error(ExitCode::DeviceUnavailable,
                  format("out of memory: %llu bytes asked for, %llu of %llu free",
-                        (unsigned long long)bytes, (unsigned long long)(state.capacity - state.used),
+                        (unsigned long long)bytes,
+                        (unsigned long long)(state.capacity - state.used),
                         (unsigned long long)state.capacity));
   uint64_t needed = roundUp(size, Alignment) + 2 * RedZone;
   for (auto range = state.freeRanges.begin(); range != state.freeRanges.end(); ++range) {
@@ -247,9 +252,9 @@ template <typename F> void forPieces(uint64_t address, uint64_t bytes, F f) {
 }
 
 Error outside(const Memory::State &state, const char *what, uint64_t bytes, uint64_t address) {
-  return Error(ExitCode::Internal, format("%s of %llu bytes runs outside: ", what,
-                                          (unsigned long long)bytes) +
-                                       state.describe(address));
+  return Error(ExitCode::Internal,
+               format("%s of %llu bytes runs outside: ", what, (unsigned long long)bytes) +
+                   state.describe(address));
 }
 
 constexpr uint32_t HostBlock = 0xFFFFFFF0u;
@@ -291,12 +296,13 @@ Status Memory::read(uint64_t address, std::span<std::byte> to, const Order &orde
     if (conflict == State::Conflict::None || std::exchange(found, true))
       return;
     bool unwritten = conflict == State::Conflict::Unwritten;
-    state.findings.push_back(
-        {unwritten ? FindingKind::Uninitialised : FindingKind::GlobalRace, order.name, 0, 0,
-         order.name + (unwritten ? " reads what nobody has written: "
-                                 : " reads what " + state.nameOf(conflict, other) +
-                                       " writes, and nothing orders the two: ") +
-             state.describe(at)});
+    state.findings.push_back({unwritten ? FindingKind::Uninitialised : FindingKind::GlobalRace,
+                              order.name, 0, 0,
+                              order.name +
+                                  (unwritten ? " reads what nobody has written: "
+                                             : " reads what " + state.nameOf(conflict, other) +
+                                                   " writes, and nothing orders the two: ") +
+                                  state.describe(at)});
   });
   std::memcpy(to.data(), reinterpret_cast<const void *>(address), to.size());
   return Status::ok();

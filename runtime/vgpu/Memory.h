@@ -56,10 +56,11 @@ struct Memory::State {
   /// "0x... is 4 bytes past the end of the 1,024 bytes at 0x..."
   std::string describe(uint64_t address) const;
 
-  /// Write, Read: by another block of the present launch. Earlier...: by an operation without an order.
+  /// Write, Read: by another block of the present launch. Earlier...: by an operation without an
+  /// order.
   enum class Conflict { None, Unwritten, Write, Read, EarlierWrite, EarlierRead };
-  /// Marks [address, address + bytes) as read or written by `block` of the present operation; says what
-  /// stands against it, and `other` who.
+  /// Marks [address, address + bytes) as read or written by `block` of the present operation; says
+  /// what stands against it, and `other` who.
   Conflict read(uint64_t address, uint32_t bytes, uint32_t block, uint32_t &other,
                 uint64_t &newSectors);
   Conflict write(uint64_t address, uint32_t bytes, uint32_t block, uint32_t &other,
@@ -68,8 +69,8 @@ struct Memory::State {
   std::string nameOf(Conflict conflict, uint32_t other) const;
 
 private:
-  Conflict explain(const Shadow &shadow, uint32_t first, uint32_t last, uint32_t block, bool isWrite,
-                   uint32_t &other) const;
+  Conflict explain(const Shadow &shadow, uint32_t first, uint32_t last, uint32_t block,
+                   bool isWrite, uint32_t &other) const;
   uint64_t lastStart = 0, lastEnd = 0; ///< the allocation found last
   uint64_t lastShadow = ~uint64_t(0);
   Shadow *lastShadowAt = nullptr;

@@ -13,8 +13,8 @@ bool PtxInstruction::has(const std::string &part) const {
 
 unsigned bytesOfType(const std::string &type) {
   static const std::map<std::string, unsigned> bytes = {
-      {"pred", 1}, {"b8", 1},  {"u8", 1},  {"s8", 1},  {"b16", 2},  {"u16", 2},   {"s16", 2},
-      {"f16", 2},  {"b32", 4}, {"u32", 4}, {"s32", 4}, {"f32", 4},  {"b64", 8},   {"u64", 8},
+      {"pred", 1}, {"b8", 1},  {"u8", 1},    {"s8", 1},   {"b16", 2},    {"u16", 2},  {"s16", 2},
+      {"f16", 2},  {"b32", 4}, {"u32", 4},   {"s32", 4},  {"f32", 4},    {"b64", 8},  {"u64", 8},
       {"s64", 8},  {"f64", 8}, {"f16x2", 4}, {"bf16", 2}, {"bf16x2", 4}, {"tf32", 4}, {"b128", 16}};
   auto found = bytes.find(type);
   return found == bytes.end() ? 0 : found->second;
@@ -129,7 +129,8 @@ private:
     } else if (word == ".target") {
       ++at;
       std::string_view name = next();
-      file.target = unsigned(std::atoi(std::string(name.substr(std::min<size_t>(3, name.size()))).c_str()));
+      file.target =
+          unsigned(std::atoi(std::string(name.substr(std::min<size_t>(3, name.size()))).c_str()));
       while (accept(","))
         ++at;
     } else if (word == ".visible" || word == ".weak" || word == ".extern") {
@@ -138,7 +139,9 @@ private:
     } else if (word == ".global" || word == ".const" || word == ".shared") {
       ++at;
       PtxVariable variable = parseVariable();
-      (word == ".global" ? file.globals : word == ".const" ? file.constants : file.externShared)
+      (word == ".global"  ? file.globals
+       : word == ".const" ? file.constants
+                          : file.externShared)
           .push_back(std::move(variable));
       expect(";");
     } else if (word == ".entry") {

@@ -19,33 +19,50 @@ using Handler = void (*)(Warp &warp, const Instruction &instruction);
 inline constexpr uint32_t NoRegister = ~0u;
 inline constexpr unsigned Lanes = 32;
 
-/// Registers lie in one array of 32-bit words: 32 words for the lanes of a 32-bit (or smaller) register,
-/// 64 for those of a 64-bit one, one word of bits for a predicate. Immediates are registers too.
+/// Registers lie in one array of 32-bit words: 32 words for the lanes of a 32-bit (or smaller)
+/// register, 64 for those of a 64-bit one, one word of bits for a predicate. Immediates are
+/// registers too.
 struct Instruction {
   Handler run = nullptr;
   uint32_t to[4] = {NoRegister, NoRegister, NoRegister, NoRegister};
   uint32_t from[10] = {};
   uint32_t guard = NoRegister;
   bool guardNegated = false;
-  uint8_t negated = 0;    ///< bit i: predicate from[i] is negated
-  uint8_t bytes = 0;      ///< of an element in memory
-  uint8_t count = 1;      ///< elements of a vector access, matrices of ldmatrix
-  bool flag = false;      ///< by opcode: sign extension, transposition, ...
-  int64_t offset = 0;     ///< of an address
-  uint32_t target = 0;    ///< of a branch
+  uint8_t negated = 0; ///< bit i: predicate from[i] is negated
+  uint8_t bytes = 0;   ///< of an element in memory
+  uint8_t count = 1;   ///< elements of a vector access, matrices of ldmatrix
+  bool flag = false;   ///< by opcode: sign extension, transposition, ...
+  int64_t offset = 0;  ///< of an address
+  uint32_t target = 0; ///< of a branch
   unsigned ptxLine = 0, sourceLine = 0;
 };
 
 /// What may be read without being written: %tid and its kind.
-enum class Special : uint32_t { TidX, TidY, TidZ, NtidX, NtidY, NtidZ, CtaidX, CtaidY, CtaidZ,
-                                NctaidX, NctaidY, NctaidZ, Laneid, Warpid, Count };
+enum class Special : uint32_t {
+  TidX,
+  TidY,
+  TidZ,
+  NtidX,
+  NtidY,
+  NtidZ,
+  CtaidX,
+  CtaidY,
+  CtaidZ,
+  NctaidX,
+  NctaidY,
+  NctaidZ,
+  Laneid,
+  Warpid,
+  Count
+};
 
 struct Kernel {
   KernelInfo info;
   std::vector<Instruction> code; ///< ends with an exit
   uint32_t registerWords = 0;
-  std::vector<std::pair<uint32_t, uint64_t>> constants32, constants64; ///< word of a register, value
-  uint32_t special[size_t(Special::Count)];                            ///< words of their registers
+  std::vector<std::pair<uint32_t, uint64_t>> constants32,
+      constants64;                          ///< word of a register, value
+  uint32_t special[size_t(Special::Count)]; ///< words of their registers
   uint32_t staticSharedBytes = 0, localBytes = 0;
 };
 
@@ -66,10 +83,10 @@ public:
   std::map<std::string, Variable> variables;
 };
 
-/// Decodes one function; symbols of the module are in `module`. Usage with the PTX line for what is not
-/// implemented, or not in `sm`.
-Expected<Kernel> decode(const PtxFunction &function, const PtxFile &file, const LoadedModule &module,
-                        unsigned sm);
+/// Decodes one function; symbols of the module are in `module`. Usage with the PTX line for what is
+/// not implemented, or not in `sm`.
+Expected<Kernel> decode(const PtxFunction &function, const PtxFile &file,
+                        const LoadedModule &module, unsigned sm);
 
 /// The handler of an instruction, or null. May set fields of `to` that depend on the opcode.
 Handler findArithmetic(const PtxInstruction &from, Instruction &to);

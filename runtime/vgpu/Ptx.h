@@ -1,5 +1,5 @@
-// PTX as text taken apart: declarations and instructions with names, nothing resolved. See the PTX ISA
-// reference, chapters "Syntax", "State Spaces" and "Instruction Operands".
+// PTX as text taken apart: declarations and instructions with names, nothing resolved. See the PTX
+// ISA reference, chapters "Syntax", "State Spaces" and "Instruction Operands".
 #pragma once
 
 #include "runtime/base/Status.h"
@@ -13,9 +13,9 @@ namespace danaus::vgpu {
 
 struct PtxOperand {
   enum Kind { Name, Number, Address, Vector } kind = Name;
-  std::string name;    ///< of a register, symbol or label; of an Address its base, empty for none
-  uint64_t bits = 0;   ///< of a Number: two's complement, or the bits of a float
-  int64_t offset = 0;  ///< of an Address
+  std::string name;     ///< of a register, symbol or label; of an Address its base, empty for none
+  uint64_t bits = 0;    ///< of a Number: two's complement, or the bits of a float
+  int64_t offset = 0;   ///< of an Address
   bool negated = false; ///< !%p
   std::vector<PtxOperand> elements;
 };
@@ -41,9 +41,9 @@ struct PtxVariable {
 
 struct PtxFunction {
   std::string name;
-  std::vector<PtxVariable> parameters; ///< in order
+  std::vector<PtxVariable> parameters;          ///< in order
   std::map<std::string, std::string> registers; ///< name (scoped ones with a suffix) to type: "b32"
-  std::map<std::string, size_t> labels; ///< to the index of an instruction
+  std::map<std::string, size_t> labels;         ///< to the index of an instruction
   std::vector<PtxVariable> shared, local;
   std::vector<PtxInstruction> body;
   uint32_t maxThreads = 0; ///< .maxntid; 0: not given

@@ -15,8 +15,8 @@ void SharedMemory::reset(uint32_t bytes) {
   epoch = 1;
 }
 
-SharedMemory::Conflict SharedMemory::explain(uint32_t first, uint32_t last, uint32_t mark, bool isWrite,
-                                             uint32_t &other, uint32_t &at) const {
+SharedMemory::Conflict SharedMemory::explain(uint32_t first, uint32_t last, uint32_t mark,
+                                             bool isWrite, uint32_t &other, uint32_t &at) const {
   Conflict worst = Conflict::None;
   auto found = [&](Conflict conflict, uint32_t unit, uint32_t who) {
     if (conflict <= worst)
@@ -38,8 +38,8 @@ SharedMemory::Conflict SharedMemory::explain(uint32_t first, uint32_t last, uint
   return worst;
 }
 
-SharedMemory::Conflict SharedMemory::read(uint32_t offset, uint32_t bytes, uint32_t warp, uint32_t &other,
-                                          uint32_t &at) {
+SharedMemory::Conflict SharedMemory::read(uint32_t offset, uint32_t bytes, uint32_t warp,
+                                          uint32_t &other, uint32_t &at) {
   uint32_t first = offset / 2, last = (offset + bytes - 1) / 2;
   const uint32_t now = epoch, mark = now * 64 + warp, many = now * 64 + Many;
   uint32_t bad = 0;
@@ -55,8 +55,8 @@ SharedMemory::Conflict SharedMemory::read(uint32_t offset, uint32_t bytes, uint3
   return bad ? explain(first, last, mark, false, other, at) : Conflict::None;
 }
 
-SharedMemory::Conflict SharedMemory::write(uint32_t offset, uint32_t bytes, uint32_t warp, uint32_t &other,
-                                           uint32_t &at) {
+SharedMemory::Conflict SharedMemory::write(uint32_t offset, uint32_t bytes, uint32_t warp,
+                                           uint32_t &other, uint32_t &at) {
   uint32_t first = offset / 2, last = (offset + bytes - 1) / 2;
   const uint32_t now = epoch, mark = now * 64 + warp;
   uint32_t bad = 0;

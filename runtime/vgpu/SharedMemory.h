@@ -17,13 +17,14 @@ public:
 
   enum class Conflict { None, Unwritten, Pending, Race };
   static constexpr uint32_t Many = 63; ///< several warps, where one warp's number is told
-  /// An access of [offset, offset + bytes) by `warp`; `other` becomes the warp in the way, and `at` the
-  /// first place.
+  /// An access of [offset, offset + bytes) by `warp`; `other` becomes the warp in the way, and `at`
+  /// the first place.
   Conflict read(uint32_t offset, uint32_t bytes, uint32_t warp, uint32_t &other, uint32_t &at);
   Conflict write(uint32_t offset, uint32_t bytes, uint32_t warp, uint32_t &other, uint32_t &at);
   /// What an asynchronous copy will write, and what it has written.
   Conflict startCopy(uint32_t offset, uint32_t bytes, uint32_t warp, uint32_t &other, uint32_t &at);
-  Conflict finishCopy(uint32_t offset, uint32_t bytes, uint32_t warp, uint32_t &other, uint32_t &at);
+  Conflict finishCopy(uint32_t offset, uint32_t bytes, uint32_t warp, uint32_t &other,
+                      uint32_t &at);
 
 private:
   enum State : uint8_t { Unwritten, Written, Pending };

@@ -48,7 +48,7 @@ public:
   BlockRun *block = nullptr;
   std::vector<PendingCopy> open;                ///< cp.async since the last commit
   std::vector<std::vector<PendingCopy>> copies; ///< committed groups, oldest first
-  bool moved = false; ///< the instruction has set current.pc itself
+  bool moved = false;                           ///< the instruction has set current.pc itself
 };
 
 /// The block that runs: what its warps share, and what they report to.

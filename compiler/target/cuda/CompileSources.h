@@ -8,9 +8,9 @@
 
 namespace danaus::cuda {
 
-/// Emits and compiles the kernels of a module at stage plan for `arch`, on the context's threads. Where
-/// NVRTC is not here, or is too new for `arch`, the section holds the sources alone, `warning` says why,
-/// and they are compiled where they run. Errors of kernels are emitted.
+/// Emits and compiles the kernels of a module at stage plan for `arch`, on the context's threads.
+/// Where NVRTC is not here, or is too new for `arch`, the section holds the sources alone,
+/// `warning` says why, and they are compiled where they run. Errors of kernels are emitted.
 Expected<std::string> compileKernels(mlir::ModuleOp module, const Arch &arch, std::string &warning,
                                      mlir::TimingScope &timing);
 

@@ -21,7 +21,8 @@ struct TileShape {
 enum class Direction { Forward, Backward };
 
 template <typename Op>
-FailureOr<KernelBody> emit(Op op, Direction direction, ArrayRef<std::string> pointers, const Arch &arch) {
+FailureOr<KernelBody> emit(Op op, Direction direction, ArrayRef<std::string> pointers,
+                           const Arch &arch) {
   int64_t bytes = 0, rows = 0, headSize = op.getHeadSize();
   for (int64_t tried : {32, 16, 8}) {
     TileShape shape(tried, headSize);
@@ -31,15 +32,16 @@ FailureOr<KernelBody> emit(Op op, Direction direction, ArrayRef<std::string> poi
       break;
   }
   if (bytes > arch.sharedBytes)
-    return op.emitOpError() << "needs " << bytes << " bytes of shared memory for heads of size " << headSize
-                            << ", and a block of " << arch.name << " has " << arch.sharedBytes
-                            << ": use more heads";
+    return op.emitOpError() << "needs " << bytes << " bytes of shared memory for heads of size "
+                            << headSize << ", and a block of " << arch.name << " has "
+                            << arch.sharedBytes << ": use more heads";
   Lines lines;
   lines.block(
       "struct Op",
       [&] {
-        lines.add(llvm::formatv("static constexpr int Batch = {0}, Heads = {1}, Tokens = {2}, D = {3}, T = {4};",
-                                op.getBatch(), op.getHeads(), op.getTokens(), headSize, rows));
+        lines.add(llvm::formatv(
+            "static constexpr int Batch = {0}, Heads = {1}, Tokens = {2}, D = {3}, T = {4};",
+            op.getBatch(), op.getHeads(), op.getTokens(), headSize, rows));
       },
       "};");
   KernelBody body;
@@ -47,10 +49,12 @@ FailureOr<KernelBody> emit(Op op, Direction direction, ArrayRef<std::string> poi
   body.types = lines.take();
   body.sharedBytes = bytes;
   bool isForward = direction == Direction::Forward;
-  body.blocks = (isForward ? 1 : 2) * op.getBatch() * int64_t(op.getHeads()) * llvm::divideCeil(op.getTokens(), rows);
+  body.blocks = (isForward ? 1 : 2) * op.getBatch() * int64_t(op.getHeads()) *
+                llvm::divideCeil(op.getTokens(), rows);
   std::string list = llvm::join(pointers, ", ");
-  body.code = isForward ? "  Attention<Op>::forward(" + list + ", reinterpret_cast<float *>(shared));\n"
-                        : "  Attention<Op>::backward({" + list + "}, reinterpret_cast<float *>(shared));\n";
+  body.code =
+      isForward ? "  Attention<Op>::forward(" + list + ", reinterpret_cast<float *>(shared));\n"
+                : "  Attention<Op>::backward({" + list + "}, reinterpret_cast<float *>(shared));\n";
   return body;
 }
 
@@ -65,10 +69,12 @@ SmallVector<std::string> pointersOf(Operation *op, PointerOf pointerOf) {
 
 } // namespace
 
-FailureOr<KernelBody> cuda::emitAttention(kernel::AttentionOp op, PointerOf pointerOf, const Arch &arch) {
+FailureOr<KernelBody> cuda::emitAttention(kernel::AttentionOp op, PointerOf pointerOf,
+                                          const Arch &arch) {
   return emit(op, Direction::Forward, pointersOf(op, pointerOf), arch);
 }
 
-FailureOr<KernelBody> cuda::emitAttentionBackward(kernel::AttentionBackwardOp op, PointerOf pointerOf, const Arch &arch) {
+FailureOr<KernelBody> cuda::emitAttentionBackward(kernel::AttentionBackwardOp op,
+                                                  PointerOf pointerOf, const Arch &arch) {
   return emit(op, Direction::Backward, pointersOf(op, pointerOf), arch);
 }

@@ -30,7 +30,8 @@ void printPlace(Lines &lines, StringRef name, SmallVector<TileDim, 4> dims,
                 Order order = Order::ByStride) {
   std::string signature = ("static __device__ void " + name + "(int t, int i").str();
   for (StringRef known : {"g", "m", "j", "k"}) // the order in which the templates pass them
-    if (llvm::is_contained(llvm::map_range(dims, [](const TileDim &dim) { return dim.name; }), known))
+    if (llvm::is_contained(llvm::map_range(dims, [](const TileDim &dim) { return dim.name; }),
+                           known))
       signature += (", int &" + known).str();
   // What does not move (stride 0) last: its neighbours read the same element.
   if (order == Order::ByStride)
@@ -316,11 +317,13 @@ private:
     lhs.names[n] = "g";
     // Neighbours in a group and along K, 8 together, then rows: device/contract.cuh keeps these in
     // different banks.
-    bool interleaved = !mma && group > 1 && group < 8 && ofGroup(lhs) == 1 && along(lhs, k) == group;
+    bool interleaved =
+        !mma && group > 1 && group < 8 && ofGroup(lhs) == 1 && along(lhs, k) == group;
     if (interleaved)
-      printPlace(lines, "lhsPlace",
-                 {{"g", group, 0}, {"k", 8 / group, 0}, {"m", tile.bm, 0}, {"k", group, 0, 1, 8 / group}},
-                 Order::AsGiven);
+      printPlace(
+          lines, "lhsPlace",
+          {{"g", group, 0}, {"k", 8 / group, 0}, {"m", tile.bm, 0}, {"k", group, 0, 1, 8 / group}},
+          Order::AsGiven);
     else
       printPlace(lines, "lhsPlace",
                  {{"g", group, ofGroup(lhs)},

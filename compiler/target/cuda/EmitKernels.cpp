@@ -53,7 +53,9 @@ private:
         .Case([&](kernel::ContractOp op) { return emitContract(op, pointerOf); })
         .Case([&](kernel::ChainOp op) { return emitChain(op, pointerOf); })
         .Case([&](kernel::AttentionOp op) { return emitAttention(op, pointerOf, arch); })
-        .Case([&](kernel::AttentionBackwardOp op) { return emitAttentionBackward(op, pointerOf, arch); })
+        .Case([&](kernel::AttentionBackwardOp op) {
+          return emitAttentionBackward(op, pointerOf, arch);
+        })
         .Case([&](kernel::RowOp op) { return emitRow(op, pointerOf); })
         .Case([&](kernel::ReduceOp op) { return emitReduce(op, pointerOf); })
         .Case([&](kernel::CopyOp op) { return emitCopy(op, pointerOf); })

@@ -38,9 +38,10 @@ using PointerOf = llvm::function_ref<std::string(mlir::Value)>;
 
 mlir::FailureOr<KernelBody> emitContract(kernel::ContractOp op, PointerOf pointerOf);
 mlir::FailureOr<KernelBody> emitChain(kernel::ChainOp op, PointerOf pointerOf);
-mlir::FailureOr<KernelBody> emitAttention(kernel::AttentionOp op, PointerOf pointerOf, const Arch &arch);
-mlir::FailureOr<KernelBody> emitAttentionBackward(kernel::AttentionBackwardOp op, PointerOf pointerOf,
-                                                  const Arch &arch);
+mlir::FailureOr<KernelBody> emitAttention(kernel::AttentionOp op, PointerOf pointerOf,
+                                          const Arch &arch);
+mlir::FailureOr<KernelBody> emitAttentionBackward(kernel::AttentionBackwardOp op,
+                                                  PointerOf pointerOf, const Arch &arch);
 mlir::FailureOr<KernelBody> emitRow(kernel::RowOp op, PointerOf pointerOf);
 mlir::FailureOr<KernelBody> emitReduce(kernel::ReduceOp op, PointerOf pointerOf);
 mlir::FailureOr<KernelBody> emitCopy(kernel::CopyOp op, PointerOf pointerOf);

@@ -10,17 +10,25 @@ Expected<std::shared_ptr<Context>> Context::create(std::shared_ptr<Driver> drive
   if (ordinal >= count)
     return Error(ExitCode::DeviceUnavailable,
                  count == 0 ? std::string("the driver sees no GPU here (CUDA_VISIBLE_DEVICES?)")
-                            : format("there is no GPU %d: the driver sees %d, numbered from 0", ordinal, count));
+                            : format("there is no GPU %d: the driver sees %d, numbered from 0",
+                                     ordinal, count));
   int device = 0;
-  if (Status status = driver->check(driver->deviceGet(&device, ordinal), "opening the GPU"); !status)
+  if (Status status = driver->check(driver->deviceGet(&device, ordinal), "opening the GPU");
+      !status)
     return status.takeError();
   std::shared_ptr<Context> context(new Context(std::move(driver), device));
   const Driver &calls = *context->library;
-  if (Status status = context->check(calls.contextRetain(&context->context, device), "opening the GPU's context"); !status)
+  if (Status status = context->check(calls.contextRetain(&context->context, device),
+                                     "opening the GPU's context");
+      !status)
     return status.takeError();
-  if (Status status = context->check(calls.contextSetCurrent(context->context), "entering the GPU's context"); !status)
+  if (Status status =
+          context->check(calls.contextSetCurrent(context->context), "entering the GPU's context");
+      !status)
     return status.takeError();
-  if (Status status = context->check(calls.streamCreate(&context->work, StreamNonBlocking), "making a stream"); !status)
+  if (Status status =
+          context->check(calls.streamCreate(&context->work, StreamNonBlocking), "making a stream");
+      !status)
     return status.takeError();
   return context;
 }

@@ -27,7 +27,8 @@ public:
   Status check(int result, const std::string &what) const { return library->check(result, what); }
 
 private:
-  Context(std::shared_ptr<Driver> driver, int device) : library(std::move(driver)), device(device) {}
+  Context(std::shared_ptr<Driver> driver, int device)
+      : library(std::move(driver)), device(device) {}
 
   std::shared_ptr<Driver> library;
   int device;

@@ -26,7 +26,8 @@ const fb::CudaBinary *bestFor(const fb::CudaKernel &kernel, unsigned sm) {
 }
 
 /// Loads machine code, and PTX where the driver refuses it.
-int loadBinary(const Driver &driver, const void *cubin, size_t cubinBytes, const std::string &ptx, CUmodule *module) {
+int loadBinary(const Driver &driver, const void *cubin, size_t cubinBytes, const std::string &ptx,
+               CUmodule *module) {
   if (cubinBytes > 0 && driver.moduleLoad(module, cubin) == Success)
     return Success;
   return driver.moduleLoad(module, ptx.c_str());
@@ -41,7 +42,8 @@ Expected<std::map<std::string, CudaBinary>> compileMissing(const fb::CudaCode &c
   std::map<std::string, CudaBinary> compiled;
   if (sources.empty())
     return compiled;
-  auto binaries = compileCuda(sources, format("sm_%u", sm), std::max(1u, std::thread::hardware_concurrency()));
+  auto binaries =
+      compileCuda(sources, format("sm_%u", sm), std::max(1u, std::thread::hardware_concurrency()));
   if (!binaries)
     return binaries.takeError().during(format("compiling kernels for this GPU (sm_%u)", sm));
   for (size_t i = 0; i < sources.size(); ++i)
@@ -68,8 +70,9 @@ Expected<std::unique_ptr<Code>> LoadedCode::load(std::shared_ptr<Context> contex
     int result;
     if (const fb::CudaBinary *binary = bestFor(*kernel, sm)) {
       // Machine code runs on its own major architecture only; PTX on all newer ones.
-      result = loadBinary(driver, binary->cubin() ? binary->cubin()->data() : nullptr,
-                          binary->cubin() ? binary->cubin()->size() : 0, binary->ptx()->str(), &module);
+      result =
+          loadBinary(driver, binary->cubin() ? binary->cubin()->data() : nullptr,
+                     binary->cubin() ? binary->cubin()->size() : 0, binary->ptx()->str(), &module);
     } else {
       const CudaBinary &made = compiled->at(symbol);
       result = loadBinary(driver, made.cubin.data(), made.cubin.size(), made.ptx, &module);
@@ -81,12 +84,17 @@ Expected<std::unique_ptr<Code>> LoadedCode::load(std::shared_ptr<Context> contex
     own.block = kernel->block();
     own.sharedBytes = kernel->shared_bytes();
     own.parameters.assign(kernel->parameters()->begin(), kernel->parameters()->end());
-    if (Status status = driver.check(driver.moduleFunction(&own.function, module, symbol.c_str()), what); !status)
+    if (Status status =
+            driver.check(driver.moduleFunction(&own.function, module, symbol.c_str()), what);
+        !status)
       return status.takeError();
     if (own.sharedBytes == 0)
       continue;
-    int set = driver.functionSetAttribute(own.function, MaxDynamicSharedBytes, int(own.sharedBytes));
-    if (Status status = driver.check(set, what + format(", which needs %u bytes of shared memory", own.sharedBytes)); !status)
+    int set =
+        driver.functionSetAttribute(own.function, MaxDynamicSharedBytes, int(own.sharedBytes));
+    if (Status status = driver.check(
+            set, what + format(", which needs %u bytes of shared memory", own.sharedBytes));
+        !status)
       return status.takeError();
   }
   return std::unique_ptr<Code>(std::move(loaded));

@@ -1,4 +1,5 @@
-// Puts the parts of this folder together: an arena is one allocation, work goes to one stream in order.
+// Puts the parts of this folder together: an arena is one allocation, work goes to one stream in
+// order.
 #include "runtime/device/cuda/CudaDevice.h"
 
 #include "runtime/device/Checks.h"
@@ -32,7 +33,8 @@ private:
   uint64_t size;
 };
 
-/// The architectures that our compiler names, newest first: a GPU runs code for its own and older ones.
+/// The architectures that our compiler names, newest first: a GPU runs code for its own and older
+/// ones.
 std::vector<std::string> runnableArchs(unsigned sm) {
   std::vector<std::string> names;
   for (unsigned known : {120u, 100u, 90u, 89u, 87u, 86u, 80u, 75u, 70u})
@@ -55,7 +57,8 @@ public:
 
   static std::string describe(const Context &context) {
     return format("%s, sm_%u, %d multiprocessors, %s", context.name().c_str(), context.sm(),
-                  context.attribute(MultiprocessorCount), formatBytes(context.memoryBytes()).c_str());
+                  context.attribute(MultiprocessorCount),
+                  formatBytes(context.memoryBytes()).c_str());
   }
 
   Expected<std::unique_ptr<Arena>> allocateArena(uint64_t bytes) override {
@@ -66,20 +69,24 @@ public:
     if (result == OutOfMemory) {
       size_t free = 0, total = 0;
       (void)driver.memoryInfo(&free, &total);
-      return Error(ExitCode::DeviceUnavailable,
-                   "the model needs " + formatBytes(bytes) + " on the GPU, which has " + formatBytes(free) +
-                       " free of " + formatBytes(total) +
-                       "; make the batch smaller (train.batch_size, train.accumulate) or set train.recompute");
+      return Error(ExitCode::DeviceUnavailable, "the model needs " + formatBytes(bytes) +
+                                                    " on the GPU, which has " + formatBytes(free) +
+                                                    " free of " + formatBytes(total) +
+                                                    "; make the batch smaller (train.batch_size, "
+                                                    "train.accumulate) or set train.recompute");
     }
     if (Status status = context->check(result, "allocating " + formatBytes(bytes)); !status)
       return status.takeError();
     auto arena = std::make_unique<DeviceArena>(context, address, bytes);
-    if (Status status = context->check(driver.fill(address, 0, size, context->stream()), "zeroing memory"); !status)
+    if (Status status =
+            context->check(driver.fill(address, 0, size, context->stream()), "zeroing memory");
+        !status)
       return status.takeError();
     return std::unique_ptr<Arena>(std::move(arena));
   }
 
-  Expected<std::unique_ptr<Code>> loadCode(std::span<const std::byte> bytes, std::string_view) override {
+  Expected<std::unique_ptr<Code>> loadCode(std::span<const std::byte> bytes,
+                                           std::string_view) override {
     return LoadedCode::load(context, bytes);
   }
 
@@ -95,8 +102,9 @@ public:
     if (Status status = checkCopy(arena.bytes(), offset, from.size()); !status || from.empty())
       return status;
     CUdeviceptr to = static_cast<DeviceArena &>(arena).start() + offset;
-    return context->check(context->driver().copyToDevice(to, from.data(), from.size(), context->stream()),
-                          "copying to the GPU");
+    return context->check(
+        context->driver().copyToDevice(to, from.data(), from.size(), context->stream()),
+        "copying to the GPU");
   }
   Status copyOut(Arena &arena, uint64_t offset, std::span<std::byte> to) override {
     if (Status status = checkCopy(arena.bytes(), offset, to.size()); !status || to.empty())
@@ -144,14 +152,19 @@ Expected<std::shared_ptr<Context>> openContext(DriverKind kind, int ordinal) {
 }
 
 DeviceRegistry::Entry entryOf(const std::string &name, DriverKind kind) {
-  auto create = [=](const std::string &argument, const DeviceOptions &options) -> Expected<std::unique_ptr<Device>> {
-    bool isNumber = argument.size() < 4 && std::ranges::all_of(argument, [](char c) { return c >= '0' && c <= '9'; });
+  auto create = [=](const std::string &argument,
+                    const DeviceOptions &options) -> Expected<std::unique_ptr<Device>> {
+    bool isNumber = argument.size() < 4 &&
+                    std::ranges::all_of(argument, [](char c) { return c >= '0' && c <= '9'; });
     if (!isNumber)
-      return Error(ExitCode::Usage, "'" + name + ":" + argument + "': what follows the colon is the number of a GPU, as in " + name + ":1");
+      return Error(ExitCode::Usage, "'" + name + ":" + argument +
+                                        "': what follows the colon is the number of a GPU, as in " +
+                                        name + ":1");
     auto context = openContext(kind, argument.empty() ? 0 : std::stoi(argument));
     if (!context)
       return context.takeError();
-    auto team = ThreadTeam::create(options.threads ? options.threads : std::min(usableCores(), ThreadTeam::MaxThreads));
+    auto team = ThreadTeam::create(
+        options.threads ? options.threads : std::min(usableCores(), ThreadTeam::MaxThreads));
     if (!team)
       return team.takeError();
     return std::unique_ptr<Device>(new CudaDevice(name, std::move(*context), std::move(*team)));
@@ -169,6 +182,8 @@ DeviceRegistry::Entry entryOf(const std::string &name, DriverKind kind) {
 } // namespace cuda
 
 DeviceRegistry::Entry cudaDeviceEntry() { return cuda::entryOf("cuda", cuda::DriverKind::Cuda); }
-DeviceRegistry::Entry virtualDeviceEntry() { return cuda::entryOf("vgpu", cuda::DriverKind::Virtual); }
+DeviceRegistry::Entry virtualDeviceEntry() {
+  return cuda::entryOf("vgpu", cuda::DriverKind::Virtual);
+}
 
 } // namespace danaus

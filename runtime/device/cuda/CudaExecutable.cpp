@@ -4,7 +4,8 @@
 namespace danaus::cuda {
 
 Expected<std::unique_ptr<Executable>> GraphExecutable::load(std::shared_ptr<Context> context,
-                                                            CUdeviceptr arena, const LoadedCode &code,
+                                                            CUdeviceptr arena,
+                                                            const LoadedCode &code,
                                                             const ProgramSpec &program) {
   std::unique_ptr<GraphExecutable> executable(new GraphExecutable(std::move(context)));
   if (Status status = executable->bind(arena, code, program); !status)
@@ -14,7 +15,8 @@ Expected<std::unique_ptr<Executable>> GraphExecutable::load(std::shared_ptr<Cont
   return std::unique_ptr<Executable>(std::move(executable));
 }
 
-Status GraphExecutable::bind(CUdeviceptr arena, const LoadedCode &code, const ProgramSpec &program) {
+Status GraphExecutable::bind(CUdeviceptr arena, const LoadedCode &code,
+                             const ProgramSpec &program) {
   for (const std::vector<LaunchSpec> &stage : program.stages) {
     for (const LaunchSpec &spec : stage) {
       const KernelSpec &kernel = program.kernels[spec.kernel];
@@ -23,11 +25,13 @@ Status GraphExecutable::bind(CUdeviceptr arena, const LoadedCode &code, const Pr
         return Error(ExitCode::CheckpointInvalid, "the CUDA code has no kernel " + kernel.symbol);
       if (kernel.tiles == 0 || kernel.tiles > 0x7FFFFFFF)
         return Error(ExitCode::CheckpointInvalid,
-                     format("kernel %s has %llu blocks", kernel.symbol.c_str(), (unsigned long long)kernel.tiles));
+                     format("kernel %s has %llu blocks", kernel.symbol.c_str(),
+                            (unsigned long long)kernel.tiles));
       for (uint32_t parameter : launch.kernel->parameters) {
         if (parameter >= spec.buffers.size())
           return Error(ExitCode::CheckpointInvalid,
-                       format("kernel %s takes argument %u of %zu", kernel.symbol.c_str(), parameter, spec.buffers.size()));
+                       format("kernel %s takes argument %u of %zu", kernel.symbol.c_str(),
+                              parameter, spec.buffers.size()));
         launch.addresses.push_back(arena + spec.buffers[parameter]);
       }
       launches.push_back(std::move(launch));
@@ -51,8 +55,18 @@ Status GraphExecutable::instantiate() {
     std::vector<CUgraphNode> stage;
     for (; next < end; ++next) {
       Launch &launch = launches[next];
-      KernelNodeParameters parameters = {launch.kernel->function, launch.blocks, 1, 1, launch.kernel->block, 1, 1,
-                                         launch.kernel->sharedBytes, launch.parameters.data(), nullptr, nullptr, nullptr};
+      KernelNodeParameters parameters = {launch.kernel->function,
+                                         launch.blocks,
+                                         1,
+                                         1,
+                                         launch.kernel->block,
+                                         1,
+                                         1,
+                                         launch.kernel->sharedBytes,
+                                         launch.parameters.data(),
+                                         nullptr,
+                                         nullptr,
+                                         nullptr};
       CUgraphNode node = nullptr;
       int result = driver.graphAddKernel(&node, graph, before.data(), before.size(), &parameters);
       if (Status status = context->check(result, "adding a kernel to a graph"); !status)
@@ -85,7 +99,8 @@ Status GraphExecutable::submit() {
   ++submits;
   if (timing == Timing::On)
     return submitTimed();
-  return context->check(context->driver().graphLaunch(instance, context->stream()), "launching a step");
+  return context->check(context->driver().graphLaunch(instance, context->stream()),
+                        "launching a step");
 }
 
 Status GraphExecutable::submitTimed() {
@@ -97,13 +112,16 @@ Status GraphExecutable::submitTimed() {
     events.push_back(event);
   }
   for (size_t i = 0; i <= launches.size(); ++i) {
-    if (Status status = context->check(driver.eventRecord(events[i], context->stream()), "timing a kernel"); !status)
+    if (Status status =
+            context->check(driver.eventRecord(events[i], context->stream()), "timing a kernel");
+        !status)
       return status;
     if (i == launches.size())
       break;
     Launch &launch = launches[i];
-    int result = driver.launch(launch.kernel->function, launch.blocks, 1, 1, launch.kernel->block, 1, 1,
-                               launch.kernel->sharedBytes, context->stream(), launch.parameters.data(), nullptr);
+    int result = driver.launch(launch.kernel->function, launch.blocks, 1, 1, launch.kernel->block,
+                               1, 1, launch.kernel->sharedBytes, context->stream(),
+                               launch.parameters.data(), nullptr);
     if (Status status = context->check(result, "launching a kernel"); !status)
       return status;
   }

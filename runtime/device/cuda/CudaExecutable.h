@@ -1,5 +1,5 @@
-// A program bound to addresses of a GPU: a graph that is launched as a whole, or, where launches are
-// timed, kernel by kernel between events.
+// A program bound to addresses of a GPU: a graph that is launched as a whole, or, where launches
+// are timed, kernel by kernel between events.
 #pragma once
 
 #include "runtime/device/cuda/CudaCode.h"
@@ -8,10 +8,11 @@ namespace danaus::cuda {
 
 class GraphExecutable final : public Executable {
 public:
-  /// `program` has passed checkProgram. CheckpointInvalid when a kernel is missing or takes arguments
-  /// that the plan does not give.
-  static Expected<std::unique_ptr<Executable>> load(std::shared_ptr<Context> context, CUdeviceptr arena,
-                                                    const LoadedCode &code, const ProgramSpec &program);
+  /// `program` has passed checkProgram. CheckpointInvalid when a kernel is missing or takes
+  /// arguments that the plan does not give.
+  static Expected<std::unique_ptr<Executable>> load(std::shared_ptr<Context> context,
+                                                    CUdeviceptr arena, const LoadedCode &code,
+                                                    const ProgramSpec &program);
   ~GraphExecutable() override;
 
   void setTiming(Timing wanted) override;

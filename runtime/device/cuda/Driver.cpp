@@ -9,7 +9,8 @@ namespace danaus::cuda {
 
 namespace {
 
-/// The virtual GPU lies beside this program, or in lib beside its folder; the build with AVX2 first.
+/// The virtual GPU lies beside this program, or in lib beside its folder; the build with AVX2
+/// first.
 std::vector<std::string> virtualCandidates() {
   char self[4096];
   ssize_t length = ::readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -50,7 +51,8 @@ Status Driver::check(int result, const std::string &what) const {
 
 Expected<std::shared_ptr<Driver>> Driver::open(DriverKind kind) {
   bool isVirtual = kind == DriverKind::Virtual;
-  auto library = DynamicLibrary::open(isVirtual ? virtualCandidates() : cudaCandidates("libcuda.so.1"));
+  auto library =
+      DynamicLibrary::open(isVirtual ? virtualCandidates() : cudaCandidates("libcuda.so.1"));
   if (!library)
     return missing(kind, library.error().message());
   std::shared_ptr<Driver> driver(new Driver(std::move(*library)));

@@ -1,5 +1,5 @@
-// The types of CUDA's driver interface that we use, as of CUDA 12.0, without its header. The virtual
-// GPU implements the same.
+// The types of CUDA's driver interface that we use, as of CUDA 12.0, without its header. The
+// virtual GPU implements the same.
 #pragma once
 
 #include <cstddef>

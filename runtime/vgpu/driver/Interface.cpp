@@ -1,4 +1,5 @@
-// The virtual GPU's face: the functions of CUDA's driver, with the names and the rules of the real one.
+// The virtual GPU's face: the functions of CUDA's driver, with the names and the rules of the real
+// one.
 #include "runtime/vgpu/driver/Machine.h"
 
 #include <algorithm>
@@ -32,8 +33,8 @@ Stream *streamOf(CUstream handle) {
 }
 
 /// Fills a launch from the driver's arguments; the parameters are copied, as the driver does.
-int makeNode(LaunchNode &node, CUfunction function, const unsigned grid[3], const unsigned block[3], unsigned sharedBytes,
-             void *const *parameters) {
+int makeNode(LaunchNode &node, CUfunction function, const unsigned grid[3], const unsigned block[3],
+             unsigned sharedBytes, void *const *parameters) {
   if (!function)
     return InvalidValue;
   node.function = reinterpret_cast<Function *>(function);
@@ -43,7 +44,8 @@ int makeNode(LaunchNode &node, CUfunction function, const unsigned grid[3], cons
   const KernelInfo &info = *node.function->info;
   node.parameters.resize(info.parameterBlockBytes);
   for (size_t i = 0; i < info.parameterOffsets.size(); ++i)
-    std::memcpy(node.parameters.data() + info.parameterOffsets[i], parameters[i], info.parameterBytes[i]);
+    std::memcpy(node.parameters.data() + info.parameterOffsets[i], parameters[i],
+                info.parameterBytes[i]);
   return Success;
 }
 
@@ -55,7 +57,11 @@ double now() {
 
 /// Shared memory of a block: CUDA C++ Programming Guide, compute capabilities.
 int sharedBytesOf(unsigned sm) {
-  return 1024 * (sm < 75 ? 96 : sm < 80 ? 64 : sm == 80 || sm == 87 ? 163 : sm < 90 || sm >= 120 ? 99 : 227);
+  return 1024 * (sm < 75                ? 96
+                 : sm < 80              ? 64
+                 : sm == 80 || sm == 87 ? 163
+                 : sm < 90 || sm >= 120 ? 99
+                                        : 227);
 }
 
 /// A graph as it was instantiated: nodes in an order that respects their dependencies, with lanes.
@@ -68,7 +74,8 @@ struct Instance {
 void assignLanes(Instance &instance) {
   std::vector<bool> taken(instance.nodes.size());
   for (LaunchNode &node : instance.nodes) {
-    auto free = std::find_if(node.dependencies.begin(), node.dependencies.end(), [&](size_t i) { return !taken[i]; });
+    auto free = std::find_if(node.dependencies.begin(), node.dependencies.end(),
+                             [&](size_t i) { return !taken[i]; });
     if (free == node.dependencies.end()) {
       node.lane = instance.gpu->newLane();
     } else {
@@ -101,7 +108,9 @@ EXPORT cuDeviceGet(int *device, int ordinal) {
   return Success;
 }
 EXPORT cuDeviceGetName(char *name, int length, int device) {
-  std::snprintf(name, size_t(length), "vGPU sm_%u", machine().gpus.at(size_t(device))->sm);
+  if (size_t(device) >= machine().gpus.size())
+    return InvalidDevice;
+  std::snprintf(name, size_t(length), "vGPU");
   return Success;
 }
 EXPORT cuDeviceGetAttribute(int *value, int attribute, int device) {
@@ -139,7 +148,8 @@ EXPORT cuCtxSetCurrent(CUcontext context) {
   return Success;
 }
 
-// --- memory ---------------------------------------------------------------------------------------
+// --- memory
+// ---------------------------------------------------------------------------------------
 
 EXPORT cuMemGetInfo_v2(size_t *free, size_t *total) {
   Lock lock(machine().mutex);
@@ -184,7 +194,8 @@ EXPORT cuMemsetD8Async(CUdeviceptr address, unsigned char value, size_t count, C
     return InvalidContext;
   Order order = stream->gpu->nextOrder(stream->lane, stream->known, "memset");
   const auto byte = static_cast<std::byte>(value);
-  return machine().afterwards(*stream->gpu, stream->gpu->memory.fill(address, {&byte, 1}, count, order));
+  return machine().afterwards(*stream->gpu,
+                              stream->gpu->memory.fill(address, {&byte, 1}, count, order));
 }
 EXPORT cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, CUstream handle) {
   Lock lock(machine().mutex);
@@ -192,7 +203,8 @@ EXPORT cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, CUst
   if (!stream)
     return InvalidContext;
   Order order = stream->gpu->nextOrder(stream->lane, stream->known, "copy to the GPU");
-  Status status = stream->gpu->memory.write(to, {static_cast<const std::byte *>(from), bytes}, order);
+  Status status =
+      stream->gpu->memory.write(to, {static_cast<const std::byte *>(from), bytes}, order);
   return machine().afterwards(*stream->gpu, status);
 }
 EXPORT cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream handle) {
@@ -205,7 +217,8 @@ EXPORT cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream h
   return machine().afterwards(*stream->gpu, status);
 }
 
-// --- code -----------------------------------------------------------------------------------------
+// --- code
+// -----------------------------------------------------------------------------------------
 
 EXPORT cuModuleLoadData(CUmodule *module, const void *image) {
   Lock lock(machine().mutex);
@@ -243,31 +256,37 @@ EXPORT cuModuleGetFunction(CUfunction *function, CUmodule module, const char *na
 EXPORT cuFuncSetAttribute(CUfunction function, int attribute, int value) {
   if (attribute != MaxDynamicSharedBytes)
     return Success;
-  return value <= sharedBytesOf(reinterpret_cast<Function *>(function)->image->gpu->sm) ? Success : InvalidValue;
+  return value <= sharedBytesOf(reinterpret_cast<Function *>(function)->image->gpu->sm)
+             ? Success
+             : InvalidValue;
 }
-EXPORT cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,
-                      unsigned blockY, unsigned blockZ, unsigned sharedBytes, CUstream handle, void **parameters,
-                      void **) {
+EXPORT cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ,
+                      unsigned blockX, unsigned blockY, unsigned blockZ, unsigned sharedBytes,
+                      CUstream handle, void **parameters, void **) {
   Lock lock(machine().mutex);
   if (machine().sticky != Success)
     return machine().sticky;
   const unsigned grid[] = {gridX, gridY, gridZ}, block[] = {blockX, blockY, blockZ};
   LaunchNode node;
-  if (int result = makeNode(node, function, grid, block, sharedBytes, parameters); result != Success)
+  if (int result = makeNode(node, function, grid, block, sharedBytes, parameters);
+      result != Success)
     return result;
   Stream *stream = streamOf(handle);
   if (!stream || stream->gpu != node.function->image->gpu)
     return InvalidContext;
-  return machine().run(node, stream->gpu->nextOrder(stream->lane, stream->known, "kernel " + node.function->name));
+  return machine().run(
+      node, stream->gpu->nextOrder(stream->lane, stream->known, "kernel " + node.function->name));
 }
 
-// --- streams and events ---------------------------------------------------------------------------
+// --- streams and events
+// ---------------------------------------------------------------------------
 
 EXPORT cuStreamCreate(CUstream *stream, unsigned) {
   Lock lock(machine().mutex);
   if (!machine().current)
     return InvalidContext;
-  *stream = reinterpret_cast<CUstream>(new Stream{machine().current, machine().current->newLane(), {}});
+  *stream =
+      reinterpret_cast<CUstream>(new Stream{machine().current, machine().current->newLane(), {}});
   return Success;
 }
 EXPORT cuStreamDestroy_v2(CUstream stream) {
@@ -309,12 +328,13 @@ EXPORT cuEventRecord(CUevent handle, CUstream stream) {
   return Success;
 }
 EXPORT cuEventElapsedTime(float *milliseconds, CUevent start, CUevent end) {
-  *milliseconds =
-      float(1e3 * (reinterpret_cast<Event *>(end)->seconds - reinterpret_cast<Event *>(start)->seconds));
+  *milliseconds = float(
+      1e3 * (reinterpret_cast<Event *>(end)->seconds - reinterpret_cast<Event *>(start)->seconds));
   return Success;
 }
 
-// --- graphs ---------------------------------------------------------------------------------------
+// --- graphs
+// ---------------------------------------------------------------------------------------
 
 EXPORT cuGraphCreate(CUgraph *graph, unsigned) {
   *graph = reinterpret_cast<CUgraph>(new Graph());
@@ -324,14 +344,16 @@ EXPORT cuGraphDestroy(CUgraph graph) {
   delete reinterpret_cast<Graph *>(graph);
   return Success;
 }
-EXPORT cuGraphAddKernelNode_v2(CUgraphNode *handle, CUgraph graphHandle, const CUgraphNode *dependencies, size_t count,
+EXPORT cuGraphAddKernelNode_v2(CUgraphNode *handle, CUgraph graphHandle,
+                               const CUgraphNode *dependencies, size_t count,
                                const KernelNodeParameters *parameters) {
   Lock lock(machine().mutex);
   auto *graph = reinterpret_cast<Graph *>(graphHandle);
   auto node = std::make_unique<LaunchNode>();
   const unsigned grid[] = {parameters->gridX, parameters->gridY, parameters->gridZ},
                  block[] = {parameters->blockX, parameters->blockY, parameters->blockZ};
-  if (int result = makeNode(*node, parameters->function, grid, block, parameters->sharedBytes, parameters->parameters);
+  if (int result = makeNode(*node, parameters->function, grid, block, parameters->sharedBytes,
+                            parameters->parameters);
       result != Success)
     return result;
   for (size_t i = 0; i < count; ++i) {
@@ -350,7 +372,8 @@ EXPORT cuGraphInstantiateWithFlags(CUgraphExec *executable, CUgraph handle, unsi
   Lock lock(machine().mutex);
   auto *graph = reinterpret_cast<Graph *>(handle);
   auto instance = std::make_unique<Instance>();
-  instance->gpu = graph->nodes.empty() ? machine().current : graph->nodes.front()->function->image->gpu;
+  instance->gpu =
+      graph->nodes.empty() ? machine().current : graph->nodes.front()->function->image->gpu;
   for (const auto &node : graph->nodes) // a node is added after those that it depends on
     instance->nodes.push_back(*node);
   assignLanes(*instance);
@@ -377,7 +400,8 @@ EXPORT cuGraphLaunch(CUgraphExec executable, CUstream handle) {
     after[i] = stream->known;
     for (size_t dependency : node.dependencies)
       join(after[i], after[dependency]);
-    Order order = instance->gpu->nextOrder(node.lane, after[i], "kernel " + node.function->name + " of a graph");
+    Order order = instance->gpu->nextOrder(node.lane, after[i],
+                                           "kernel " + node.function->name + " of a graph");
     if (int result = machine().run(node, order); result != Success)
       return result;
     join(all, after[i]);
@@ -386,7 +410,8 @@ EXPORT cuGraphLaunch(CUgraphExec executable, CUstream handle) {
   return Success;
 }
 
-// --- errors ---------------------------------------------------------------------------------------
+// --- errors
+// ---------------------------------------------------------------------------------------
 
 EXPORT cuGetErrorName(int error, const char **name) {
   switch (error) {
@@ -433,13 +458,14 @@ EXPORT cuGetErrorString(int error, const char **text) {
     Lock lock(machine().mutex);
     kept = machine().lastFinding;
   }
-  bool hasFinding = error == IllegalAddress || error == LaunchFailed || error == InvalidPtx || error == InvalidValue;
-  *text = hasFinding && !kept.empty()  ? kept.c_str()
-          : error == OutOfMemory       ? "out of memory"
-          : error == NoBinaryForGpu    ? "no kernel image is available for execution on the device"
-          : error == NotFound          ? "named symbol not found"
-          : error == InvalidContext    ? "invalid device context"
-          : error == InvalidDevice     ? "invalid device ordinal"
-                                       : "invalid argument";
+  bool hasFinding = error == IllegalAddress || error == LaunchFailed || error == InvalidPtx ||
+                    error == InvalidValue;
+  *text = hasFinding && !kept.empty() ? kept.c_str()
+          : error == OutOfMemory      ? "out of memory"
+          : error == NoBinaryForGpu   ? "no kernel image is available for execution on the device"
+          : error == NotFound         ? "named symbol not found"
+          : error == InvalidContext   ? "invalid device context"
+          : error == InvalidDevice    ? "invalid device ordinal"
+                                      : "invalid argument";
   return Success;
 }

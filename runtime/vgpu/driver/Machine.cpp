@@ -1,5 +1,5 @@
-// See Machine.h. DANAUS_VGPU="sm_80,devices=2,memory=4096,seed=7" configures it (memory in MiB a GPU);
-// DANAUS_VGPU_REPORT=FILE.json has the counters of every kernel written at the process' end.
+// See Machine.h. DANAUS_VGPU="sm_80,devices=2,memory=4096,seed=7" configures it (memory in MiB a
+// GPU); DANAUS_VGPU_REPORT=FILE.json has the counters of every kernel written at the process' end.
 #include "runtime/vgpu/driver/Machine.h"
 
 #include "runtime/base/AtomicFile.h"
@@ -47,7 +47,8 @@ void Machine::configure(const std::string &text) {
     std::string word = text.substr(begin, end - begin);
     size_t equals = word.find('=');
     std::string key = word.substr(0, equals);
-    uint64_t value = equals == std::string::npos ? 0 : std::strtoull(word.c_str() + equals + 1, nullptr, 10);
+    uint64_t value =
+        equals == std::string::npos ? 0 : std::strtoull(word.c_str() + equals + 1, nullptr, 10);
     if (word.starts_with("sm_"))
       sm = unsigned(std::atoi(word.c_str() + 3));
     else if (key == "devices" && value >= 1 && value <= 64)
@@ -57,10 +58,11 @@ void Machine::configure(const std::string &text) {
     else if (key == "seed")
       seed = value;
     else
-      std::fprintf(stderr,
-                   "warning: DANAUS_VGPU: '%s' is not known; known: sm_75 to sm_120, devices=1 to 64, "
-                   "memory=MiB, seed=N\n",
-                   word.c_str());
+      std::fprintf(
+          stderr,
+          "warning: DANAUS_VGPU: '%s' is not known; known: sm_75 to sm_120, devices=1 to 64, "
+          "memory=MiB, seed=N\n",
+          word.c_str());
     begin = end + 1;
   }
   for (unsigned i = 0; i < devices; ++i)
@@ -88,7 +90,8 @@ int Machine::run(LaunchNode &node, const Order &order) {
   node.config.seed = seed;
   KernelReport &report = reports[node.function->name];
   ++report.launches;
-  Status status = launch(*image.module, node.function->name, node.config, image.gpu->memory, order, &report.counters);
+  Status status = launch(*image.module, node.function->name, node.config, image.gpu->memory, order,
+                         &report.counters);
   return afterwards(*image.gpu, status);
 }
 
@@ -105,14 +108,17 @@ void Machine::writeReport() const {
     auto number = [](const char *key, uint64_t value) {
       return format(", \"%s\": %llu", key, (unsigned long long)value);
     };
-    text += separator + ("{\"kernel\": \"" + name + "\"") + number("launches", report.launches) +
-            number("warp_instructions", c.warpInstructions) + number("thread_instructions", c.threadInstructions) +
-            number("global_requests", c.globalRequests) + number("global_sectors", c.globalSectors) +
-            number("ideal_global_sectors", c.idealGlobalSectors) + number("shared_waves", c.sharedWaves) +
-            number("ideal_shared_waves", c.idealSharedWaves) + number("unique_read_bytes", c.uniqueReadBytes) +
-            number("unique_written_bytes", c.uniqueWrittenBytes) + number("tensor_flops", c.tensorFlops) +
-            number("float_flops", c.floatFlops) + number("divergent_branches", c.divergentBranches) +
-            number("barriers", c.barriers) + "}";
+    text +=
+        separator + ("{\"kernel\": \"" + name + "\"") + number("launches", report.launches) +
+        number("warp_instructions", c.warpInstructions) +
+        number("thread_instructions", c.threadInstructions) +
+        number("global_requests", c.globalRequests) + number("global_sectors", c.globalSectors) +
+        number("ideal_global_sectors", c.idealGlobalSectors) +
+        number("shared_waves", c.sharedWaves) + number("ideal_shared_waves", c.idealSharedWaves) +
+        number("unique_read_bytes", c.uniqueReadBytes) +
+        number("unique_written_bytes", c.uniqueWrittenBytes) +
+        number("tensor_flops", c.tensorFlops) + number("float_flops", c.floatFlops) +
+        number("divergent_branches", c.divergentBranches) + number("barriers", c.barriers) + "}";
     separator = ",\n";
   }
   if (Status status = writeFileAtomically(reportPath, text + "\n]}\n"); !status)

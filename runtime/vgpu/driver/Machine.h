@@ -1,5 +1,5 @@
-// The virtual GPUs of this process: what stands behind the handles of the driver's interface. One lock
-// for all: work runs where it is submitted, in the calling thread.
+// The virtual GPUs of this process: what stands behind the handles of the driver's interface. One
+// lock for all: work runs where it is submitted, in the calling thread.
 #pragma once
 
 #include "runtime/device/cuda/DriverTypes.h"

@@ -23,7 +23,8 @@ public:
   uint64_t allocate(uint64_t bytes) { return *memory.allocate(bytes); }
   template <typename T> std::vector<T> download(uint64_t address, size_t count) {
     std::vector<T> values(count);
-    EXPECT_TRUE(bool(memory.read(address, std::as_writable_bytes(std::span(values)), next("download"))));
+    EXPECT_TRUE(
+        bool(memory.read(address, std::as_writable_bytes(std::span(values)), next("download"))));
     return values;
   }
 
@@ -33,8 +34,9 @@ public:
   }
 
   /// Runs `kernel` of a PTX text with pointers as parameters.
-  Status launch(const std::string &ptx, const std::string &kernel, unsigned blocks, unsigned threads,
-                std::vector<uint64_t> pointers, uint32_t sharedBytes = 0, uint64_t seed = 0, uint32_t lane = 0) {
+  Status launch(const std::string &ptx, const std::string &kernel, unsigned blocks,
+                unsigned threads, std::vector<uint64_t> pointers, uint32_t sharedBytes = 0,
+                uint64_t seed = 0, uint32_t lane = 0) {
     auto module = vgpu::Module::load(ptx, sm, memory);
     if (!module)
       return module.takeError();
@@ -46,7 +48,8 @@ public:
     config.seed = seed;
     config.stepLimit = 100'000'000;
     counters = {};
-    return vgpu::launch(**module, kernel, config, memory, next("kernel " + kernel, lane), &counters);
+    return vgpu::launch(**module, kernel, config, memory, next("kernel " + kernel, lane),
+                        &counters);
   }
 
   unsigned sm;

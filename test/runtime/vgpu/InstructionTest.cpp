@@ -11,24 +11,36 @@ using namespace danaus::test;
 namespace {
 
 /// A kernel that applies one instruction to each thread's a, b, c (of `bytes` bytes) and stores d.
-std::string kernelOf(const std::string &instruction, const std::string &in, const std::string &out) {
-  auto prefix = [](const std::string &type) { return type == "b64" ? "%rd" : type == "b16" ? "%rs" : "%r"; };
+std::string kernelOf(const std::string &instruction, const std::string &in,
+                     const std::string &out) {
+  auto prefix = [](const std::string &type) {
+    return type == "b64" ? "%rd" : type == "b16" ? "%rs" : "%r";
+  };
   std::string i = prefix(in), o = std::string(prefix(out)) + "4";
-  std::string bytes = in == "b64" ? "8" : in == "b16" ? "2" : "4", outBytes = out == "b64" ? "8" : out == "b16" ? "2" : "4";
-  std::string text = ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k(.param .u64 p0, .param .u64 p1, "
-                     ".param .u64 p2, .param .u64 p3)\n{\n.reg .b64 %rd<20>;\n.reg .b32 %r<20>;\n.reg .b16 %rs<20>;\n"
+  std::string bytes = in == "b64"   ? "8"
+                      : in == "b16" ? "2"
+                                    : "4",
+              outBytes = out == "b64"   ? "8"
+                         : out == "b16" ? "2"
+                                        : "4";
+  std::string text = ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k(.param .u64 "
+                     "p0, .param .u64 p1, "
+                     ".param .u64 p2, .param .u64 p3)\n{\n.reg .b64 %rd<20>;\n.reg .b32 "
+                     "%r<20>;\n.reg .b16 %rs<20>;\n"
                      ".reg .pred %p<3>;\nmov.u32 %r10, %tid.x;\n";
   const char *names[] = {"p0", "p1", "p2"};
   for (int n = 0; n < 3; ++n)
-    text += std::string("ld.param.u64 %rd10, [") + names[n] + "];\nmul.wide.u32 %rd11, %r10, " + bytes +
-            ";\nadd.s64 %rd10, %rd10, %rd11;\nld.global." + in + " " + i + std::to_string(n + 1) + ", [%rd10];\n";
+    text += std::string("ld.param.u64 %rd10, [") + names[n] + "];\nmul.wide.u32 %rd11, %r10, " +
+            bytes + ";\nadd.s64 %rd10, %rd10, %rd11;\nld.global." + in + " " + i +
+            std::to_string(n + 1) + ", [%rd10];\n";
   return text + instruction + "\nld.param.u64 %rd10, [p3];\nmul.wide.u32 %rd11, %r10, " + outBytes +
          ";\nadd.s64 %rd10, %rd10, %rd11;\nst.global." + out + " [%rd10], " + o + ";\nret;\n}\n";
 }
 
 template <typename In, typename Out>
-void expectInstruction(const std::string &instruction, const std::string &in, const std::string &out,
-                       const std::vector<In> &edges, const std::function<Out(In, In, In)> &wanted) {
+void expectInstruction(const std::string &instruction, const std::string &in,
+                       const std::string &out, const std::vector<In> &edges,
+                       const std::function<Out(In, In, In)> &wanted) {
   SCOPED_TRACE(instruction);
   std::vector<In> a, b, c;
   for (In x : edges)
@@ -49,13 +61,18 @@ void expectInstruction(const std::string &instruction, const std::string &in, co
     bool isSame = std::memcmp(&got[i], &expected, sizeof(Out)) == 0;
     if constexpr (std::is_floating_point_v<Out>)
       isSame |= std::isnan(got[i]) && std::isnan(expected);
-    EXPECT_TRUE(isSame) << +got[i] << " instead of " << +expected << " for " << +a[i] << ", " << +b[i] << ", " << +c[i];
+    EXPECT_TRUE(isSame) << +got[i] << " instead of " << +expected << " for " << +a[i] << ", "
+                        << +b[i] << ", " << +c[i];
   }
   EXPECT_TRUE(gpu.memory.takeFindings().empty());
 }
 
-const std::vector<uint32_t> words{0, 1, 2, 3, 31, 32, 33, 0x7F, 0xFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0x80000001, 0xFFFFFFFE, 0xFFFFFFFF, 123456789};
-const std::vector<float> floats{0.0f, -0.0f, 1.0f, -1.5f, 2.5f, 0.5f, 3.0e-40f, 1.0e-38f, 3.4e38f, -3.4e38f, INFINITY, -INFINITY, NAN, 1.0f / 3, 16777217.0f, 123.456f};
+const std::vector<uint32_t> words{
+    0,      1,      2,       3,          31,         32,         33,         0x7F,       0xFF,
+    0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0x80000001, 0xFFFFFFFE, 0xFFFFFFFF, 123456789};
+const std::vector<float> floats{0.0f,     -0.0f,    1.0f,        -1.5f,    2.5f,     0.5f,
+                                3.0e-40f, 1.0e-38f, 3.4e38f,     -3.4e38f, INFINITY, -INFINITY,
+                                NAN,      1.0f / 3, 16777217.0f, 123.456f};
 
 using W3 = std::function<uint32_t(uint32_t, uint32_t, uint32_t)>;
 void word(const std::string &instruction, const W3 &wanted) {
@@ -70,75 +87,117 @@ TEST(Instructions, Integers) {
   word("add.s32 %r4, %r1, %r2;", [](uint32_t a, uint32_t b, uint32_t) { return a + b; });
   word("sub.s32 %r4, %r1, %r2;", [](uint32_t a, uint32_t b, uint32_t) { return a - b; });
   word("mul.lo.s32 %r4, %r1, %r2;", [](uint32_t a, uint32_t b, uint32_t) { return a * b; });
-  word("mul.hi.s32 %r4, %r1, %r2;", [](uint32_t a, uint32_t b, uint32_t) { return uint32_t(int64_t(int32_t(a)) * int32_t(b) >> 32); });
-  word("mul.hi.u32 %r4, %r1, %r2;", [](uint32_t a, uint32_t b, uint32_t) { return uint32_t(uint64_t(a) * b >> 32); });
-  word("mad.lo.s32 %r4, %r1, %r2, %r3;", [](uint32_t a, uint32_t b, uint32_t c) { return a * b + c; });
-  word("min.s32 %r4, %r1, %r2;", [](uint32_t a, uint32_t b, uint32_t) { return uint32_t(std::min(int32_t(a), int32_t(b))); });
+  word("mul.hi.s32 %r4, %r1, %r2;", [](uint32_t a, uint32_t b, uint32_t) {
+    return uint32_t(int64_t(int32_t(a)) * int32_t(b) >> 32);
+  });
+  word("mul.hi.u32 %r4, %r1, %r2;",
+       [](uint32_t a, uint32_t b, uint32_t) { return uint32_t(uint64_t(a) * b >> 32); });
+  word("mad.lo.s32 %r4, %r1, %r2, %r3;",
+       [](uint32_t a, uint32_t b, uint32_t c) { return a * b + c; });
+  word("min.s32 %r4, %r1, %r2;",
+       [](uint32_t a, uint32_t b, uint32_t) { return uint32_t(std::min(int32_t(a), int32_t(b))); });
   word("max.u32 %r4, %r1, %r2;", [](uint32_t a, uint32_t b, uint32_t) { return std::max(a, b); });
   word("and.b32 %r4, %r1, %r2;", [](uint32_t a, uint32_t b, uint32_t) { return a & b; });
   word("xor.b32 %r4, %r1, %r2;", [](uint32_t a, uint32_t b, uint32_t) { return a ^ b; });
   word("not.b32 %r4, %r1;", [](uint32_t a, uint32_t, uint32_t) { return ~a; });
   word("neg.s32 %r4, %r1;", [](uint32_t a, uint32_t, uint32_t) { return 0u - a; });
-  word("shl.b32 %r4, %r1, %r2;", [](uint32_t a, uint32_t b, uint32_t) { return b > 31 ? 0 : a << b; });
-  word("shr.u32 %r4, %r1, %r2;", [](uint32_t a, uint32_t b, uint32_t) { return b > 31 ? 0 : a >> b; });
-  word("shr.s32 %r4, %r1, %r2;", [](uint32_t a, uint32_t b, uint32_t) { return uint32_t(int32_t(a) >> std::min(b, 31u)); });
-  word("popc.b32 %r4, %r1;", [](uint32_t a, uint32_t, uint32_t) { return uint32_t(std::popcount(a)); });
-  word("clz.b32 %r4, %r1;", [](uint32_t a, uint32_t, uint32_t) { return uint32_t(std::countl_zero(a)); });
-  word("bfi.b32 %r4, %r1, %r2, 8, 12;", [](uint32_t a, uint32_t b, uint32_t) { return (b & ~0xFFF00u) | (a << 8 & 0xFFF00u); });
+  word("shl.b32 %r4, %r1, %r2;",
+       [](uint32_t a, uint32_t b, uint32_t) { return b > 31 ? 0 : a << b; });
+  word("shr.u32 %r4, %r1, %r2;",
+       [](uint32_t a, uint32_t b, uint32_t) { return b > 31 ? 0 : a >> b; });
+  word("shr.s32 %r4, %r1, %r2;",
+       [](uint32_t a, uint32_t b, uint32_t) { return uint32_t(int32_t(a) >> std::min(b, 31u)); });
+  word("popc.b32 %r4, %r1;",
+       [](uint32_t a, uint32_t, uint32_t) { return uint32_t(std::popcount(a)); });
+  word("clz.b32 %r4, %r1;",
+       [](uint32_t a, uint32_t, uint32_t) { return uint32_t(std::countl_zero(a)); });
+  word("bfi.b32 %r4, %r1, %r2, 8, 12;",
+       [](uint32_t a, uint32_t b, uint32_t) { return (b & ~0xFFF00u) | (a << 8 & 0xFFF00u); });
   word("bfe.u32 %r4, %r1, 4, 10;", [](uint32_t a, uint32_t, uint32_t) { return a >> 4 & 0x3FF; });
   word("prmt.b32 %r4, %r1, %r2, 21554;", [](uint32_t a, uint32_t b, uint32_t) {
     // 0x5432: bytes 2, 3 of a, then 0, 1 of b.
     return (a >> 16 & 0xFF) | (a >> 24) << 8 | (b & 0xFF) << 16 | (b >> 8 & 0xFF) << 24;
   });
-  word("shf.l.wrap.b32 %r4, %r1, %r2, 5;", [](uint32_t a, uint32_t b, uint32_t) { return b << 5 | a >> 27; });
+  word("shf.l.wrap.b32 %r4, %r1, %r2, 5;",
+       [](uint32_t a, uint32_t b, uint32_t) { return b << 5 | a >> 27; });
 }
 
 TEST(Instructions, WideIntegers) {
-  expectInstruction<uint32_t, uint64_t>("mul.wide.s32 %rd4, %r1, %r2;", "b32", "b64", words, [](uint32_t a, uint32_t b, uint32_t) { return uint64_t(int64_t(int32_t(a)) * int32_t(b)); });
-  expectInstruction<uint32_t, uint64_t>("cvt.s64.s32 %rd4, %r1;", "b32", "b64", words, [](uint32_t a, uint32_t, uint32_t) { return uint64_t(int64_t(int32_t(a))); });
-  expectInstruction<uint32_t, uint64_t>("mad.wide.u32 %rd4, %r1, %r2, 77;", "b32", "b64", words, [](uint32_t a, uint32_t b, uint32_t) { return uint64_t(a) * b + 77; });
-  std::vector<uint64_t> longs{0, 1, 63, 64, 0xFFFFFFFF, 0x100000000, 0x7FFFFFFFFFFFFFFF, 0x8000000000000000, ~uint64_t(0)};
-  expectInstruction<uint64_t, uint64_t>("add.s64 %rd4, %rd1, %rd2;", "b64", "b64", longs, [](uint64_t a, uint64_t b, uint64_t) { return a + b; });
-  expectInstruction<uint64_t, uint64_t>("mul.lo.s64 %rd4, %rd1, %rd2;", "b64", "b64", longs, [](uint64_t a, uint64_t b, uint64_t) { return a * b; });
-  expectInstruction<uint64_t, uint32_t>("cvt.u32.u64 %r4, %rd1;", "b64", "b32", longs, [](uint64_t a, uint64_t, uint64_t) { return uint32_t(a); });
+  expectInstruction<uint32_t, uint64_t>(
+      "mul.wide.s32 %rd4, %r1, %r2;", "b32", "b64", words,
+      [](uint32_t a, uint32_t b, uint32_t) { return uint64_t(int64_t(int32_t(a)) * int32_t(b)); });
+  expectInstruction<uint32_t, uint64_t>(
+      "cvt.s64.s32 %rd4, %r1;", "b32", "b64", words,
+      [](uint32_t a, uint32_t, uint32_t) { return uint64_t(int64_t(int32_t(a))); });
+  expectInstruction<uint32_t, uint64_t>(
+      "mad.wide.u32 %rd4, %r1, %r2, 77;", "b32", "b64", words,
+      [](uint32_t a, uint32_t b, uint32_t) { return uint64_t(a) * b + 77; });
+  std::vector<uint64_t> longs{
+      0, 1, 63, 64, 0xFFFFFFFF, 0x100000000, 0x7FFFFFFFFFFFFFFF, 0x8000000000000000, ~uint64_t(0)};
+  expectInstruction<uint64_t, uint64_t>("add.s64 %rd4, %rd1, %rd2;", "b64", "b64", longs,
+                                        [](uint64_t a, uint64_t b, uint64_t) { return a + b; });
+  expectInstruction<uint64_t, uint64_t>("mul.lo.s64 %rd4, %rd1, %rd2;", "b64", "b64", longs,
+                                        [](uint64_t a, uint64_t b, uint64_t) { return a * b; });
+  expectInstruction<uint64_t, uint32_t>("cvt.u32.u64 %r4, %rd1;", "b64", "b32", longs,
+                                        [](uint64_t a, uint64_t, uint64_t) { return uint32_t(a); });
   std::vector<uint16_t> halves{0, 1, 2, 0x7FFF, 0x8000, 0xFFFF, 0x1234};
-  expectInstruction<uint16_t, uint16_t>("sub.s16 %rs4, %rs1, %rs2;", "b16", "b16", halves, [](uint16_t a, uint16_t b, uint16_t) { return uint16_t(a - b); });
-  expectInstruction<uint16_t, uint32_t>("mul.wide.u16 %r4, %rs1, %rs2;", "b16", "b32", halves, [](uint16_t a, uint16_t b, uint16_t) { return uint32_t(a) * b; });
+  expectInstruction<uint16_t, uint16_t>(
+      "sub.s16 %rs4, %rs1, %rs2;", "b16", "b16", halves,
+      [](uint16_t a, uint16_t b, uint16_t) { return uint16_t(a - b); });
+  expectInstruction<uint16_t, uint32_t>(
+      "mul.wide.u16 %r4, %rs1, %rs2;", "b16", "b32", halves,
+      [](uint16_t a, uint16_t b, uint16_t) { return uint32_t(a) * b; });
 }
 
 TEST(Instructions, Floats) {
   real("add.f32 %r4, %r1, %r2;", [](float a, float b, float) { return a + b; });
   real("mul.f32 %r4, %r1, %r2;", [](float a, float b, float) { return a * b; });
-  real("fma.rn.f32 %r4, %r1, %r2, %r3;", [](float a, float b, float c) { return std::fma(a, b, c); });
+  real("fma.rn.f32 %r4, %r1, %r2, %r3;",
+       [](float a, float b, float c) { return std::fma(a, b, c); });
   real("div.rn.f32 %r4, %r1, %r2;", [](float a, float b, float) { return a / b; });
   real("sqrt.rn.f32 %r4, %r1;", [](float a, float, float) { return std::sqrt(a); });
   real("abs.f32 %r4, %r1;", [](float a, float, float) { return std::fabs(a); });
   real("max.f32 %r4, %r1, %r2;", [](float a, float b, float) {
-    return std::isnan(a) ? b : std::isnan(b) ? a : a == b ? (std::signbit(a) ? b : a) : std::max(a, b);
+    return std::isnan(a)   ? b
+           : std::isnan(b) ? a
+           : a == b        ? (std::signbit(a) ? b : a)
+                           : std::max(a, b);
   });
   real("cvt.rzi.f32.f32 %r4, %r1;", [](float a, float, float) { return std::trunc(a); });
-  expectInstruction<float, uint32_t>("cvt.rzi.s32.f32 %r4, %r1;", "b32", "b32", floats, [](float a, float, float) {
-    return std::isnan(a) ? 0u : a >= 0x1p31f ? 0x7FFFFFFFu : a <= -0x1p31f ? 0x80000000u : uint32_t(int32_t(a));
-  });
-  expectInstruction<uint32_t, float>("cvt.rn.f32.s32 %r4, %r1;", "b32", "b32", words, [](uint32_t a, uint32_t, uint32_t) { return float(int32_t(a)); });
-  expectInstruction<float, uint32_t>("{ .reg .b16 x; cvt.rn.bf16.f32 x, %r1; cvt.u32.u16 %r4, x; }", "b32", "b32", floats, [](float a, float, float) {
-    uint32_t bits = std::bit_cast<uint32_t>(a);
-    return std::isnan(a) ? 0x7FFFu : (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
-  });
+  expectInstruction<float, uint32_t>("cvt.rzi.s32.f32 %r4, %r1;", "b32", "b32", floats,
+                                     [](float a, float, float) {
+                                       return std::isnan(a)   ? 0u
+                                              : a >= 0x1p31f  ? 0x7FFFFFFFu
+                                              : a <= -0x1p31f ? 0x80000000u
+                                                              : uint32_t(int32_t(a));
+                                     });
+  expectInstruction<uint32_t, float>(
+      "cvt.rn.f32.s32 %r4, %r1;", "b32", "b32", words,
+      [](uint32_t a, uint32_t, uint32_t) { return float(int32_t(a)); });
+  expectInstruction<float, uint32_t>("{ .reg .b16 x; cvt.rn.bf16.f32 x, %r1; cvt.u32.u16 %r4, x; }",
+                                     "b32", "b32", floats, [](float a, float, float) {
+                                       uint32_t bits = std::bit_cast<uint32_t>(a);
+                                       return std::isnan(a)
+                                                  ? 0x7FFFu
+                                                  : (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+                                     });
 }
 
 TEST(Instructions, Predicates) {
   auto truth = [](const std::string &comparison, std::function<bool(float, float)> wanted) {
-    expectInstruction<float, uint32_t>("setp." + comparison + ".f32 %p1, %r1, %r2;\nselp.b32 %r4, 1, 0, %p1;", "b32", "b32", floats,
-                                       [=](float a, float b, float) { return uint32_t(wanted(a, b)); });
+    expectInstruction<float, uint32_t>(
+        "setp." + comparison + ".f32 %p1, %r1, %r2;\nselp.b32 %r4, 1, 0, %p1;", "b32", "b32",
+        floats, [=](float a, float b, float) { return uint32_t(wanted(a, b)); });
   };
   truth("lt", [](float a, float b) { return a < b; });
   truth("neu", [](float a, float b) { return a != b; });
   truth("ne", [](float a, float b) { return a < b || a > b; });
   truth("geu", [](float a, float b) { return !(a < b); });
   truth("nan", [](float a, float b) { return std::isnan(a) || std::isnan(b); });
-  word("setp.lt.s32 %p1, %r1, %r2;\nsetp.ne.and.s32 %p2, %r1, 0, %p1;\n@!%p2 mov.u32 %r4, 7;\n@%p2 mov.u32 %r4, 9;",
-       [](uint32_t a, uint32_t b, uint32_t) { return int32_t(a) < int32_t(b) && a != 0 ? 9u : 7u; });
+  word(
+      "setp.lt.s32 %p1, %r1, %r2;\nsetp.ne.and.s32 %p2, %r1, 0, %p1;\n@!%p2 mov.u32 %r4, 7;\n@%p2 "
+      "mov.u32 %r4, 9;",
+      [](uint32_t a, uint32_t b, uint32_t) { return int32_t(a) < int32_t(b) && a != 0 ? 9u : 7u; });
 }
 
 TEST(Instructions, WhatIsNotThereIsNamed) {
@@ -147,15 +206,20 @@ TEST(Instructions, WhatIsNotThereIsNamed) {
   text.replace(text.find("sm_80"), 5, "sm_75");
   Status status = gpu.launch(text, "k", 1, 32, {0, 0, 0, 0});
   ASSERT_FALSE(bool(status));
-  EXPECT_NE(status.error().message().find("this instruction is not implemented by the virtual GPU: lop3.b32"), std::string::npos) << status.error().message();
+  EXPECT_NE(status.error().message().find(
+                "this instruction is not implemented by the virtual GPU: lop3.b32"),
+            std::string::npos)
+      << status.error().message();
   EXPECT_EQ(status.error().message().find("PTX line "), 0u);
 
   status = gpu.launch(kernelOf("mov.u32 %r4, %r1;", "b32", "b32"), "k", 1, 32, {0, 0, 0, 0});
-  EXPECT_EQ(status.error().message(), "the PTX is for sm_80 and newer, and this virtual GPU is sm_75");
+  EXPECT_EQ(status.error().message(),
+            "the PTX is for sm_80 and newer, and this virtual GPU is sm_75");
 
   Gpu newer;
   status = newer.launch(kernelOf("mov.u32 %r4, %nosuch;", "b32", "b32"), "k", 1, 32, {0, 0, 0, 0});
-  EXPECT_NE(status.error().message().find("'%nosuch' is not declared"), std::string::npos) << status.error().message();
+  EXPECT_NE(status.error().message().find("'%nosuch' is not declared"), std::string::npos)
+      << status.error().message();
   status = newer.launch(kernelOf("mov.u32 %r4, %r1;", "b32", "b32"), "other", 1, 32, {0, 0, 0, 0});
   EXPECT_EQ(status.error().message(), "the module has no kernel 'other'");
   status = newer.launch(kernelOf("mov.u32 %r4, %r1;", "b32", "b32"), "k", 1, 2048, {0, 0, 0, 0});

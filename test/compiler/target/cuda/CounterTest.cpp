@@ -8,9 +8,11 @@ using namespace danaus::test;
 namespace {
 
 std::string monarchSpec(const char *dtype) {
-  return std::string("name: m\nmodel:\n  input: {shape: [768]}\n  layers:\n    - linear: {name: fc, out: 3072}\n"
-                     "structure:\n  - {match: fc, kind: monarch, nblocks: 4}\ndata: {name: npy, dir: .}\n"
-                     "train: {batch_size: 3456, dtype: ") +
+  return std::string(
+             "name: m\nmodel:\n  input: {shape: [768]}\n  layers:\n    - linear: {name: fc, out: "
+             "3072}\n"
+             "structure:\n  - {match: fc, kind: monarch, nblocks: 4}\ndata: {name: npy, dir: .}\n"
+             "train: {batch_size: 3456, dtype: ") +
          dtype + "}\noptimizer: {type: sgd, lr: 0.1}\n";
 }
 

@@ -26,7 +26,8 @@ protected:
     return archs[seed % 4];
   }
 
-  void expectStepsAgree(const std::string &text, unsigned seed, const std::string &arch, double tolerance) {
+  void expectStepsAgree(const std::string &text, unsigned seed, const std::string &arch,
+                        double tolerance) {
     SCOPED_TRACE(text + arch);
     Model model(text, seed % 3 == 0 ? Labels::Mixed : Labels::Plain);
     ASSERT_TRUE(model.steps);
@@ -70,7 +71,8 @@ INSTANTIATE_TEST_SUITE_P(Seeds, CudaVisionModels, testing::Range(0u, 5u));
 /// Tensor cores; on sm_75 rounding in float32. The tolerance is that of Bf16Test.cpp.
 class CudaBf16Models : public CudaStep {};
 TEST_P(CudaBf16Models, StepsAgreeWithTheReference) {
-  expectStepsAgree(RandomSpec(GetParam(), "bf16").text(), GetParam(), archOf(GetParam()), 1.0 / 128);
+  expectStepsAgree(RandomSpec(GetParam(), "bf16").text(), GetParam(), archOf(GetParam()),
+                   1.0 / 128);
 }
 INSTANTIATE_TEST_SUITE_P(Seeds, CudaBf16Models, testing::Range(0u, 8u));
 

@@ -33,7 +33,8 @@ public:
   }
 
   const cuda::KernelSource *find(const std::string &symbol) const {
-    auto found = llvm::find_if(sources, [&](const auto &source) { return source.symbol == symbol; });
+    auto found =
+        llvm::find_if(sources, [&](const auto &source) { return source.symbol == symbol; });
     return found == sources.end() ? nullptr : &*found;
   }
 
@@ -69,7 +70,8 @@ public:
     }
     for (mlir::Type type : function.getResultTypes()) {
       places.push_back(*memory.allocate(bytesOf(type)));
-      EXPECT_TRUE(bool(memory.write(places.back(), std::vector<std::byte>(bytesOf(type)), order("result"))));
+      EXPECT_TRUE(bool(
+          memory.write(places.back(), std::vector<std::byte>(bytesOf(type)), order("result"))));
     }
     auto loaded = vgpu::Module::load(binary->ptx, cuda::archNamed(arch)->sm, memory);
     EXPECT_TRUE(bool(loaded)) << loaded.error().message();
@@ -83,7 +85,8 @@ public:
     config.parameters = std::as_bytes(std::span(parameters));
     config.seed = seed;
     config.stepLimit = 50'000'000;
-    Status status = vgpu::launch(**loaded, source.symbol, config, memory, order("launch"), &run.counters);
+    Status status =
+        vgpu::launch(**loaded, source.symbol, config, memory, order("launch"), &run.counters);
     run.error = status ? "" : status.error().message();
     run.findings = memory.takeFindings();
     for (size_t i = 0; i < function.getNumResults(); ++i) {
@@ -109,7 +112,8 @@ private:
     std::uniform_real_distribution<float> uniform(-1, 1);
     for (int64_t i = 0; i < tensor.getNumElements(); ++i) {
       float value = uniform(random);
-      uint32_t word = tensor.getElementType().isInteger() ? random() % 2 : std::bit_cast<uint32_t>(value);
+      uint32_t word =
+          tensor.getElementType().isInteger() ? random() % 2 : std::bit_cast<uint32_t>(value);
       if (tensor.getElementType().isBF16())
         word >>= 16;
       size_t size = tensor.getElementTypeBitWidth() / 8;

@@ -1,5 +1,5 @@
-// Do the virtual GPU's checks find what they are there for? Every barrier, wait and bound of our kernels is
-// dropped in turn: a check must find it, or the results must differ.
+// Do the virtual GPU's checks find what they are there for? Every barrier, wait and bound of our
+// kernels is dropped in turn: a check must find it, or the results must differ.
 #include "test/compiler/target/cuda/KernelTesting.h"
 
 using namespace danaus;
@@ -21,19 +21,22 @@ constexpr Mutation mutations[] = {
     {"first + other < Op::Tokens", "true"},
 };
 
-/// Mutants that change nothing, beside those that give the same PTX (code of the templates that a kernel
-/// does not use): in attention_0 what storeTile writes to was read by the same warps alone.
+/// Mutants that change nothing, beside those that give the same PTX (code of the templates that a
+/// kernel does not use): in attention_0 what storeTile writes to was read by the same warps alone.
 struct Equivalent {
   const char *kernel, *function, *what;
 };
 constexpr Equivalent equivalents[] = {{"attention_0", "void storeTile(", "__syncthreads();"}};
 
-bool isEquivalent(const std::string &text, const Mutation &mutation, size_t at, const char *kernel) {
+bool isEquivalent(const std::string &text, const Mutation &mutation, size_t at,
+                  const char *kernel) {
   // Nothing is copied by cp.async, and there is nothing to wait for.
-  if (std::string_view(mutation.from).starts_with("waitForCopies") && text.find("Form = Form::RunsOf") == std::string::npos)
+  if (std::string_view(mutation.from).starts_with("waitForCopies") &&
+      text.find("Form = Form::RunsOf") == std::string::npos)
     return true;
   size_t function = text.rfind("static __device__ ", at);
-  std::string_view head = std::string_view(text).substr(function == std::string::npos ? 0 : function, 60);
+  std::string_view head =
+      std::string_view(text).substr(function == std::string::npos ? 0 : function, 60);
   for (const Equivalent &known : equivalents)
     if (std::string_view(known.kernel) == kernel && std::string_view(known.what) == mutation.from &&
         head.find(known.function) != std::string_view::npos)
@@ -41,7 +44,8 @@ bool isEquivalent(const std::string &text, const Mutation &mutation, size_t at, 
   return false;
 }
 
-class Mutations : public testing::TestWithParam<std::tuple<const char *, const char *, const char *>> {};
+class Mutations
+    : public testing::TestWithParam<std::tuple<const char *, const char *, const char *>> {};
 
 /// Every mutant of one kernel of a spec.
 TEST_P(Mutations, AreCaught) {
@@ -56,31 +60,38 @@ TEST_P(Mutations, AreCaught) {
   ASSERT_TRUE(right.findings.empty()) << right.findings.front().text;
   size_t caught = 0;
   for (const Mutation &mutation : mutations)
-    for (size_t at = 0, number = 0; (at = source->text.find(mutation.from, at)) != std::string::npos; ++number) {
+    for (size_t at = 0, number = 0;
+         (at = source->text.find(mutation.from, at)) != std::string::npos; ++number) {
       cuda::KernelSource mutant = *source;
       mutant.text.replace(at, strlen(mutation.from), mutation.to);
       size_t place = std::exchange(at, at + 1);
       CudaKernels::Run wrong = kernels.run(mutant);
       if (wrong.ptx == right.ptx)
         continue;
-      bool isCaught = !wrong.findings.empty() || !wrong.error.empty() || wrong.results != right.results;
+      bool isCaught =
+          !wrong.findings.empty() || !wrong.error.empty() || wrong.results != right.results;
       caught += isCaught;
       if (!isCaught && !isEquivalent(source->text, mutation, place, symbol)) {
-        size_t line = size_t(std::count(source->text.begin(), source->text.begin() + long(place), '\n')) + 1;
-        ADD_FAILURE() << mutation.from << " in line " << line << " of " << symbol << " can be dropped, and nobody notices:\n"
+        size_t line =
+            size_t(std::count(source->text.begin(), source->text.begin() + long(place), '\n')) + 1;
+        ADD_FAILURE() << mutation.from << " in line " << line << " of " << symbol
+                      << " can be dropped, and nobody notices:\n"
                       << source->text.substr(source->text.rfind('\n', place) + 1, 100);
       }
     }
   EXPECT_GE(caught, 2u);
 }
 
-constexpr char monarch[] = "name: m\nmodel:\n  input: {shape: [140]}\n  layers:\n    - linear: {name: a, out: 66}\n"
-                           "    - linear: {name: b, out: 10}\nstructure:\n  - {match: a, kind: monarch, nblocks: 2}\n"
-                           "data: {name: npy, dir: .}\ntrain: {batch_size: 37, DTYPE}\noptimizer: {type: sgd, lr: 0.1}\n";
-constexpr char tokens[] = "name: t\nmodel:\n  input: {shape: [1, 6, 7]}\n  layers:\n    - patch_embed: {patch: 1, dim: 18}\n"
-                          "    - residual: [layer_norm, {attention: {name: attn, heads: 2}}]\n    - mean_tokens\n"
-                          "    - linear: {name: head, out: 3}\ndata: {name: npy, dir: .}\ntrain: {batch_size: 2}\n"
-                          "optimizer: {type: sgd, lr: 0.1}\n";
+constexpr char monarch[] =
+    "name: m\nmodel:\n  input: {shape: [140]}\n  layers:\n    - linear: {name: a, out: 66}\n"
+    "    - linear: {name: b, out: 10}\nstructure:\n  - {match: a, kind: monarch, nblocks: 2}\n"
+    "data: {name: npy, dir: .}\ntrain: {batch_size: 37, DTYPE}\noptimizer: {type: sgd, lr: 0.1}\n";
+constexpr char tokens[] =
+    "name: t\nmodel:\n  input: {shape: [1, 6, 7]}\n  layers:\n    - patch_embed: {patch: 1, dim: "
+    "18}\n"
+    "    - residual: [layer_norm, {attention: {name: attn, heads: 2}}]\n    - mean_tokens\n"
+    "    - linear: {name: head, out: 3}\ndata: {name: npy, dir: .}\ntrain: {batch_size: 2}\n"
+    "optimizer: {type: sgd, lr: 0.1}\n";
 
 std::string withDtype(std::string spec, const char *dtype) {
   spec.replace(spec.find("DTYPE"), 5, std::string("dtype: ") + dtype);
@@ -95,9 +106,11 @@ std::string withRuns(std::string spec) {
 const std::string monarchF32 = withDtype(monarch, "f32"), monarchBf16 = withDtype(monarch, "bf16"),
                   monarchRuns = withRuns(monarchBf16);
 
-INSTANTIATE_TEST_SUITE_P(F32, Mutations, testing::Values(std::tuple(monarchF32.c_str(), "sm_80", "chain_0")));
-INSTANTIATE_TEST_SUITE_P(Bf16, Mutations, testing::Values(std::tuple(monarchBf16.c_str(), "sm_80", "chain_0"),
-                                                          std::tuple(monarchRuns.c_str(), "sm_80", "chain_0")));
+INSTANTIATE_TEST_SUITE_P(F32, Mutations,
+                         testing::Values(std::tuple(monarchF32.c_str(), "sm_80", "chain_0")));
+INSTANTIATE_TEST_SUITE_P(Bf16, Mutations,
+                         testing::Values(std::tuple(monarchBf16.c_str(), "sm_80", "chain_0"),
+                                         std::tuple(monarchRuns.c_str(), "sm_80", "chain_0")));
 INSTANTIATE_TEST_SUITE_P(Attention, Mutations,
                          testing::Values(std::tuple(tokens, "sm_75", "attention_0"),
                                          std::tuple(tokens, "sm_75", "attention_backward_0")));
