@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains an oracle case and compares the loss of every step with PyTorch's.
 
-  run.py CASE_FOLDER BIN_FOLDER SCRATCH_FOLDER [cpu | vgpu]
+  run.py CASE_FOLDER BIN_FOLDER SCRATCH_FOLDER [cpu | vgpu | cuda]
 
 For each instruction set of this machine, with one and with two threads: every step within 1e-4
 relative, and the losses of one and two threads equal to the digit. Then the same with
@@ -11,7 +11,8 @@ a few of these: every step within 2^-6 relative.
 
 With vgpu: the same on the virtual GPU, as sm_75 in f32 and as sm_80 in bf16, each with warps and blocks
 in the order of their numbers and in a random one. A check of the virtual GPU that finds something fails
-the run. Without NVRTC the test is skipped (exit code 77).
+the run. With cuda: on this machine's GPU, compiled for it. Without NVRTC, or without a GPU, the test is skipped
+(exit code 77).
 """
 import gzip
 import json
@@ -93,20 +94,38 @@ def runs_on_vgpu(case, programs, scratch):
         yield name, dtype, one, two
 
 
+def runs_on_gpu(case, programs, scratch):
+    data = small_test_set(case, scratch)
+    for dtype in ("f32", "bf16"):
+        name = f"{case.name}.{dtype}.cuda"
+        options = [f"train.dtype={dtype}", f"data.dir={data}"]
+        one, two = (losses(programs / "danaus", case / "spec.yaml", scratch / f"{name}.{number}", *options,
+                           "--device", "cuda") for number in (1, 2))
+        yield name, dtype, one, two
+
+
+def why_skipped(programs, device):
+    """Why the test cannot run here; None where it can."""
+    if device == "cpu":
+        return None
+    listed = json.loads(subprocess.run([programs / "danaus", "devices", "--json"], check=True,
+                                       capture_output=True).stdout)
+    rows = [listed["nvrtc"]] + [row for row in listed["devices"] if row["name"] == device]
+    return next((row["why_not"] for row in rows if not row["available"]), None)
+
+
 def main():
     case, programs, scratch = (pathlib.Path(argument) for argument in sys.argv[1:4])
     device = sys.argv[4] if len(sys.argv) > 4 else "cpu"
-    if device == "vgpu":
-        devices = json.loads(subprocess.run([programs / "danaus", "devices", "--json"], check=True,
-                                            capture_output=True).stdout)
-        if not devices["nvrtc"]["available"]:
-            print("skipped: no NVRTC here:", devices["nvrtc"]["why_not"])
-            sys.exit(77)
+    if reason := why_skipped(programs, device):
+        print("skipped:", reason)
+        sys.exit(77)
     expected = json.load(open(case / "expected.json"))["loss"]
     scratch.mkdir(parents=True, exist_ok=True)
     failed = False
-    for name, dtype, one, two in (runs_on_vgpu if device == "vgpu" else runs_on_cpu)(case, programs, scratch):
-        if not 1 < len(one) <= len(expected) or (device == "cpu" and len(one) != len(expected)):
+    ways = {"cpu": runs_on_cpu, "vgpu": runs_on_vgpu, "cuda": runs_on_gpu}
+    for name, dtype, one, two in ways[device](case, programs, scratch):
+        if not 1 < len(one) <= len(expected) or (device != "vgpu" and len(one) != len(expected)):
             sys.exit(f"{name}: {len(one)} steps logged, {len(expected)} expected")
         if one != two:
             sys.exit(f"{name}: two runs differ:\n{one}\n{two}")

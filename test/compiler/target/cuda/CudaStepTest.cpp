@@ -1,5 +1,6 @@
 // CUDA kernels against the reference interpreter: random small models, the whole training and
-// evaluation step on the virtual GPU, where every check must be silent: a finding fails the run.
+// evaluation step on the virtual GPU, where every check must be silent: a finding fails the run. With
+// DANAUS_TEST_DEVICE=cuda on a real one.
 #include "runtime/nvrtc/Nvrtc.h"
 #include "test/compiler/target/RandomSpecs.h"
 #include "test/compiler/target/StepTesting.h"
@@ -18,6 +19,13 @@ protected:
   void SetUp() override {
     if (auto nvrtc = describeNvrtc(); !nvrtc)
       GTEST_SKIP() << nvrtc.error().message();
+    if (auto device = builtinDevices().create(kind()); !device)
+      GTEST_SKIP() << device.error().message();
+  }
+
+  static std::string kind() {
+    const char *name = std::getenv("DANAUS_TEST_DEVICE");
+    return name ? name : "vgpu";
   }
 
   /// One architecture a seed: most of the time goes into NVRTC.
@@ -38,7 +46,7 @@ protected:
     auto wantedEval = reference::interpret(model.step("eval_step"), evalArguments);
     ASSERT_TRUE(succeeded(wanted) && succeeded(wantedEval));
     Folder folder;
-    Loaded loaded(compiled(model, folder, {"cuda", arch}), 1, "vgpu");
+    Loaded loaded(compiled(model, folder, {"cuda", arch}), 1, kind());
     ASSERT_TRUE(loaded.executor);
     Executor &executor = *loaded.executor;
     setArguments(executor, arguments);
