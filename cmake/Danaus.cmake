@@ -48,15 +48,28 @@ endfunction()
 # Builds every gtest program and nothing else: what CI builds with sanitizers.
 add_custom_target(danaus_unit_tests)
 
-# danaus_gtest(NAME SOURCES file... LINK target...): a gtest program registered with ctest, label unit.
+# danaus_gtest(NAME SOURCES file... LINK target... [SHARDS n] [LABELS label...]): a gtest program registered with
+# ctest, label unit; a long one in n parts, which run beside each other.
 function(danaus_gtest name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "SHARDS" "SOURCES;LINK;LABELS" ${ARGN})
   find_package(GTest REQUIRED)
   add_executable(${name} ${ARG_SOURCES})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/test/bin)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gtest_main)
-  add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS unit)
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS unit)
+  endif()
+  if(NOT ARG_SHARDS)
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}")
+  else()
+    math(EXPR last "${ARG_SHARDS} - 1")
+    foreach(shard RANGE ${last})
+      add_test(NAME ${name}-${shard} COMMAND ${name})
+      set_tests_properties(${name}-${shard} PROPERTIES LABELS "${ARG_LABELS}"
+                           ENVIRONMENT "GTEST_TOTAL_SHARDS=${ARG_SHARDS};GTEST_SHARD_INDEX=${shard}")
+    endforeach()
+  endif()
   add_dependencies(danaus_unit_tests ${name})
 endfunction()

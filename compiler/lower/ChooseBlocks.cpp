@@ -18,7 +18,7 @@ struct ChooseBlocks : danaus::impl::KernelChooseBlocksBase<ChooseBlocks> {
   LogicalResult choose(Operation *at, ArrayRef<kernel::ContractOp> ops) {
     BlockPlan plan = planBlocks(ops, {multiprocessors, int64_t(sharedBytes)});
     if (std::isinf(plan.cycles))
-      return at->emitOpError() << "fits no block of threads with " << sharedBytes
+      return at->emitOpError() << "fits no block of threads with " << int64_t(sharedBytes)
                                << " bytes of shared memory";
     for (auto [op, tile] : llvm::zip(ops, plan.tiles))
       kernel::ContractOp(op).setTile(ArrayRef<int64_t>{tile.bm, tile.bn});

@@ -194,7 +194,7 @@ private:
       to.guardNegated = from.guardNegated;
     }
     for (Handler (*find)(const PtxInstruction &, Instruction &) :
-         {findArithmetic, findMemory, findWarpLevel})
+         {findArithmetic, findMemory, findCopy, findWarpLevel})
       if (!to.run)
         to.run = find(from, to);
     if (!to.run)

@@ -227,8 +227,27 @@ Status checkConfig(const Kernel &kernel, const LaunchConfig &config) {
   return Status::ok();
 }
 
-void addCounters(const Kernel &kernel, const std::vector<InstructionCounters> &from,
-                 LaunchCounters &to) {
+/// Adds the fields of a struct of counters.
+template <typename T>
+void addFields(T &to, const T &from, std::initializer_list<uint64_t T::*> fields) {
+  for (uint64_t T::*field : fields)
+    to.*field += from.*field;
+}
+
+void addInstruction(InstructionCounters &to, const InstructionCounters &from) {
+  using C = InstructionCounters;
+  addFields(to, from,
+            {&C::warpInstructions, &C::threadInstructions, &C::requests, &C::sectors,
+             &C::idealSectors, &C::sharedWaves, &C::idealSharedWaves, &C::divergentBranches});
+}
+
+/// Adds what the handlers have counted for the launch, and the counters of its instructions.
+void addCounters(const Kernel &kernel, const LaunchCounters &launch,
+                 const std::vector<InstructionCounters> &from, LaunchCounters &to) {
+  using C = LaunchCounters;
+  addFields(to, launch, {&C::tensorFlops, &C::floatFlops, &C::divergentBranches, &C::barriers});
+  to.uniqueReadBytes += 32 * launch.uniqueReadBytes; // sectors were counted
+  to.uniqueWrittenBytes += 32 * launch.uniqueWrittenBytes;
   for (size_t i = 0; i < from.size(); ++i) {
     InstructionCounters own = from[i];
     if (own.warpInstructions == 0)
@@ -243,18 +262,10 @@ void addCounters(const Kernel &kernel, const std::vector<InstructionCounters> &f
     to.sharedWaves += own.sharedWaves;
     to.idealSharedWaves += own.idealSharedWaves;
     auto known = std::ranges::find(to.instructions, own.ptxLine, &InstructionCounters::ptxLine);
-    if (known == to.instructions.end()) {
+    if (known == to.instructions.end())
       to.instructions.push_back(own);
-      continue;
-    }
-    known->warpInstructions += own.warpInstructions;
-    known->threadInstructions += own.threadInstructions;
-    known->requests += own.requests;
-    known->sectors += own.sectors;
-    known->idealSectors += own.idealSectors;
-    known->sharedWaves += own.sharedWaves;
-    known->idealSharedWaves += own.idealSharedWaves;
-    known->divergentBranches += own.divergentBranches;
+    else
+      addInstruction(*known, own);
   }
 }
 
@@ -274,18 +285,8 @@ Status launch(const Module &module, const std::string &name, const LaunchConfig 
   LaunchCounters own;
   Runner runner(kernel->second, config, state, own);
   runner.run();
-  // Sectors were counted.
-  own.uniqueReadBytes *= 32;
-  own.uniqueWrittenBytes *= 32;
-  if (counters) {
-    counters->uniqueReadBytes += own.uniqueReadBytes;
-    counters->uniqueWrittenBytes += own.uniqueWrittenBytes;
-    counters->tensorFlops += own.tensorFlops;
-    counters->floatFlops += own.floatFlops;
-    counters->divergentBranches += own.divergentBranches;
-    counters->barriers += own.barriers;
-    addCounters(kernel->second, runner.instructionCounters(), *counters);
-  }
+  if (counters)
+    addCounters(kernel->second, own, runner.instructionCounters(), *counters);
   auto stops = [](const Finding &finding) {
     return finding.kind != FindingKind::SharedRace && finding.kind != FindingKind::GlobalRace &&
            finding.kind != FindingKind::Uninitialised &&

@@ -91,6 +91,7 @@ Expected<Kernel> decode(const PtxFunction &function, const PtxFile &file,
 /// The handler of an instruction, or null. May set fields of `to` that depend on the opcode.
 Handler findArithmetic(const PtxInstruction &from, Instruction &to);
 Handler findMemory(const PtxInstruction &from, Instruction &to);
+Handler findCopy(const PtxInstruction &from, Instruction &to);
 Handler findWarpLevel(const PtxInstruction &from, Instruction &to);
 
 } // namespace danaus::vgpu

@@ -83,11 +83,7 @@ public:
   Status synchronize() override { return Status::ok(); }
 
   void parallelFor(uint64_t n, const std::function<void(uint64_t)> &fn) override {
-    std::atomic<uint64_t> next = 0;
-    team->run([&](unsigned) {
-      for (uint64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < n;)
-        fn(i);
-    });
+    team->forEach(n, fn);
   }
 
   void enterHelperThread() const override { team->freeThisThread(); }

@@ -51,6 +51,15 @@ public:
         &job);
   }
 
+  /// Calls fn(i) for i = 0 .. n-1, each once, on any of the threads; returns when all are done.
+  template <typename Fn> void forEach(uint64_t n, const Fn &fn) {
+    std::atomic<uint64_t> next = 0;
+    run([&](unsigned) {
+      for (uint64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < n;)
+        fn(i);
+    });
+  }
+
   /// Within a job: returns when every thread has arrived. The last one calls onLast() before any of
   /// them leaves; what was written before the barrier is seen by all after it.
   template <typename OnLast> void barrier(OnLast &&onLast) {

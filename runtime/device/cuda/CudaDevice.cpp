@@ -8,7 +8,6 @@
 #include "runtime/device/cuda/CudaExecutable.h"
 
 #include <algorithm>
-#include <atomic>
 
 namespace danaus {
 
@@ -128,11 +127,7 @@ public:
   }
 
   void parallelFor(uint64_t n, const std::function<void(uint64_t)> &fn) override {
-    std::atomic<uint64_t> next = 0;
-    team->run([&](unsigned) {
-      for (uint64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < n;)
-        fn(i);
-    });
+    team->forEach(n, fn);
   }
   void enterHelperThread() const override { team->freeThisThread(); }
 

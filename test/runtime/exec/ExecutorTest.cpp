@@ -137,7 +137,7 @@ TEST_F(ExecutorTest, ChoosesTheBestPlanThatRuns) {
   better->isa = best;
   model.phases[0]->targets.push_back(std::move(better));
   fb::ModelT third = makeModel();
-  third.phases[0]->targets[0]->target = "cuda";
+  third.phases[0]->targets[0]->target = "abacus";
   model.phases[0]->targets.push_back(std::move(third.phases[0]->targets[0]));
   auto opened = open();
   ASSERT_TRUE(opened) << opened.error().message();
@@ -146,7 +146,7 @@ TEST_F(ExecutorTest, ChoosesTheBestPlanThatRuns) {
 }
 
 TEST_F(ExecutorTest, NoPlanForThisDevice) {
-  plan().target = "cuda";
+  plan().target = "abacus";
   plan().isa = "sm_80";
   expectError(open(), ExitCode::DeviceUnavailable, "compiled for cuda:sm_80, but the device cpu");
 }

@@ -1,6 +1,6 @@
 // CUDA kernels against the reference interpreter: random small models, the whole training and
-// evaluation step on the virtual GPU, where every check must be silent: a finding fails the run. With
-// DANAUS_TEST_DEVICE=cuda on a real one.
+// evaluation step on the virtual GPU, where every check must be silent: a finding fails the run.
+// With DANAUS_TEST_DEVICE=cuda on a real one.
 #include "runtime/nvrtc/Nvrtc.h"
 #include "test/compiler/target/RandomSpecs.h"
 #include "test/compiler/target/StepTesting.h"

@@ -1,0 +1,354 @@
+// See ContractPrinter.h. What the members mean stands in device/contract.cuh and
+// device/contract_mma.cuh.
+#include "compiler/target/cuda/ContractPrinter.h"
+
+#include "compiler/lower/BlockCost.h"
+#include "compiler/target/cuda/TilePlaces.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
+
+using namespace mlir;
+using namespace danaus;
+using namespace danaus::cuda;
+
+namespace {
+
+/// How an operand of a contraction on tensor cores comes: device/contract_mma.cuh.
+enum class Form { Elements, RunsOfK, RunsOfRows, Scratch };
+
+StringRef nameOf(Form form) {
+  constexpr StringLiteral names[] = {"Elements", "RunsOfK", "RunsOfRows", "Scratch"};
+  return names[size_t(form)];
+}
+
+/// Elements that cp.async copies at a time.
+constexpr int64_t RunElements = 8;
+
+/// Prints the struct of one contraction.
+class ContractPrinter {
+public:
+  ContractPrinter(kernel::ContractOp op, StringRef structName, PointerOf pointerOf,
+                  const Scratch &scratch)
+      : op(op), structName(structName), pointerOf(pointerOf), scratch(scratch),
+        tile{(*op.getTile())[0], (*op.getTile())[1]}, group(op.getGroup()),
+        mma(usesTensorCores(op)) {}
+
+  LogicalResult print(Lines &lines) {
+    nameDims();
+    if (failed(findOperands()))
+      return failure();
+    lines.block("struct " + structName, [&] { printMembers(lines); }, "};");
+    return failure(hasFailed);
+  }
+
+  /// The struct with its members, as an expression.
+  std::string instance() const {
+    return (structName + "{" + llvm::join(members, ", ") + "}").str();
+  }
+
+private:
+  /// An operand, the names of the dimensions in its index, and its index in code.
+  struct Place {
+    Operand operand;
+    SmallVector<std::string> names;
+    std::optional<ScratchPlace> scratch;
+    unsigned rowDim = 0;
+
+    /// The index of the element at a point.
+    std::string index(Names at) const {
+      if (!scratch)
+        return operand.place(at);
+      AccessSum column = operand.access.offset;
+      llvm::erase_if(column.terms, [&](const AccessTerm &term) { return term.dim == rowDim; });
+      std::string row = at[rowDim] + " * " + std::to_string(scratch->stride) + " + ";
+      std::string c = printSum(column, at);
+      if (scratch->group == 1)
+        return row + c;
+      return row + llvm::formatv("({0}) % {1} * {2} + ({0}) / {1}", c, scratch->group,
+                                 scratch->columns / scratch->group)
+                       .str();
+    }
+    std::string element(Names at) const { return operand.pointer + "[" + index(at) + "]"; }
+    std::string load() const {
+      std::string condition = operand.guard(names);
+      return condition.empty()
+                 ? element(names)
+                 : "(" + condition + " ? " + element(names) + " : " + operand.type().str() + "(0))";
+    }
+    std::string store(const Twine &value) const {
+      std::string condition = operand.guard(names);
+      return (condition.empty() ? "" : "if (" + condition + ") ") + element(names) + " = " +
+             value.str() + ";";
+    }
+  };
+
+  /// `value` in global memory, or in scratch where it lies there.
+  FailureOr<Place> placeOf(Value value, unsigned map, bool inScratch) {
+    auto found =
+        operandOf(op, inScratch ? "" : pointerOf(value), value, op.getMap(map), op.getSizes());
+    if (failed(found))
+      return failure();
+    Place place{*found, names, std::nullopt, op.getM()};
+    if (inScratch) {
+      place.scratch = scratch.lookup(value);
+      place.operand.pointer = place.scratch->name();
+      place.names[op.getM()] = "(m - m0)";
+    }
+    declare(place.operand, inScratch ? "" : "__restrict__ ",
+            inScratch || llvm::is_contained(op.getResults(), value));
+    return place;
+  }
+
+  void declare(const Operand &operand, StringRef qualifier, bool isWritten) {
+    if (!seen.insert(operand.pointer).second)
+      return;
+    declarations.push_back(
+        ((isWritten ? "" : "const ") + operand.type() + " *" + qualifier + operand.pointer + ";")
+            .str());
+    members.push_back(operand.pointer);
+  }
+
+  LogicalResult findOperands() {
+    auto find = [&](Value value, unsigned map, Place &place) {
+      auto found = placeOf(value, map, scratch.contains(value));
+      if (succeeded(found))
+        place = *found;
+      return success(succeeded(found));
+    };
+    extras.resize(op.getExtras().size());
+    if (failed(find(op.getLhs(), kernel::ContractOp::LhsMap, lhs)) ||
+        failed(find(op.getRhs(), kernel::ContractOp::RhsMap, rhs)))
+      return failure();
+    for (auto [i, extra] : llvm::enumerate(op.getExtras()))
+      if (failed(find(extra, kernel::ContractOp::FirstExtraMap + i, extras[i])))
+        return failure();
+    results.resize(op.getResults().size());
+    for (auto [i, result] : llvm::enumerate(op.getResults()))
+      for (bool inScratch : {false, true}) {
+        if (inScratch ? !scratch.contains(result) : pointerOf(result).empty())
+          continue;
+        auto place = placeOf(result, kernel::ContractOp::ResultMap, inScratch);
+        if (failed(place))
+          return failure();
+        results[i].push_back(*place);
+      }
+    if (!scratch.empty()) {
+      declarations.push_back("int m0; // the block's first row");
+      members.push_back("m0");
+    }
+    return success();
+  }
+
+  /// The dimensions of the iteration space as the members call them.
+  void nameDims() {
+    ArrayRef<int64_t> batch = op.getSizes().drop_back(3);
+    int64_t after = llvm::product_of(batch);
+    for (auto [i, size] : llvm::enumerate(batch)) {
+      after /= size;
+      std::string name = after == 1 ? "batch" : "batch / " + std::to_string(after);
+      if (i > 0)
+        name += " % " + std::to_string(size);
+      names.push_back(name == "batch" ? name : "(" + name + ")");
+    }
+    names.append({"m", "n", "k"});
+  }
+
+  int64_t sizeOf(unsigned dim) { return op.getSizes()[dim]; }
+  static int64_t along(const Place &place, unsigned dim, int64_t index = 1) {
+    return valueAt(place.operand.access.offset, dim, index);
+  }
+  int64_t ofGroup(const Place &place) { return group == 1 ? 0 : along(place, op.getN()); }
+
+  // --- tensor cores ------------------------------------------------------------------------------
+
+  /// Whether 8 elements from a multiple of 8 on lie side by side, all inside or all outside: along
+  /// `dim` (or, where rows of a group are neighbours, along n floordiv group).
+  bool hasRuns(const Place &place, unsigned dim, AccessTerm::Kind kind) {
+    if (place.scratch || !place.operand.access.guards.empty() ||
+        place.operand.access.offset.constant % RunElements != 0)
+      return false;
+    int64_t step = kind == AccessTerm::Div ? group : 1;
+    bool found = false;
+    for (const AccessTerm &term : place.operand.access.offset.terms) {
+      bool isRun = term.dim == dim && term.kind == kind && term.coefficient == 1 &&
+                   (kind == AccessTerm::Plain || term.group == group);
+      found |= isRun;
+      if (!isRun && term.coefficient % RunElements != 0)
+        return false;
+    }
+    return found && sizeOf(dim) % (RunElements * step) == 0;
+  }
+
+  Form lhsForm() {
+    if (lhs.scratch) {
+      // In place: sums begin at multiples of 16 bytes, and K ends with an mma.
+      bool direct = lhs.scratch->group == group && sizeOf(op.getK()) % 16 == 0 &&
+                    lhs.operand.access.guards.empty() &&
+                    along(lhs, op.getK()) == (group == 1 ? 1 : group) &&
+                    (group == 1 || along(lhs, op.getN()) == 1);
+      for (unsigned i = 0; i < op.getNumBatch(); ++i)
+        direct &= along(lhs, i) % (RunElements * group) == 0;
+      return direct ? Form::Scratch : Form::Elements;
+    }
+    return hasRuns(lhs, op.getK(), AccessTerm::Plain)   ? Form::RunsOfK
+           : hasRuns(lhs, op.getM(), AccessTerm::Plain) ? Form::RunsOfRows
+                                                        : Form::Elements;
+  }
+
+  Form rhsForm() {
+    if (hasRuns(rhs, op.getK(), AccessTerm::Plain))
+      return Form::RunsOfK;
+    bool runs = hasRuns(rhs, op.getN(), group == 1 ? AccessTerm::Plain : AccessTerm::Div);
+    return runs ? Form::RunsOfRows : Form::Elements;
+  }
+
+  static int64_t unitOf(Form form, Form runs) { return form == runs ? RunElements : 1; }
+
+  /// How lhs and rhs are reached: elements or addresses of runs, in the order of memory.
+  void printOperands(Lines &lines) {
+    unsigned m = op.getM(), n = op.getN(), k = op.getK();
+    Form lhsIs = mma ? lhsForm() : Form::Elements, rhsIs = mma ? rhsForm() : Form::Elements;
+    int64_t step = mma ? 32 : 8;
+    if (mma) {
+      WarpShares shares(tile, true);
+      lines.add("static constexpr int WarpsM = " + Twine(shares.warpsM) + ";");
+      lines.add("static constexpr Form LhsForm = Form::" + nameOf(lhsIs) +
+                ", RhsForm = Form::" + nameOf(rhsIs) + ";");
+    }
+    StringRef type = mma ? "bf16" : "float";
+    auto print = [&](StringRef name, const Place &place, Form form, StringRef parameters) {
+      if (form == Form::Elements)
+        lines.block("__device__ " + type + " " + name + "(" + parameters + ") const",
+                    [&] { lines.add("return " + place.load() + ";"); });
+      else
+        lines.block("__device__ const bf16 *" + name + "At(" + parameters + ") const", [&] {
+          lines.add("return " + place.operand.pointer + " + (" + place.index(place.names) + ");");
+        });
+    };
+    lhs.names[n] = "g";
+    // Neighbours in a group and along K, 8 together, then rows: device/contract.cuh keeps these in
+    // different banks.
+    bool interleaved =
+        !mma && group > 1 && group < 8 && ofGroup(lhs) == 1 && along(lhs, k) == group;
+    if (interleaved)
+      printPlace(
+          lines, "lhsPlace",
+          {{"g", group, 0}, {"k", 8 / group, 0}, {"m", tile.bm, 0}, {"k", group, 0, 1, 8 / group}},
+          Order::AsGiven);
+    else
+      printPlace(lines, "lhsPlace",
+                 {{"g", group, ofGroup(lhs)},
+                  {"m", tile.bm, along(lhs, m), unitOf(lhsIs, Form::RunsOfRows)},
+                  {"k", step, along(lhs, k), unitOf(lhsIs, Form::RunsOfK)}});
+    if (lhsIs == Form::Scratch)
+      printScratchRow(lines);
+    else
+      print("lhs", lhs, lhsIs, "int batch, int g, int m, int k");
+    printPlace(lines, "rhsPlace",
+               {{"g", group, ofGroup(rhs)},
+                {"j", tile.bn / group, along(rhs, n, group), unitOf(rhsIs, Form::RunsOfRows)},
+                {"k", step, along(rhs, k), unitOf(rhsIs, Form::RunsOfK)}});
+    print("rhs", rhs, rhsIs, "int batch, int n, int k");
+  }
+
+  /// The address of k = 0 of a row of the block.
+  void printScratchRow(Lines &lines) {
+    lines.block("__device__ const bf16 *lhsRow(int batch, int g, int row) const", [&] {
+      SmallVector<std::string> at(lhs.names);
+      at[op.getM()] = "row";
+      at[op.getK()] = "0";
+      lines.add("return " + lhs.operand.pointer + " + (" + lhs.index(at) + ");");
+    });
+  }
+
+  void printMembers(Lines &lines) {
+    unsigned m = op.getM(), n = op.getN();
+    lines.add(
+        llvm::formatv("static constexpr int Batches = {0}, M = {1}, N = {2}, K = {3}, Group = {4};",
+                      llvm::product_of(op.getSizes().drop_back(3)), sizeOf(m), sizeOf(n),
+                      sizeOf(op.getK()), group));
+    lines.add(llvm::formatv("static constexpr int BM = {0}, BN = {1}, WarpsN = {2};", tile.bm,
+                            tile.bn, WarpShares(tile, mma).warpsN));
+    for (const std::string &declaration : declarations)
+      lines.add(declaration);
+    lines.blank();
+    printOperands(lines);
+    const Place &result = results[0].front();
+    printOrder(lines, group == 1 || along(result, n) < along(result, n, group));
+    lines.block("__device__ void store(int batch, int m, int n, float sum) const",
+                [&] { printEpilogue(lines); });
+    printOutside(lines);
+  }
+
+  /// Results wait for being stored in the order of n, or group by group.
+  void printOrder(Lines &lines, bool inOrderOfN) {
+    int64_t columns = tile.bn / group;
+    std::string c = "c";
+    std::string toN =
+        group == 1 ? c : llvm::formatv("c % {0} * {1} + c / {0}", columns, group).str();
+    lines.add("static __device__ int resultColumn(int c) { return " + (inOrderOfN ? toN : c) +
+              "; }");
+    lines.add("static __device__ int resultN(int c) { return " + (inOrderOfN ? c : toN) + "; }");
+  }
+
+  void printEpilogue(Lines &lines) {
+    ScalarPrinter scalars(lines);
+    Block &block = op.getEpilogue().front();
+    scalars.name(block.getArgument(0), "sum");
+    for (auto [i, extra] : llvm::enumerate(extras))
+      scalars.define(block.getArgument(1 + i), extra.load());
+    SmallVector<std::string> values;
+    for (Value value : block.getTerminator()->getOperands())
+      values.push_back(scalars.use(value));
+    for (auto [places, value] : llvm::zip(results, values))
+      for (const Place &place : places)
+        lines.add(place.store(value));
+    hasFailed |= scalars.failed();
+  }
+
+  /// What mma reads of rows past the last one must be numbers, though nobody stores what comes of
+  /// them: zeros.
+  void printOutside(Lines &lines) {
+    bool clears = false;
+    for (auto &places : results)
+      for (const Place &place : places)
+        clears |=
+            place.scratch && place.operand.element.isBF16() && sizeOf(op.getM()) % tile.bm != 0;
+    lines.add(Twine("static constexpr bool ClearsOutside = ") + (clears ? "true;" : "false;"));
+    if (!clears)
+      return;
+    lines.block("__device__ void clear(int batch, int m, int n) const", [&] {
+      for (auto &places : results)
+        for (const Place &place : places)
+          if (place.scratch)
+            lines.add(place.element(place.names) + " = " + place.operand.type() + "(0);");
+    });
+  }
+
+  kernel::ContractOp op;
+  StringRef structName;
+  PointerOf pointerOf;
+  const Scratch &scratch;
+  BlockTile tile;
+  int64_t group;
+  bool mma;
+  SmallVector<std::string> names;
+  Place lhs, rhs;
+  std::vector<Place> extras;
+  std::vector<std::vector<Place>> results; ///< where each is stored
+  SmallVector<std::string> declarations, members;
+  llvm::StringSet<> seen; ///< one tensor may be several operands
+  bool hasFailed = false;
+};
+
+} // namespace
+
+FailureOr<std::string> cuda::printContract(Lines &lines, kernel::ContractOp op,
+                                           StringRef structName, PointerOf pointerOf,
+                                           const Scratch &scratch) {
+  ContractPrinter printer(op, structName, pointerOf, scratch);
+  if (failed(printer.print(lines)))
+    return failure();
+  return printer.instance();
+}
