@@ -39,20 +39,25 @@ void storeElements(Warp &w, const Instruction &in, unsigned lane, std::byte *to)
       std::memcpy(to, &w.lanes<uint32_t>(in.from[1 + e])[lane], in.bytes);
 }
 
+/// The host address of a lane's access: of global memory the address itself, of shared memory
+/// behind `base`.
+std::byte *hostOf(uint64_t base, uint64_t at) { return reinterpret_cast<std::byte *>(base + at); }
+
 /// From base + at[lane] to the registers of in.to.
-void loadLanes(Warp &w, const Instruction &in, const std::byte *base, const Addresses &at) {
+void loadLanes(Warp &w, const Instruction &in, uint64_t base, const Addresses &at) {
   if (in.bytes != 4)
-    return forEachLane(w.mask, [&](unsigned i) { loadElements(w, in, i, base + at[i]); });
+    return forEachLane(w.mask, [&](unsigned i) { loadElements(w, in, i, hostOf(base, at[i])); });
   for (unsigned e = 0; e < in.count; ++e)
     if (in.to[e] != NoRegister) {
       auto *to = w.lanes<uint32_t>(in.to[e]);
-      const std::byte *from = base + 4 * e;
-      forLanes(w, [&](unsigned i) { std::memcpy(&to[i], from + at[i], 4); });
+      uint64_t from = base + 4 * e;
+      forLanes(w, [&](unsigned i) { std::memcpy(&to[i], hostOf(from, at[i]), 4); });
     }
 }
-void storeLanes(Warp &w, const Instruction &in, std::byte *base, const Addresses &at) {
-  forEachLane(w.mask, [&](unsigned i) { storeElements(w, in, i, base + at[i]); });
+void storeLanes(Warp &w, const Instruction &in, uint64_t base, const Addresses &at) {
+  forEachLane(w.mask, [&](unsigned i) { storeElements(w, in, i, hostOf(base, at[i])); });
 }
+uint64_t sharedBase(Warp &w) { return reinterpret_cast<uint64_t>(w.block->shared.data()); }
 
 void loadGlobalAt(Warp &w, const Instruction &in, const Addresses &at) {
   uint32_t bytes = uint32_t(in.bytes) * in.count;
@@ -61,7 +66,7 @@ void loadGlobalAt(Warp &w, const Instruction &in, const Addresses &at) {
     return;
   countGlobal(w, in, at, bytes, pattern);
   shadowGlobal(w, in, at, bytes, pattern, Access::Read);
-  loadLanes(w, in, nullptr, at);
+  loadLanes(w, in, 0, at);
 }
 void storeGlobalAt(Warp &w, const Instruction &in, const Addresses &at) {
   uint32_t bytes = uint32_t(in.bytes) * in.count;
@@ -70,7 +75,7 @@ void storeGlobalAt(Warp &w, const Instruction &in, const Addresses &at) {
     return;
   countGlobal(w, in, at, bytes, pattern);
   shadowGlobal(w, in, at, bytes, pattern, Access::Write);
-  storeLanes(w, in, nullptr, at);
+  storeLanes(w, in, 0, at);
 }
 void loadSharedAt(Warp &w, const Instruction &in, const Addresses &at) {
   uint32_t bytes = uint32_t(in.bytes) * in.count;
@@ -79,7 +84,7 @@ void loadSharedAt(Warp &w, const Instruction &in, const Addresses &at) {
     return;
   countShared(w, in, at, bytes, pattern);
   shadowShared(w, in, at, bytes, pattern, Access::Read);
-  loadLanes(w, in, reinterpret_cast<const std::byte *>(w.block->shared.data()), at);
+  loadLanes(w, in, sharedBase(w), at);
 }
 void storeSharedAt(Warp &w, const Instruction &in, const Addresses &at) {
   uint32_t bytes = uint32_t(in.bytes) * in.count;
@@ -88,7 +93,7 @@ void storeSharedAt(Warp &w, const Instruction &in, const Addresses &at) {
     return;
   countShared(w, in, at, bytes, pattern);
   shadowShared(w, in, at, bytes, pattern, Access::Write);
-  storeLanes(w, in, reinterpret_cast<std::byte *>(w.block->shared.data()), at);
+  storeLanes(w, in, sharedBase(w), at);
 }
 
 void loadGlobal(Warp &w, const Instruction &in) { loadGlobalAt(w, in, addressesOf(w, in)); }

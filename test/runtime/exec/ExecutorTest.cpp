@@ -148,7 +148,7 @@ TEST_F(ExecutorTest, ChoosesTheBestPlanThatRuns) {
 TEST_F(ExecutorTest, NoPlanForThisDevice) {
   plan().target = "abacus";
   plan().isa = "sm_80";
-  expectError(open(), ExitCode::DeviceUnavailable, "compiled for cuda:sm_80, but the device cpu");
+  expectError(open(), ExitCode::DeviceUnavailable, "compiled for abacus:sm_80, but the device cpu");
 }
 
 TEST_F(ExecutorTest, NoSuchPhase) {
