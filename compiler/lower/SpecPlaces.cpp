@@ -1,6 +1,8 @@
 // See SpecPlaces.h.
 #include "compiler/lower/SpecPlaces.h"
 
+#include "mlir/IR/BuiltinAttributes.h"
+
 using namespace mlir;
 using namespace danaus;
 

@@ -53,9 +53,9 @@ template <typename T> Handler integerOf(const PtxInstruction &p) {
       return b == 0 ? a : b == T(-1) && std::is_signed_v<T> ? T(0) : T(a % b);
     }>;
   if (name == "min")
-    return binary<T, T, T, [](T a, T b) { return a < b ? a : b; }>;
+    return binary<T, T, T, [](T a, T b) { return std::min(a, b); }>;
   if (name == "max")
-    return binary<T, T, T, [](T a, T b) { return a > b ? a : b; }>;
+    return binary<T, T, T, [](T a, T b) { return std::max(a, b); }>;
   if (name == "abs")
     return unary<T, T, [](T a) { return a < 0 ? T(U(0) - U(a)) : a; }>;
   if (name == "neg")
@@ -66,6 +66,13 @@ template <typename T> Handler integerOf(const PtxInstruction &p) {
       return b >= width ? T(a < 0 ? -1 : 0) : T(a >> b);
     }>;
   return nullptr;
+}
+
+uint32_t reversed(uint32_t bits) {
+  uint32_t result = 0;
+  for (int i = 0; i < 32; ++i, bits >>= 1)
+    result = result << 1 | (bits & 1);
+  return result;
 }
 
 template <typename U> Handler bitsOf(const PtxInstruction &p) {
@@ -87,7 +94,7 @@ template <typename U> Handler bitsOf(const PtxInstruction &p) {
   if (name == "mov")
     return unary<U, U, [](U a) { return a; }>;
   if (name == "brev" && sizeof(U) == 4)
-    return unary<U, U, [](U a) { return U(__builtin_bitreverse32(uint32_t(a))); }>;
+    return unary<U, U, [](U a) { return U(reversed(uint32_t(a))); }>;
   if (name == "clz")
     return unary<uint32_t, U, [](U a) { return uint32_t(std::countl_zero(a)); }>;
   if (name == "popc")

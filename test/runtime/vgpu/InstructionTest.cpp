@@ -109,6 +109,12 @@ TEST(Instructions, Integers) {
        [](uint32_t a, uint32_t b, uint32_t) { return uint32_t(int32_t(a) >> std::min(b, 31u)); });
   word("popc.b32 %r4, %r1;",
        [](uint32_t a, uint32_t, uint32_t) { return uint32_t(std::popcount(a)); });
+  word("brev.b32 %r4, %r1;", [](uint32_t a, uint32_t, uint32_t) {
+    uint32_t wanted = 0;
+    for (int i = 0; i < 32; ++i)
+      wanted |= (a >> i & 1) << (31 - i);
+    return wanted;
+  });
   word("clz.b32 %r4, %r1;",
        [](uint32_t a, uint32_t, uint32_t) { return uint32_t(std::countl_zero(a)); });
   word("bfi.b32 %r4, %r1, %r2, 8, 12;",
