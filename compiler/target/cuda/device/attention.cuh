@@ -197,8 +197,9 @@ template <class Op> struct Attention {
       multiplyRows(products, gradients, values);
       for (int j = 0; j < Others; ++j)
         if (int other = lane() + j * Lanes; other < T) {
-          // Past the last key it is multiplied by a row of zeros.
-          float weight = expf(scores[j] * scale() - rowSums[row()]);
+          // 0 past the last key, where exp(0 - logsumexp) may be infinite, and infinite * 0 NaN.
+          bool inside = first + other < Op::Tokens;
+          float weight = inside ? expf(scores[j] * scale() - rowSums[row()]) : 0;
           slopes[row() * Score + other] = weight * (products[j] - rowProducts[row()]);
         }
       __syncwarp();
