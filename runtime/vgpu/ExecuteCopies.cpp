@@ -27,22 +27,15 @@ void copyAsync(Warp &w, const Instruction &in) {
         in.flag ? std::min<uint32_t>(w.lanes<uint32_t>(in.from[3])[i], in.bytes) : in.bytes;
   }
   spread(w, to);
-  spread(w, from);
-  Pattern pattern = patternOf(w, to, in.bytes);
-  if (!checkShared(w, in, to, in.bytes, pattern, "cp.async"))
+  if (!countShared(w, in, to, in.bytes, Access::Write, "cp.async"))
     return;
-  countShared(w, in, to, in.bytes, pattern);
   uint32_t all = w.mask;
   for (unsigned i = 0; i < Lanes; ++i)
     if (copy.size[i] == 0)
       w.mask &= ~(1u << i);
   if (w.mask) {
     spread(w, from);
-    Pattern source = patternOf(w, from, in.bytes);
-    if (checkGlobal(w, in, from, in.bytes, source, "cp.async")) {
-      countGlobal(w, in, from, in.bytes, source);
-      shadowGlobal(w, in, from, in.bytes, source, Access::Read);
-    }
+    accessGlobal(w, in, from, in.bytes, Access::Read, "cp.async");
   }
   w.mask = all;
   for (uint32_t left = w.mask; left; left &= left - 1) {
@@ -98,38 +91,22 @@ void loadMatrix(Warp &w, const Instruction &in) {
   uint32_t all = w.mask;
   w.mask = in.count == 4 ? all : (1u << 8 * in.count) - 1;
   spread(w, at);
-  Pattern pattern = patternOf(w, at, 16);
-  bool inside = checkShared(w, in, at, 16, pattern, "ldmatrix");
-  if (inside) {
-    // Each matrix is a wavefront where its rows lie in different banks.
-    InstructionCounters &own = w.block->countersOf(in);
-    uint32_t lanes = w.mask;
-    for (unsigned matrix = 0; matrix < in.count; ++matrix) {
-      w.mask = 0xFFu << 8 * matrix;
-      unsigned words = 0;
-      own.sharedWaves += wavesOf(w, at, 16, words);
-      own.idealSharedWaves += (words + 31) / 32;
-    }
-    w.mask = lanes;
-    shadowShared(w, in, at, 16, pattern, Access::Read);
-  }
+  bool inside = accessShared(w, in, at, 16, Access::ReadMatrix, "ldmatrix");
   w.mask = all;
   if (!inside)
     return;
   const uint8_t *data = w.block->shared.data();
-  for (unsigned matrix = 0; matrix < in.count; ++matrix)
-    for (unsigned lane = 0; lane < Lanes; ++lane) {
-      unsigned row = lane / 4, column = lane % 4 * 2;
-      uint16_t low, high;
-      auto element = [&](unsigned r, unsigned c) {
-        uint16_t value;
-        std::memcpy(&value, data + at[8 * matrix + r] + 2 * c, 2);
-        return value;
-      };
-      low = in.flag ? element(column, row) : element(row, column);
-      high = in.flag ? element(column + 1, row) : element(row, column + 1);
-      w.lanes<uint32_t>(in.to[matrix])[lane] = uint32_t(high) << 16 | low;
-    }
+  for (unsigned matrix = 0; matrix < in.count; ++matrix) {
+    // Lanes 4 r to 4 r + 3 of the result have row r.
+    uint16_t rows[8][8], turned[8][8];
+    for (unsigned r = 0; r < 8; ++r)
+      std::memcpy(rows[r], data + at[8 * matrix + r], 16);
+    if (in.flag)
+      for (unsigned r = 0; r < 8; ++r)
+        for (unsigned c = 0; c < 8; ++c)
+          turned[r][c] = rows[c][r];
+    std::memcpy(w.lanes<uint32_t>(in.to[matrix]), in.flag ? turned : rows, sizeof(rows));
+  }
 }
 
 } // namespace

@@ -44,56 +44,56 @@ void storeElements(Warp &w, const Instruction &in, unsigned lane, std::byte *to)
 std::byte *hostOf(uint64_t base, uint64_t at) { return reinterpret_cast<std::byte *>(base + at); }
 
 /// From base + at[lane] to the registers of in.to.
-void loadLanes(Warp &w, const Instruction &in, uint64_t base, const Addresses &at) {
+void loadLanes(Warp &w, const Instruction &in, uint64_t base, const Addresses &at,
+               const AccessShape &shape) {
   if (in.bytes != 4)
     return forEachLane(w.mask, [&](unsigned i) { loadElements(w, in, i, hostOf(base, at[i])); });
+  if (shape.isRun && in.count == 1) {
+    std::memcpy(w.lanes<uint32_t>(in.to[0]), hostOf(base, at[0]), 4 * Lanes);
+    return;
+  }
   for (unsigned e = 0; e < in.count; ++e)
     if (in.to[e] != NoRegister) {
       auto *to = w.lanes<uint32_t>(in.to[e]);
       uint64_t from = base + 4 * e;
-      forLanes(w, [&](unsigned i) { std::memcpy(&to[i], hostOf(from, at[i]), 4); });
+      if (shape.isOne) {
+        uint32_t value;
+        std::memcpy(&value, hostOf(from, at[0]), 4);
+        forLanes(w, [&](unsigned i) { to[i] = value; });
+      } else {
+        forLanes(w, [&](unsigned i) { std::memcpy(&to[i], hostOf(from, at[i]), 4); });
+      }
     }
 }
-void storeLanes(Warp &w, const Instruction &in, uint64_t base, const Addresses &at) {
+void storeLanes(Warp &w, const Instruction &in, uint64_t base, const Addresses &at,
+                const AccessShape &shape) {
+  if (in.bytes == 4 && shape.isRun && in.count == 1) {
+    std::memcpy(hostOf(base, at[0]), w.lanes<uint32_t>(in.from[1]), 4 * Lanes);
+    return;
+  }
   forEachLane(w.mask, [&](unsigned i) { storeElements(w, in, i, hostOf(base, at[i])); });
 }
 uint64_t sharedBase(Warp &w) { return reinterpret_cast<uint64_t>(w.block->shared.data()); }
 
 void loadGlobalAt(Warp &w, const Instruction &in, const Addresses &at) {
   uint32_t bytes = uint32_t(in.bytes) * in.count;
-  Pattern pattern = patternOf(w, at, bytes);
-  if (!checkGlobal(w, in, at, bytes, pattern, "a load"))
-    return;
-  countGlobal(w, in, at, bytes, pattern);
-  shadowGlobal(w, in, at, bytes, pattern, Access::Read);
-  loadLanes(w, in, 0, at);
+  if (const auto *shape = accessGlobal(w, in, at, bytes, Access::Read, "a load"))
+    loadLanes(w, in, 0, at, *shape);
 }
 void storeGlobalAt(Warp &w, const Instruction &in, const Addresses &at) {
   uint32_t bytes = uint32_t(in.bytes) * in.count;
-  Pattern pattern = patternOf(w, at, bytes);
-  if (!checkGlobal(w, in, at, bytes, pattern, "a store"))
-    return;
-  countGlobal(w, in, at, bytes, pattern);
-  shadowGlobal(w, in, at, bytes, pattern, Access::Write);
-  storeLanes(w, in, 0, at);
+  if (const auto *shape = accessGlobal(w, in, at, bytes, Access::Write, "a store"))
+    storeLanes(w, in, 0, at, *shape);
 }
 void loadSharedAt(Warp &w, const Instruction &in, const Addresses &at) {
   uint32_t bytes = uint32_t(in.bytes) * in.count;
-  Pattern pattern = patternOf(w, at, bytes);
-  if (!checkShared(w, in, at, bytes, pattern, "a load"))
-    return;
-  countShared(w, in, at, bytes, pattern);
-  shadowShared(w, in, at, bytes, pattern, Access::Read);
-  loadLanes(w, in, sharedBase(w), at);
+  if (const auto *shape = accessShared(w, in, at, bytes, Access::Read, "a load"))
+    loadLanes(w, in, sharedBase(w), at, *shape);
 }
 void storeSharedAt(Warp &w, const Instruction &in, const Addresses &at) {
   uint32_t bytes = uint32_t(in.bytes) * in.count;
-  Pattern pattern = patternOf(w, at, bytes);
-  if (!checkShared(w, in, at, bytes, pattern, "a store"))
-    return;
-  countShared(w, in, at, bytes, pattern);
-  shadowShared(w, in, at, bytes, pattern, Access::Write);
-  storeLanes(w, in, sharedBase(w), at);
+  if (const auto *shape = accessShared(w, in, at, bytes, Access::Write, "a store"))
+    storeLanes(w, in, sharedBase(w), at, *shape);
 }
 
 void loadGlobal(Warp &w, const Instruction &in) { loadGlobalAt(w, in, addressesOf(w, in)); }
@@ -168,18 +168,9 @@ template <typename T> T applied(Operation operation, T old, T a, T b) {
 template <typename T, Operation operation, bool isShared>
 void atomic(Warp &w, const Instruction &in) {
   Addresses at = addressesOf(w, in);
-  Pattern pattern = patternOf(w, at, sizeof(T));
-  if constexpr (isShared) {
-    if (!checkShared(w, in, at, sizeof(T), pattern, "an atomic"))
-      return;
-    countShared(w, in, at, sizeof(T), pattern);
-    shadowShared(w, in, at, sizeof(T), pattern, Access::Write);
-  } else {
-    if (!checkGlobal(w, in, at, sizeof(T), pattern, "an atomic"))
-      return;
-    countGlobal(w, in, at, sizeof(T), pattern);
-    shadowGlobal(w, in, at, sizeof(T), pattern, Access::Atomic);
-  }
+  if (!(isShared ? accessShared(w, in, at, sizeof(T), Access::Write, "an atomic")
+                 : accessGlobal(w, in, at, sizeof(T), Access::Atomic, "an atomic")))
+    return;
   using L = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
   forEachLane(w.mask, [&](unsigned i) {
     auto *place = isShared ? reinterpret_cast<std::byte *>(w.block->shared.data()) + at[i]

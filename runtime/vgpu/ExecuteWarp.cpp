@@ -132,40 +132,38 @@ inline float fromHalf(uint32_t bits) { return float(std::bit_cast<_Float16>(uint
 
 /// d (16 x 8) = a (16 x K) * b (K x 8) + c, fragments as in PTX ISA, "Matrix Fragments for
 /// mma.m16n8k16" (and .m16n8k8): sums in float32, in the order of k. A real GPU's order and
-/// rounding differ.
+/// rounding differ. Lanes 4 g to 4 g + 3 of a register hold 8 neighbours of row g of a, or of
+/// column g of b; those of two registers of c and d, in turn, 8 neighbours of row g.
 template <int K, float (*value)(uint32_t)> void matrixProduct16(Warp &w, const Instruction &in) {
   constexpr int aRegisters = K / 4, bRegisters = K / 8;
   float a[16][K], b[K][8], d[16][8];
-  const uint32_t *aLanes[aRegisters], *bLanes[bRegisters];
-  for (int r = 0; r < aRegisters; ++r)
-    aLanes[r] = w.lanes<uint32_t>(in.from[r]);
-  for (int r = 0; r < bRegisters; ++r)
-    bLanes[r] = w.lanes<uint32_t>(in.from[aRegisters + r]);
-  const uint32_t *cLanes[4];
-  for (int r = 0; r < 4; ++r)
-    cLanes[r] = w.lanes<uint32_t>(in.from[aRegisters + bRegisters + r]);
-  for (int lane = 0; lane < int(Lanes); ++lane) {
-    int row = lane / 4, column = lane % 4 * 2;
-    for (int r = 0; r < aRegisters; ++r) {
-      float *to = &a[row + r % 2 * 8][column + r / 2 * 8];
-      to[0] = value(aLanes[r][lane] & 0xFFFF);
-      to[1] = value(aLanes[r][lane] >> 16);
-    }
-    for (int r = 0; r < bRegisters; ++r) {
-      b[column + r * 8][row] = value(bLanes[r][lane] & 0xFFFF);
-      b[column + r * 8 + 1][row] = value(bLanes[r][lane] >> 16);
-    }
-    for (int r = 0; r < 4; ++r)
-      d[row + r / 2 * 8][column + r % 2] = std::bit_cast<float>(cLanes[r][lane]);
+  uint16_t halves[8][8];
+  for (int r = 0; r < aRegisters; ++r) {
+    std::memcpy(halves, w.lanes<uint32_t>(in.from[r]), sizeof(halves));
+    for (int row = 0; row < 8; ++row)
+      for (int k = 0; k < 8; ++k)
+        a[row + r % 2 * 8][k + r / 2 * 8] = value(halves[row][k]);
+  }
+  for (int r = 0; r < bRegisters; ++r) {
+    std::memcpy(halves, w.lanes<uint32_t>(in.from[aRegisters + r]), sizeof(halves));
+    for (int k = 0; k < 8; ++k)
+      for (int column = 0; column < 8; ++column)
+        b[k + r * 8][column] = value(halves[column][k]);
+  }
+  for (int r = 0; r < 4; ++r) {
+    const auto *c = w.lanes<uint32_t>(in.from[aRegisters + bRegisters + r]);
+    for (int lane = 0; lane < int(Lanes); ++lane)
+      d[lane / 4 + r / 2 * 8][lane % 4 * 2 + r % 2] = std::bit_cast<float>(c[lane]);
   }
   for (int row = 0; row < 16; ++row)
     for (int k = 0; k < K; ++k)
       for (int column = 0; column < 8; ++column)
         d[row][column] += a[row][k] * b[k][column];
-  for (int lane = 0; lane < int(Lanes); ++lane)
-    for (int r = 0; r < 4; ++r)
-      w.lanes<uint32_t>(in.to[r])[lane] =
-          std::bit_cast<uint32_t>(d[lane / 4 + r / 2 * 8][lane % 4 * 2 + r % 2]);
+  for (int r = 0; r < 4; ++r) {
+    auto *to = w.lanes<uint32_t>(in.to[r]);
+    for (int lane = 0; lane < int(Lanes); ++lane)
+      to[lane] = std::bit_cast<uint32_t>(d[lane / 4 + r / 2 * 8][lane % 4 * 2 + r % 2]);
+  }
   w.block->totals->tensorFlops += 2 * 16 * 8 * K;
 }
 

@@ -46,6 +46,7 @@ public:
     block.parameters = config.parameters;
     block.counters = &counters;
     block.totals = &totals;
+    block.shapes.resize(kernel.code.size());
     uint32_t threads = config.block[0] * config.block[1] * config.block[2];
     warps.resize((threads + Lanes - 1) / Lanes);
     for (size_t i = 0; i < warps.size(); ++i)

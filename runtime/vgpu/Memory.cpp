@@ -69,20 +69,6 @@ bool Memory::State::contains(uint64_t address, uint64_t bytes) {
   return true;
 }
 
-Shadow &Memory::State::shadowOf(uint64_t address) {
-  uint64_t number = address / Shadow::Bytes;
-  if (number != lastShadow) {
-    std::unique_ptr<Shadow> &shadow = shadows[number];
-    if (!shadow) {
-      shadow = std::make_unique<Shadow>();
-      std::memset(static_cast<void *>(shadow.get()), 0, sizeof(Shadow));
-    }
-    lastShadow = number;
-    lastShadowAt = shadow.get();
-  }
-  return *lastShadowAt;
-}
-
 std::string Memory::State::describe(uint64_t address) const {
   auto next = allocations.upper_bound(address);
   std::string text = format("address 0x%llx", (unsigned long long)address);
@@ -109,77 +95,6 @@ std::string Memory::State::nameOf(Conflict conflict, uint32_t other) const {
   if (conflict == Conflict::EarlierRead || conflict == Conflict::EarlierWrite)
     return other >= 1 && other <= done.size() ? done[other - 1].name : "another operation";
   return other == Shadow::Many ? "other blocks" : format("block %u", other);
-}
-
-/// A second look at what the branchless loops below have found.
-Memory::State::Conflict Memory::State::explain(const Shadow &shadow, uint32_t first, uint32_t last,
-                                               uint32_t block, bool isWrite,
-                                               uint32_t &other) const {
-  for (uint32_t unit = first; unit <= last; ++unit) {
-    uint32_t writer = shadow.writer[unit], reader = shadow.reader[unit];
-    if (writer != 0 &&
-        (writer == operation ? shadow.writerBlock[unit] != block : !isBefore(writer))) {
-      other = writer == operation ? shadow.writerBlock[unit] : writer;
-      return writer == operation ? Conflict::Write : Conflict::EarlierWrite;
-    }
-    if (isWrite && reader != 0 &&
-        (reader == operation ? shadow.readerBlock[unit] != block : !isBefore(reader))) {
-      other = reader == operation ? shadow.readerBlock[unit] : reader;
-      return reader == operation ? Conflict::Read : Conflict::EarlierRead;
-    }
-  }
-  for (uint32_t unit = first; unit <= last; ++unit)
-    if (!isWrite && !shadow.isWritten[unit])
-      return Conflict::Unwritten;
-  return Conflict::None;
-}
-
-Memory::State::Conflict Memory::State::read(uint64_t address, uint32_t bytes, uint32_t block,
-                                            uint32_t &other, uint64_t &newSectors) {
-  Shadow &shadow = shadowOf(address);
-  uint32_t first = uint32_t(address % Shadow::Bytes) / 2;
-  uint32_t last = uint32_t((address + bytes - 1) % Shadow::Bytes) / 2;
-  uint32_t bad = 0;
-  const uint32_t now = operation, unordered = firstUnordered;
-  for (uint32_t unit = first; unit <= last; ++unit) {
-    bool ours = shadow.writer[unit] == now;
-    bad |= uint32_t(!shadow.isWritten[unit]);
-    bad |= uint32_t(ours) & uint32_t(shadow.writerBlock[unit] != block);
-    bad |= uint32_t(!ours) & uint32_t(shadow.writer[unit] >= unordered);
-  }
-  for (uint32_t unit = first; unit <= last; ++unit) {
-    bool many = (shadow.reader[unit] == now) & (shadow.readerBlock[unit] != block);
-    shadow.readerBlock[unit] = many ? Shadow::Many : block;
-    shadow.reader[unit] = now;
-  }
-  for (uint32_t sector = first / 16; sector <= last / 16; ++sector)
-    newSectors += std::exchange(shadow.readSector[sector], now) != now;
-  return bad ? explain(shadow, first, last, block, false, other) : Conflict::None;
-}
-
-Memory::State::Conflict Memory::State::write(uint64_t address, uint32_t bytes, uint32_t block,
-                                             uint32_t &other, uint64_t &newSectors) {
-  Shadow &shadow = shadowOf(address);
-  uint32_t first = uint32_t(address % Shadow::Bytes) / 2;
-  uint32_t last = uint32_t((address + bytes - 1) % Shadow::Bytes) / 2;
-  uint32_t bad = 0;
-  const uint32_t now = operation, unordered = firstUnordered;
-  for (uint32_t unit = first; unit <= last; ++unit) {
-    bool written = shadow.writer[unit] == now, wasRead = shadow.reader[unit] == now;
-    bad |= uint32_t(written) & uint32_t(shadow.writerBlock[unit] != block);
-    bad |= uint32_t(wasRead) & uint32_t(shadow.readerBlock[unit] != block);
-    bad |= uint32_t(!written) & uint32_t(shadow.writer[unit] >= unordered);
-    bad |= uint32_t(!wasRead) & uint32_t(shadow.reader[unit] >= unordered);
-  }
-  Conflict conflict = bad ? explain(shadow, first, last, block, true, other) : Conflict::None;
-  for (uint32_t unit = first; unit <= last; ++unit) {
-    shadow.writer[unit] = now;
-    shadow.writerBlock[unit] = block;
-    shadow.isWritten[unit] = 1;
-  }
-  for (uint32_t sector = first / 16; sector <= last / 16; ++sector)
-    newSectors += std::exchange(shadow.writtenSector[sector], now) != now;
-  return conflict;
 }
 
 // --- the face
@@ -241,16 +156,6 @@ bool Memory::find(uint64_t address, uint64_t &start, uint64_t &bytes) const {
 }
 
 namespace {
-/// Host accesses go page of shadow by page of shadow.
-template <typename F> void forPieces(uint64_t address, uint64_t bytes, F f) {
-  while (bytes > 0) {
-    uint64_t piece = std::min(bytes, Shadow::Bytes - address % Shadow::Bytes);
-    f(address, uint32_t(piece));
-    address += piece;
-    bytes -= piece;
-  }
-}
-
 Error outside(const Memory::State &state, const char *what, uint64_t bytes, uint64_t address) {
   return Error(ExitCode::Internal,
                format("%s of %llu bytes runs outside: ", what, (unsigned long long)bytes) +
@@ -267,16 +172,14 @@ Status Memory::write(uint64_t address, std::span<const std::byte> from, const Or
     return Status::ok();
   if (!state.contains(address, from.size()))
     return outside(state, "a write", from.size(), address);
-  bool raced = false;
-  forPieces(address, from.size(), [&](uint64_t at, uint32_t bytes) {
-    uint32_t other = 0;
-    uint64_t sectors = 0;
-    auto conflict = state.write(at, bytes, HostBlock, other, sectors);
-    if (conflict != State::Conflict::None && !std::exchange(raced, true))
-      state.findings.push_back({FindingKind::GlobalRace, order.name, 0, 0,
-                                order.name + " writes what " + state.nameOf(conflict, other) +
-                                    " uses, and nothing orders the two: " + state.describe(at)});
-  });
+  State::Met met;
+  uint64_t sectors = 0;
+  auto conflict = state.write(address, from.size(), HostBlock, met, sectors);
+  if (conflict != State::Conflict::None)
+    state.findings.push_back(
+        {FindingKind::GlobalRace, order.name, 0, 0,
+         order.name + " writes what " + state.nameOf(conflict, met.other) +
+             " uses, and nothing orders the two: " + state.describe(met.address)});
   std::memcpy(reinterpret_cast<void *>(address), from.data(), from.size());
   return Status::ok();
 }
@@ -288,22 +191,19 @@ Status Memory::read(uint64_t address, std::span<std::byte> to, const Order &orde
     return Status::ok();
   if (!state.contains(address, to.size()))
     return outside(state, "a read", to.size(), address);
-  bool found = false;
-  forPieces(address, to.size(), [&](uint64_t at, uint32_t bytes) {
-    uint32_t other = 0;
-    uint64_t sectors = 0;
-    auto conflict = state.read(at, bytes, HostBlock, other, sectors);
-    if (conflict == State::Conflict::None || std::exchange(found, true))
-      return;
+  State::Met met;
+  uint64_t sectors = 0;
+  auto conflict = state.read(address, to.size(), HostBlock, met, sectors);
+  if (conflict != State::Conflict::None) {
     bool unwritten = conflict == State::Conflict::Unwritten;
     state.findings.push_back({unwritten ? FindingKind::Uninitialised : FindingKind::GlobalRace,
                               order.name, 0, 0,
                               order.name +
                                   (unwritten ? " reads what nobody has written: "
-                                             : " reads what " + state.nameOf(conflict, other) +
+                                             : " reads what " + state.nameOf(conflict, met.other) +
                                                    " writes, and nothing orders the two: ") +
-                                  state.describe(at)});
-  });
+                                  state.describe(met.address)});
+  }
   std::memcpy(to.data(), reinterpret_cast<const void *>(address), to.size());
   return Status::ok();
 }

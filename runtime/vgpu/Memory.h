@@ -4,19 +4,32 @@
 
 #include "runtime/vgpu/Engine.h"
 
+#include <array>
 #include <map>
 #include <unordered_map>
 
 namespace danaus::vgpu {
 
-/// Who touched a unit of 2 bytes last. Numbers of operations count from 1 over a memory's life.
+/// Who touched a piece of memory last. Numbers of operations count from 1 over a memory's life; 0:
+/// none. A write forgets the readers before it: whoever is in conflict with them is with it.
+struct Touched {
+  uint32_t writer, writerBlock, reader, readerBlock;
+  bool isWritten;
+  bool operator==(const Touched &) const = default;
+};
+
+/// What is known of 64 KiB: by sectors of 32 bytes where all of one is alike, which is the rule,
+/// else by units of 2 bytes.
 struct Shadow {
-  static constexpr uint64_t Bytes = 1 << 16; ///< that one covers
-  static constexpr uint32_t Units = Bytes / 2, Sectors = Bytes / 32;
+  static constexpr uint64_t Bytes = 1 << 16;
+  static constexpr uint32_t SectorUnits = 16, Sectors = Bytes / 32, Units = Bytes / 2;
   static constexpr uint32_t Many = ~0u; ///< several blocks have read it
-  uint32_t writer[Units], writerBlock[Units], reader[Units], readerBlock[Units];
-  uint8_t isWritten[Units];
-  uint32_t readSector[Sectors], writtenSector[Sectors]; ///< by which operation last
+  struct Sector : Touched {
+    bool isSplit;                 ///< its units differ: look there
+    uint32_t lastRead, lastWrite; ///< operations that have read or written any of it
+  };
+  Sector sectors[Sectors];
+  Touched units[Units]; ///< of sectors that are split
 };
 
 struct Memory::State {
@@ -59,21 +72,36 @@ struct Memory::State {
   /// Write, Read: by another block of the present launch. Earlier...: by an operation without an
   /// order.
   enum class Conflict { None, Unwritten, Write, Read, EarlierWrite, EarlierRead };
+  struct Met {
+    uint32_t other;   ///< a block or an operation
+    uint64_t address; ///< of the first unit that is in conflict
+  };
   /// Marks [address, address + bytes) as read or written by `block` of the present operation; says
-  /// what stands against it, and `other` who.
-  Conflict read(uint64_t address, uint32_t bytes, uint32_t block, uint32_t &other,
-                uint64_t &newSectors);
-  Conflict write(uint64_t address, uint32_t bytes, uint32_t block, uint32_t &other,
-                 uint64_t &newSectors);
+  /// what stands against it, and with `met` who and where. Adds sectors that the operation had not
+  /// touched before.
+  Conflict read(uint64_t address, uint64_t bytes, uint32_t block, Met &met, uint64_t &newSectors);
+  Conflict write(uint64_t address, uint64_t bytes, uint32_t block, Met &met, uint64_t &newSectors);
   /// Who "other" is, for a message.
   std::string nameOf(Conflict conflict, uint32_t other) const;
 
 private:
-  Conflict explain(const Shadow &shadow, uint32_t first, uint32_t last, uint32_t block,
-                   bool isWrite, uint32_t &other) const;
+  enum class Kind { Read, Write };
+  template <Kind kind>
+  Conflict touch(uint64_t address, uint64_t bytes, uint32_t block, Met &met, uint64_t &newSectors);
+  template <Kind kind>
+  Conflict touchUnits(Shadow &shadow, uint32_t sector, uint32_t first, uint32_t last,
+                      uint32_t block, uint64_t base, Met &met);
+  template <Kind kind> bool isSuspect(const Touched &touched, uint32_t block) const;
+  template <Kind kind> void mark(Touched &touched, uint32_t block) const;
+  template <Kind kind>
+  Conflict explain(const Touched &touched, uint32_t block, uint32_t &other) const;
+
   uint64_t lastStart = 0, lastEnd = 0; ///< the allocation found last
-  uint64_t lastShadow = ~uint64_t(0);
-  Shadow *lastShadowAt = nullptr;
+  struct Known {
+    uint64_t number = ~uint64_t(0);
+    Shadow *shadow = nullptr;
+  };
+  std::array<Known, 64> known; ///< shadows, by their number's low bits
 };
 
 } // namespace danaus::vgpu

@@ -2,11 +2,9 @@
 #include "runtime/vgpu/MemoryAccess.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace danaus::vgpu {
 
-/// Gives the lanes that take no part the address of the first that does.
 void spread(const Warp &w, Addresses &at) {
   if (w.mask == AllLanes)
     return;
@@ -15,7 +13,6 @@ void spread(const Warp &w, Addresses &at) {
     at[i] = w.mask >> i & 1 ? at[i] : first;
 }
 
-/// The addresses of the lanes; 32-bit registers are widened.
 Addresses addressesOf(Warp &w, const Instruction &in, unsigned operand) {
   Addresses at;
   if (in.negated & 0x80) {
@@ -31,107 +28,33 @@ Addresses addressesOf(Warp &w, const Instruction &in, unsigned operand) {
   return at;
 }
 
-Pattern patternOf(const Warp &w, const Addresses &at, uint32_t bytes) {
-  uint64_t least = at[0], most = at[0];
-  for (unsigned i = 1; i < Lanes; ++i) {
-    least = std::min(least, at[i]);
-    most = std::max(most, at[i]);
-  }
-  if (least == most)
-    return {least, most, true};
-  uint64_t away = 0;
-  if (w.mask == AllLanes)
-    for (unsigned i = 0; i < Lanes; ++i)
-      away |= at[i] ^ (at[0] + uint64_t(i) * bytes);
-  return {least, most, w.mask == AllLanes && away == 0};
+/// The shape of an access; an instruction remembers one of each of its two sides.
+static const AccessShape &shapeOf(Warp &w, const Instruction &in, const Addresses &at,
+                                  uint32_t bytes, unsigned side, unsigned together = Lanes) {
+  auto &known = w.block->shapesOf(in)[side];
+  if (!known)
+    known = std::make_unique<AccessShape>();
+  if (!known->isOf(w.mask, at, bytes))
+    known->make(w.mask, at, bytes, together);
+  return *known;
 }
 
-// --- counters --------------------------------------------------------------
-
-/// The number of different values of address / unit over lanes that access `bytes` each.
-static unsigned differentUnits(const Warp &w, const Addresses &at, uint32_t bytes, unsigned unit) {
-  std::array<uint64_t, 4 * Lanes> seen;
-  unsigned count = 0;
-  uint64_t last = ~uint64_t(0);
-  bool ascending = true;
-  for (uint32_t left = w.mask; left; left &= left - 1) {
-    unsigned i = unsigned(std::countr_zero(left));
-    for (uint64_t u = at[i] / unit; u <= (at[i] + bytes - 1) / unit; ++u) {
-      if (u == last)
-        continue;
-      ascending &= last == ~uint64_t(0) || u > last;
-      last = u;
-      if (count < seen.size())
-        seen[count++] = u;
-    }
-  }
-  if (ascending)
-    return count;
-  std::sort(seen.begin(), seen.begin() + count);
-  return unsigned(std::unique(seen.begin(), seen.begin() + count) - seen.begin());
+/// The first lane whose access of `bytes` holds `place`.
+static int laneAt(const Warp &w, const Addresses &at, uint32_t bytes, uint64_t place) {
+  for (uint32_t left = w.mask; left; left &= left - 1)
+    if (place - at[size_t(firstLane(left))] < bytes)
+      return firstLane(left);
+  return firstLane(w.mask);
 }
 
-void countGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
-                 const Pattern &pattern) {
-  InstructionCounters &own = w.block->countersOf(in);
-  ++own.requests;
-  if (pattern.isRun) {
-    own.sectors += (pattern.most + bytes - 1) / 32 - pattern.least / 32 + 1;
-    own.idealSectors += (pattern.most + bytes - pattern.least + 31) / 32;
-    return;
-  }
-  own.sectors += differentUnits(w, at, bytes, 32);
-  own.idealSectors += (differentUnits(w, at, bytes, bytes) * bytes + 31) / 32;
-}
+// --- global memory ---------------------------------------------------------
 
-/// Wavefronts: what the fullest of 32 banks of 4 bytes has to give, different words one after
-/// another.
-unsigned wavesOf(const Warp &w, const Addresses &at, uint32_t bytes, unsigned &words) {
-  uint32_t given[32][4 * Lanes];
-  unsigned counts[32] = {}, waves = 0;
-  uint64_t last = ~uint64_t(0);
-  words = 0;
-  for (uint32_t left = w.mask; left; left &= left - 1) {
-    uint64_t address = at[size_t(firstLane(left))];
-    if (std::exchange(last, address) == address)
-      continue;
-    for (uint32_t word = uint32_t(address / 4); word <= (address + bytes - 1) / 4; ++word) {
-      uint32_t *own = given[word % 32];
-      unsigned &count = counts[word % 32];
-      if (std::find(own, own + count, word) != own + count)
-        continue;
-      own[count++] = word;
-      waves = std::max(waves, count);
-      ++words;
-    }
-  }
-  return waves;
-}
-
-void countShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
-                 const Pattern &pattern) {
-  InstructionCounters &own = w.block->countersOf(in);
-  unsigned words = 0, waves;
-  if (pattern.isRun) {
-    words = unsigned((pattern.most + bytes - 1) / 4 - pattern.least / 4 + 1);
-    waves = (words + 31) / 32;
-  } else {
-    waves = wavesOf(w, at, bytes, words);
-  }
-  own.sharedWaves += waves;
-  own.idealSharedWaves += (words + 31) / 32;
-}
-
-// --- checks ----------------------------------------------------------------
-
-/// Whether all accesses are aligned and inside; a finding stops the launch.
-bool checkGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
-                 const Pattern &pattern, const char *what) {
+/// Whether all accesses are aligned and inside.
+static bool checkGlobal(Warp &w, const Instruction &in, const Addresses &at,
+                        const AccessShape &shape, const char *what) {
   Memory::State &memory = *w.block->memory;
-  uint64_t low = 0;
-  for (unsigned i = 0; i < Lanes; ++i)
-    low |= at[i];
-  if (low % bytes == 0 && memory.contains(pattern.least, pattern.most - pattern.least + bytes))
+  uint32_t bytes = shape.bytes;
+  if (shape.isAligned && memory.contains(at[0] + shape.least, shape.span))
     return true;
   for (uint32_t left = w.mask; left; left &= left - 1) {
     int i = firstLane(left);
@@ -164,40 +87,43 @@ static void reportGlobal(Warp &w, const Instruction &in, int lane, Memory::State
           place);
 }
 
-void shadowGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
-                  const Pattern &pattern, Access access) {
+const AccessShape *accessGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
+                                Access access, const char *what) {
+  const AccessShape &shape = shapeOf(w, in, at, bytes, 1);
+  if (!checkGlobal(w, in, at, shape, what))
+    return nullptr;
   BlockRun &block = *w.block;
+  InstructionCounters &own = block.countersOf(in);
+  ++own.requests;
+  own.sectors += shape.sectors;
+  own.idealSectors += shape.idealSectors;
   Memory::State &memory = *block.memory;
-  auto mark = [&](int lane, uint64_t address, uint32_t size) {
-    uint32_t other = 0;
+  for (uint32_t r = 0; r < shape.runCount; ++r) {
+    Memory::State::Met met;
+    uint64_t from = at[0] + shape.runs[r].from;
     // Atomics of different blocks do not race with each other.
     auto conflict =
         access == Access::Read
-            ? memory.read(address, size, block.index, other, block.totals->uniqueReadBytes)
-            : memory.write(address, size, access == Access::Atomic ? ~1u : block.index, other,
-                           block.totals->uniqueWrittenBytes);
+            ? memory.read(from, shape.runs[r].bytes, block.index, met,
+                          block.totals->uniqueReadBytes)
+            : memory.write(from, shape.runs[r].bytes, access == Access::Atomic ? ~1u : block.index,
+                           met, block.totals->uniqueWrittenBytes);
     if (conflict == Memory::State::Conflict::None)
-      return true;
-    reportGlobal(w, in, lane, conflict, other, address, access);
-    return false; // one finding an instruction
-  };
-  uint64_t size = pattern.most + bytes - pattern.least;
-  if (pattern.isRun &&
-      pattern.least / Shadow::Bytes == (pattern.least + size - 1) / Shadow::Bytes) {
-    mark(firstLane(w.mask), pattern.least, uint32_t(size));
-    return;
+      continue;
+    reportGlobal(w, in, laneAt(w, at, bytes, met.address), conflict, met.other, met.address,
+                 access);
+    break; // one finding an instruction
   }
-  for (uint32_t left = w.mask; left; left &= left - 1)
-    if (int i = firstLane(left); !mark(i, at[size_t(i)], bytes))
-      return;
+  return &shape;
 }
 
-bool checkShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
-                 const Pattern &pattern, const char *what) {
-  uint64_t low = 0, size = w.block->shared.size();
-  for (unsigned i = 0; i < Lanes; ++i)
-    low |= at[i];
-  if (low % bytes == 0 && pattern.most < size && bytes <= size - pattern.most)
+// --- shared memory ---------------------------------------------------------
+
+static bool checkShared(Warp &w, const Instruction &in, const Addresses &at,
+                        const AccessShape &shape, const char *what) {
+  uint64_t size = w.block->shared.size(), least = at[0] + shape.least;
+  uint32_t bytes = shape.bytes;
+  if (shape.isAligned && least < size && shape.span <= size - least)
     return true;
   for (uint32_t left = w.mask; left; left &= left - 1) {
     int i = firstLane(left);
@@ -219,8 +145,8 @@ bool checkShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t b
 void reportShared(Warp &w, const Instruction &in, int lane, SharedMemory::Conflict conflict,
                   uint32_t other, uint32_t at, Access access) {
   using C = SharedMemory::Conflict;
-  std::string place = format("shared address %u", at),
-              verb = access == Access::Read ? "reads" : "writes";
+  bool isRead = access == Access::Read || access == Access::ReadMatrix;
+  std::string place = format("shared address %u", at), verb = isRead ? "reads" : "writes";
   if (conflict == C::Unwritten)
     w.block->report(FindingKind::Uninitialised, w, in, lane,
                     "reads what nobody has written: " + place);
@@ -235,29 +161,34 @@ void reportShared(Warp &w, const Instruction &in, int lane, SharedMemory::Confli
             ", without a barrier between the two: " + place);
 }
 
-void shadowShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
-                  const Pattern &pattern, Access access) {
+const AccessShape *countShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
+                               Access access, const char *what) {
+  const AccessShape &shape = shapeOf(w, in, at, bytes, 0, access == Access::ReadMatrix ? 8 : Lanes);
+  if (!checkShared(w, in, at, shape, what))
+    return nullptr;
+  InstructionCounters &own = w.block->countersOf(in);
+  own.sharedWaves += shape.waves;
+  own.idealSharedWaves += shape.idealWaves;
+  return &shape;
+}
+
+const AccessShape *accessShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
+                                Access access, const char *what) {
+  const AccessShape *shape = countShared(w, in, at, bytes, access, what);
+  if (!shape)
+    return nullptr;
   SharedMemory &shared = w.block->shared;
-  auto mark = [&](int lane, uint32_t offset, uint32_t size) {
-    uint32_t other = 0, place = offset;
-    auto conflict = access != Access::Read ? shared.write(offset, size, w.number, other, place)
-                                           : shared.read(offset, size, w.number, other, place);
-    if (conflict != SharedMemory::Conflict::None)
-      reportShared(w, in, lane, conflict, other, place, access);
-    return conflict == SharedMemory::Conflict::None;
-  };
-  if (pattern.isRun) {
-    mark(firstLane(w.mask), uint32_t(pattern.least),
-         uint32_t(pattern.most + bytes - pattern.least));
-    return;
+  bool isRead = access == Access::Read || access == Access::ReadMatrix;
+  for (uint32_t r = 0; r < shape->runCount; ++r) {
+    uint32_t from = uint32_t(at[0] + shape->runs[r].from), other = 0, place = from;
+    auto conflict = isRead ? shared.read(from, shape->runs[r].bytes, w.number, other, place)
+                           : shared.write(from, shape->runs[r].bytes, w.number, other, place);
+    if (conflict == SharedMemory::Conflict::None)
+      continue;
+    reportShared(w, in, laneAt(w, at, bytes, place), conflict, other, place, access);
+    break;
   }
-  uint64_t last = ~uint64_t(0);
-  for (uint32_t left = w.mask; left; left &= left - 1) {
-    int i = firstLane(left);
-    if (std::exchange(last, at[size_t(i)]) != at[size_t(i)] &&
-        !mark(i, uint32_t(at[size_t(i)]), bytes))
-      return;
-  }
+  return shape;
 }
 
 } // namespace danaus::vgpu

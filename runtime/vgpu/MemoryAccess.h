@@ -1,51 +1,31 @@
-// How the lanes of a warp access memory together: their addresses, what that costs, and whether it
-// is allowed. Shared by the handlers of all instructions that touch memory. Private to the engine.
+// What the handlers of all instructions that touch memory share: the addresses of the lanes, and
+// one function a space that checks an access, counts it, and marks what it touches. Private to the
+// engine.
 #pragma once
 
+#include "runtime/vgpu/AccessShape.h"
 #include "runtime/vgpu/Warp.h"
-
-#include <array>
 
 namespace danaus::vgpu {
 
-using Addresses = std::array<uint64_t, Lanes>;
-
-/// The addresses of the lanes; 32-bit registers are widened.
+/// The addresses of the lanes; 32-bit registers are widened. Lanes that take no part have the
+/// address of the first that does.
 Addresses addressesOf(Warp &w, const Instruction &in, unsigned operand = 0);
 /// Gives the lanes that take no part the address of the first that does.
 void spread(const Warp &w, Addresses &at);
 
-/// How the lanes' accesses lie to each other.
-struct Pattern {
-  uint64_t least, most; ///< addresses
-  bool isRun;           ///< side by side, or all the same: [least, most + bytes) without holes
-};
+enum class Access { Read, Write, Atomic, ReadMatrix };
 
-Pattern patternOf(const Warp &w, const Addresses &at, uint32_t bytes);
-
-/// Adds an access to the counters of its instruction.
-void countGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
-                 const Pattern &pattern);
-void countShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
-                 const Pattern &pattern);
-/// Wavefronts of shared memory: what the fullest of 32 banks of 4 bytes has to give, different
-/// words one after another; `words` becomes the number of different ones.
-unsigned wavesOf(const Warp &w, const Addresses &at, uint32_t bytes, unsigned &words);
-
-/// Whether all accesses are aligned and inside; a finding stops the launch. `what` is "a load" or
-/// the like.
-bool checkGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
-                 const Pattern &pattern, const char *what);
-bool checkShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
-                 const Pattern &pattern, const char *what);
-
-enum class Access { Read, Write, Atomic };
-
-/// Marks what is accessed; what nobody has written, and races, are findings.
-void shadowGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
-                  const Pattern &pattern, Access access);
-void shadowShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
-                  const Pattern &pattern, Access access);
+/// An access of `bytes` a lane. Null, after a finding that stops the launch, where one is
+/// misaligned or outside; `what` is "a load" or the like. What nobody has written, and races, are
+/// findings too, but stop nothing.
+const AccessShape *accessGlobal(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
+                                Access access, const char *what);
+const AccessShape *accessShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
+                                Access access, const char *what);
+/// The first of the two alone: the shape of an access that is aligned and inside, counted.
+const AccessShape *countShared(Warp &w, const Instruction &in, const Addresses &at, uint32_t bytes,
+                               Access access, const char *what);
 void reportShared(Warp &w, const Instruction &in, int lane, SharedMemory::Conflict conflict,
                   uint32_t other, uint32_t at, Access access);
 

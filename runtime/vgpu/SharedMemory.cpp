@@ -1,5 +1,4 @@
-// See SharedMemory.h. The loops are branchless, so that they become vector code; what they find is
-// explained by a second look.
+// See SharedMemory.h.
 #include "runtime/vgpu/SharedMemory.h"
 
 #include <algorithm>
@@ -8,85 +7,92 @@ namespace danaus::vgpu {
 
 void SharedMemory::reset(uint32_t bytes) {
   content.assign(bytes, 0xCD);
-  uint32_t units = (bytes + 1) / 2;
-  writers.assign(units, 0);
-  readers.assign(units, 0);
-  states.assign(units, Unwritten);
+  uint32_t count = (bytes + CellBytes - 1) / CellBytes;
+  cells.assign(count, Cell{{0, 0, Unwritten}, false});
+  units.resize(count * CellUnits); // they get their content when their cell is split
   epoch = 1;
 }
 
-SharedMemory::Conflict SharedMemory::explain(uint32_t first, uint32_t last, uint32_t mark,
-                                             bool isWrite, uint32_t &other, uint32_t &at) const {
+/// Marks a piece; says what stands against it.
+template <SharedMemory::Kind kind>
+SharedMemory::Conflict SharedMemory::touchOne(Touched &t, uint32_t mark, uint32_t &other) const {
+  bool isWrite = kind != Kind::Read;
+  bool written = (t.writer / 64 == epoch) & (t.writer != mark);
+  bool wasRead = (t.reader / 64 == epoch) & (t.reader != mark);
+  bool isPending = t.state == Pending && kind != Kind::FinishCopy;
+  bool isUnwritten = !isWrite && t.state == Unwritten;
+  Conflict conflict = Conflict::None;
+  if (isPending | isUnwritten | written | (isWrite & wasRead)) {
+    conflict = written || (isWrite && wasRead) ? Conflict::Race
+               : isPending                     ? Conflict::Pending
+                                               : Conflict::Unwritten;
+    other = (written ? t.writer : t.reader) % 64;
+  }
+  if (isWrite)
+    t = {mark, 0, kind == Kind::StartCopy ? Pending : Written};
+  else
+    t.reader = wasRead ? epoch * 64 + Many : mark;
+  return conflict;
+}
+
+template <SharedMemory::Kind kind>
+SharedMemory::Conflict SharedMemory::touch(uint32_t offset, uint32_t bytes, uint32_t warp,
+                                           uint32_t &other, uint32_t &at) {
+  const uint32_t mark = epoch * 64 + warp, end = offset + bytes;
   Conflict worst = Conflict::None;
-  auto found = [&](Conflict conflict, uint32_t unit, uint32_t who) {
+  auto touchPiece = [&](Touched &piece, uint32_t place) {
+    uint32_t who = 0;
+    Conflict conflict = touchOne<kind>(piece, mark, who);
     if (conflict <= worst)
       return;
     worst = conflict;
-    at = 2 * unit;
-    other = who % 64;
+    at = place;
+    other = who;
   };
-  for (uint32_t unit = first; unit <= last; ++unit) {
-    if (states[unit] == Pending)
-      found(Conflict::Pending, unit, 0);
-    else if (!isWrite && states[unit] == Unwritten)
-      found(Conflict::Unwritten, unit, 0);
-    if (writers[unit] / 64 == epoch && writers[unit] != mark)
-      found(Conflict::Race, unit, writers[unit]);
-    if (isWrite && readers[unit] / 64 == epoch && readers[unit] != mark)
-      found(Conflict::Race, unit, readers[unit]);
+  for (uint32_t number = offset / CellBytes; number * CellBytes < end; ++number) {
+    Cell &cell = cells[number];
+    uint32_t begin = std::max(number * CellBytes, offset),
+             stop = std::min((number + 1) * CellBytes, end);
+    Touched *own = units.data() + number * CellUnits;
+    if (!cell.isSplit && stop - begin == CellBytes) {
+      touchPiece(cell, begin);
+      continue;
+    }
+    if (!cell.isSplit) {
+      // Where it tells nothing new, it stays whole.
+      Touched after = cell;
+      uint32_t who;
+      if (touchOne<kind>(after, mark, who) == Conflict::None && after == cell)
+        continue;
+      std::fill_n(own, CellUnits, Touched(cell));
+      cell.isSplit = true;
+    }
+    for (uint32_t unit = begin % CellBytes / 2; 2 * unit < stop - number * CellBytes; ++unit)
+      touchPiece(own[unit], number * CellBytes + 2 * unit);
+    if (stop % CellBytes == 0 &&
+        std::all_of(own + 1, own + CellUnits, [&](const Touched &t) { return t == own[0]; })) {
+      static_cast<Touched &>(cell) = own[0];
+      cell.isSplit = false;
+    }
   }
   return worst;
 }
 
 SharedMemory::Conflict SharedMemory::read(uint32_t offset, uint32_t bytes, uint32_t warp,
                                           uint32_t &other, uint32_t &at) {
-  uint32_t first = offset / 2, last = (offset + bytes - 1) / 2;
-  const uint32_t now = epoch, mark = now * 64 + warp, many = now * 64 + Many;
-  uint32_t bad = 0;
-  const uint32_t *writer = writers.data();
-  const uint8_t *state = states.data();
-  uint32_t *reader = readers.data();
-  for (uint32_t unit = first; unit <= last; ++unit) {
-    bad |= uint32_t(writer[unit] / 64 == now) & uint32_t(writer[unit] != mark);
-    bad |= uint32_t(state[unit] != Written);
-    bool shared = (reader[unit] / 64 == now) & (reader[unit] != mark);
-    reader[unit] = shared ? many : mark;
-  }
-  return bad ? explain(first, last, mark, false, other, at) : Conflict::None;
+  return touch<Kind::Read>(offset, bytes, warp, other, at);
 }
-
 SharedMemory::Conflict SharedMemory::write(uint32_t offset, uint32_t bytes, uint32_t warp,
                                            uint32_t &other, uint32_t &at) {
-  uint32_t first = offset / 2, last = (offset + bytes - 1) / 2;
-  const uint32_t now = epoch, mark = now * 64 + warp;
-  uint32_t bad = 0;
-  uint32_t *writer = writers.data();
-  const uint32_t *reader = readers.data();
-  uint8_t *state = states.data();
-  for (uint32_t unit = first; unit <= last; ++unit) {
-    bad |= uint32_t(writer[unit] / 64 == now) & uint32_t(writer[unit] != mark);
-    bad |= uint32_t(reader[unit] / 64 == now) & uint32_t(reader[unit] != mark);
-    bad |= uint32_t(state[unit] == Pending);
-  }
-  Conflict conflict = bad ? explain(first, last, mark, true, other, at) : Conflict::None;
-  for (uint32_t unit = first; unit <= last; ++unit) {
-    writer[unit] = mark;
-    state[unit] = Written;
-  }
-  return conflict;
+  return touch<Kind::Write>(offset, bytes, warp, other, at);
 }
-
 SharedMemory::Conflict SharedMemory::startCopy(uint32_t offset, uint32_t bytes, uint32_t warp,
                                                uint32_t &other, uint32_t &at) {
-  Conflict conflict = write(offset, bytes, warp, other, at);
-  std::fill(states.begin() + offset / 2, states.begin() + (offset + bytes + 1) / 2, Pending);
-  return conflict;
+  return touch<Kind::StartCopy>(offset, bytes, warp, other, at);
 }
-
 SharedMemory::Conflict SharedMemory::finishCopy(uint32_t offset, uint32_t bytes, uint32_t warp,
                                                 uint32_t &other, uint32_t &at) {
-  std::fill(states.begin() + offset / 2, states.begin() + (offset + bytes + 1) / 2, Written);
-  return write(offset, bytes, warp, other, at);
+  return touch<Kind::FinishCopy>(offset, bytes, warp, other, at);
 }
 
 } // namespace danaus::vgpu

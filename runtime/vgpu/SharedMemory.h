@@ -27,13 +27,28 @@ public:
                       uint32_t &at);
 
 private:
-  enum State : uint8_t { Unwritten, Written, Pending };
-  Conflict explain(uint32_t first, uint32_t last, uint32_t mark, bool isWrite, uint32_t &other,
-                   uint32_t &at) const;
+  enum State : uint32_t { Unwritten, Written, Pending };
+  /// Who read or wrote a piece last, and between which barriers: epoch * 64 + warp. A write forgets
+  /// the readers before it: whoever is in conflict with them is with it.
+  struct Touched {
+    uint32_t writer, reader;
+    State state;
+    bool operator==(const Touched &) const = default;
+  };
+  /// 16 bytes where all of them are alike, which is the rule; else its units of 2 bytes tell.
+  struct Cell : Touched {
+    bool isSplit;
+  };
+  static constexpr uint32_t CellBytes = 16, CellUnits = CellBytes / 2;
 
-  /// Who read or wrote a unit of 2 bytes last, and between which barriers: epoch * 64 + warp.
-  std::vector<uint32_t> writers, readers;
-  std::vector<uint8_t> states, content;
+  enum class Kind { Read, Write, StartCopy, FinishCopy };
+  template <Kind kind>
+  Conflict touch(uint32_t offset, uint32_t bytes, uint32_t warp, uint32_t &other, uint32_t &at);
+  template <Kind kind> Conflict touchOne(Touched &touched, uint32_t mark, uint32_t &other) const;
+
+  std::vector<Cell> cells;
+  std::vector<Touched> units;
+  std::vector<uint8_t> content;
   uint32_t epoch = 1;
 };
 

@@ -1,6 +1,7 @@
 // The state of a running block and of its warps, and loops over lanes. Private to the engine.
 #pragma once
 
+#include "runtime/vgpu/AccessShape.h"
 #include "runtime/vgpu/Memory.h"
 #include "runtime/vgpu/Program.h"
 #include "runtime/vgpu/SharedMemory.h"
@@ -64,6 +65,12 @@ public:
   bool stopped = false; ///< by a finding
   uint32_t blockIndex[3] = {};
 
+  /// The shapes of its accesses that an instruction saw last: of shared memory, of global memory.
+  using Shapes = std::array<std::unique_ptr<AccessShape>, 2>;
+  std::vector<Shapes> shapes;
+  Shapes &shapesOf(const Instruction &instruction) {
+    return shapes[size_t(&instruction - kernel->code.data())];
+  }
   InstructionCounters &countersOf(const Instruction &instruction) {
     return (*counters)[size_t(&instruction - kernel->code.data())];
   }
