@@ -6,6 +6,7 @@
 #pragma once
 
 #include "runtime/base/Status.h"
+#include "runtime/device/KernelCounters.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -108,6 +109,10 @@ public:
   virtual Status submit(Executable &program) = 0;
   /// Waits for everything submitted.
   virtual Status synchronize() = 0;
+
+  /// What kernels have done since the process began, where the device counts it; else empty. Of all
+  /// devices of its kind together.
+  virtual std::vector<KernelCounters> kernelCounters() const { return {}; }
 
   /// Host work such as filling a batch: calls fn(i) for i = 0 .. n-1, each once, on the device's
   /// host threads, and returns when all are done. fn must not throw nor call the device.

@@ -91,10 +91,10 @@ Status Executor::loadPrograms() {
       file->section(currentPlan->code_section()), currentPlan->isa()->string_view());
   if (!loaded)
     return loaded.takeError();
-  code = std::move(*loaded);
+  loadedCode = std::move(*loaded);
   for (const fb::Program *program : *currentPlan->programs()) {
     Expected<std::unique_ptr<Executable>> executable =
-        owner->loadProgram(*arena, *code, describeProgram(*currentPlan, *program));
+        owner->loadProgram(*arena, *loadedCode, describeProgram(*currentPlan, *program));
     if (!executable)
       return executable.takeError();
     programs.push_back({program, std::move(*executable)});

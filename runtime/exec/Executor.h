@@ -72,6 +72,9 @@ public:
   /// Runs one step and waits for it.
   Status run(fb::ProgramKind kind);
 
+  /// The code section of the plan.
+  std::span<const std::byte> code() const { return file->section(currentPlan->code_section()); }
+
   // For reports: launches of a program in the order of launchNanoseconds.
   std::vector<const fb::Launch *> launches(fb::ProgramKind kind) const;
   void setTiming(fb::ProgramKind kind, Timing timing);
@@ -103,7 +106,7 @@ private:
   const fb::TargetPlan *currentPlan = nullptr;
   size_t states = 0;
   std::unique_ptr<Arena> arena;
-  std::unique_ptr<Code> code;
+  std::unique_ptr<Code> loadedCode;
   /// Copies of what lies at an offset of an arena that the host does not see.
   struct Mirror {
     std::vector<std::byte> content;

@@ -113,7 +113,7 @@ Expected<std::vector<LaunchTime>> measureLaunches(Executor &executor, Measured w
     std::vector<uint64_t> nanoseconds = executor.launchNanoseconds(part.kind);
     std::vector<const fb::Launch *> launches = executor.launches(part.kind);
     for (size_t i = 0; i < launches.size() && i < nanoseconds.size(); ++i)
-      times.push_back({launches[i], double(nanoseconds[i]) * 1e-6 / double(*steps)});
+      times.push_back({launches[i], double(nanoseconds[i]) * 1e-6 / double(*steps), *steps});
   }
   return times;
 }

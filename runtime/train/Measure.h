@@ -36,6 +36,7 @@ Expected<StepTimes> measureSteps(Executor &executor, Measured what, const Measur
 struct LaunchTime {
   const fb::Launch *launch = nullptr;
   double milliseconds = 0;
+  uint64_t steps = 0; ///< that it is the mean of, the warm-up counted
 };
 
 Expected<std::vector<LaunchTime>> measureLaunches(Executor &executor, Measured what,

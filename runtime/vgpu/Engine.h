@@ -62,6 +62,9 @@ struct InstructionCounters {
   uint64_t divergentBranches = 0;
 };
 
+/// Adds what another instruction, or the same in another launch, did; lines stay.
+void add(InstructionCounters &to, const InstructionCounters &from);
+
 /// What a launch did.
 struct LaunchCounters {
   std::vector<InstructionCounters> instructions; ///< those that ran, in the order of the PTX

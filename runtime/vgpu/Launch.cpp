@@ -235,13 +235,6 @@ void addFields(T &to, const T &from, std::initializer_list<uint64_t T::*> fields
     to.*field += from.*field;
 }
 
-void addInstruction(InstructionCounters &to, const InstructionCounters &from) {
-  using C = InstructionCounters;
-  addFields(to, from,
-            {&C::warpInstructions, &C::threadInstructions, &C::requests, &C::sectors,
-             &C::idealSectors, &C::sharedWaves, &C::idealSharedWaves, &C::divergentBranches});
-}
-
 /// Adds what the handlers have counted for the launch, and the counters of its instructions.
 void addCounters(const Kernel &kernel, const LaunchCounters &launch,
                  const std::vector<InstructionCounters> &from, LaunchCounters &to) {
@@ -266,11 +259,18 @@ void addCounters(const Kernel &kernel, const LaunchCounters &launch,
     if (known == to.instructions.end())
       to.instructions.push_back(own);
     else
-      addInstruction(*known, own);
+      add(*known, own);
   }
 }
 
 } // namespace
+
+void add(InstructionCounters &to, const InstructionCounters &from) {
+  using C = InstructionCounters;
+  addFields(to, from,
+            {&C::warpInstructions, &C::threadInstructions, &C::requests, &C::sectors,
+             &C::idealSectors, &C::sharedWaves, &C::idealSharedWaves, &C::divergentBranches});
+}
 
 Status launch(const Module &module, const std::string &name, const LaunchConfig &config,
               Memory &memory, const Order &order, LaunchCounters *counters) {

@@ -12,6 +12,7 @@ static const Verb verbs[] = {
     {"predict", "the most probable classes of image files, by a run", runPredict},
     {"summary", "layers, parameters, arithmetic and memory of a model", runSummary},
     {"bench", "time of a step, images per second, peak memory", runBench},
+    {"profile", "what the kernels of a step did; on the virtual GPU exact counts", runProfile},
     {"data", "data check: which dataset is in a folder, and is all of it whole", runData},
     {"devices", "what this machine can run models on, and why not", runDevices},
 };

@@ -126,6 +126,15 @@ public:
     return done ? done->collectTimes() : Status::ok();
   }
 
+  std::vector<KernelCounters> kernelCounters() const override {
+    auto count =
+        reinterpret_cast<KernelCountersFunction>(context->driver().find("danausKernelCounters"));
+    std::vector<KernelCounters> counters(count ? count(nullptr, 0) : 0);
+    if (count)
+      counters.resize(std::min<size_t>(counters.size(), count(counters.data(), counters.size())));
+    return counters;
+  }
+
   void parallelFor(uint64_t n, const std::function<void(uint64_t)> &fn) override {
     team->forEach(n, fn);
   }

@@ -294,3 +294,12 @@ EXPORT cuGetErrorString(int error, const char **text) {
                                       : "invalid argument";
   return Success;
 }
+
+/// Not CUDA's: what kernels have done (KernelCountersFunction).
+extern "C" __attribute__((visibility("default"))) uint64_t danausKernelCounters(KernelCounters *to,
+                                                                                uint64_t capacity) {
+  Lock lock(machine().mutex);
+  std::vector<KernelCounters> all = machine().counters();
+  std::copy_n(all.begin(), std::min<uint64_t>(all.size(), capacity), to);
+  return all.size();
+}

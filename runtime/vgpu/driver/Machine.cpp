@@ -90,6 +90,7 @@ int Machine::run(LaunchNode &node, const Order &order) {
   node.config.seed = seed;
   KernelReport &report = reports[node.function->name];
   ++report.launches;
+  report.blocks += uint64_t(node.config.grid[0]) * node.config.grid[1] * node.config.grid[2];
   Status status = launch(*image.module, node.function->name, node.config, image.gpu->memory, order,
                          &report.counters);
   return afterwards(*image.gpu, status);
@@ -100,25 +101,52 @@ Machine::~Machine() {
     writeReport();
 }
 
+std::vector<KernelCounters> Machine::counters() const {
+  std::vector<KernelCounters> all;
+  for (const auto &[name, report] : reports) {
+    const LaunchCounters &c = report.counters;
+    all.push_back({name.c_str(), report.launches, report.blocks, c.warpInstructions,
+                   c.threadInstructions, c.globalRequests, c.globalSectors, c.idealGlobalSectors,
+                   c.uniqueReadBytes, c.uniqueWrittenBytes, c.sharedWaves, c.idealSharedWaves,
+                   c.tensorFlops, c.floatFlops, c.divergentBranches, c.barriers});
+  }
+  return all;
+}
+
+/// What each line of the CUDA source did.
+static std::string linesOf(const LaunchCounters &counters) {
+  std::map<unsigned, InstructionCounters> lines;
+  for (const InstructionCounters &instruction : counters.instructions)
+    add(lines[instruction.sourceLine], instruction);
+  std::string text;
+  for (const auto &[line, c] : lines)
+    text += format("%s{\"line\": %u, \"warp_instructions\": %llu, \"sectors\": %llu, "
+                   "\"ideal_sectors\": %llu, \"waves\": %llu, \"ideal_waves\": %llu}",
+                   text.empty() ? "" : ", ", line, (unsigned long long)c.warpInstructions,
+                   (unsigned long long)c.sectors, (unsigned long long)c.idealSectors,
+                   (unsigned long long)c.sharedWaves, (unsigned long long)c.idealSharedWaves);
+  return text;
+}
+
 void Machine::writeReport() const {
   std::string text = "{\"kernels\": [";
   const char *separator = "\n";
-  for (const auto &[name, report] : reports) {
-    const LaunchCounters &c = report.counters;
+  for (const KernelCounters &c : counters()) {
     auto number = [](const char *key, uint64_t value) {
       return format(", \"%s\": %llu", key, (unsigned long long)value);
     };
     text +=
-        separator + ("{\"kernel\": \"" + name + "\"") + number("launches", report.launches) +
-        number("warp_instructions", c.warpInstructions) +
+        separator + format("{\"kernel\": \"%s\"", c.symbol) + number("launches", c.launches) +
+        number("blocks", c.blocks) + number("warp_instructions", c.warpInstructions) +
         number("thread_instructions", c.threadInstructions) +
         number("global_requests", c.globalRequests) + number("global_sectors", c.globalSectors) +
         number("ideal_global_sectors", c.idealGlobalSectors) +
-        number("shared_waves", c.sharedWaves) + number("ideal_shared_waves", c.idealSharedWaves) +
         number("unique_read_bytes", c.uniqueReadBytes) +
         number("unique_written_bytes", c.uniqueWrittenBytes) +
+        number("shared_waves", c.sharedWaves) + number("ideal_shared_waves", c.idealSharedWaves) +
         number("tensor_flops", c.tensorFlops) + number("float_flops", c.floatFlops) +
-        number("divergent_branches", c.divergentBranches) + number("barriers", c.barriers) + "}";
+        number("divergent_branches", c.divergentBranches) + number("barriers", c.barriers) +
+        ", \"lines\": [" + linesOf(reports.at(c.symbol).counters) + "]}";
     separator = ",\n";
   }
   if (Status status = writeFileAtomically(reportPath, text + "\n]}\n"); !status)

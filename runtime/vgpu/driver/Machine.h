@@ -2,6 +2,7 @@
 // lock for all: work runs where it is submitted, in the calling thread.
 #pragma once
 
+#include "runtime/device/KernelCounters.h"
 #include "runtime/device/cuda/DriverTypes.h"
 #include "runtime/vgpu/Engine.h"
 
@@ -66,7 +67,7 @@ struct Graph {
 
 /// What a kernel did in all its launches.
 struct KernelReport {
-  uint64_t launches = 0;
+  uint64_t launches = 0, blocks = 0;
   LaunchCounters counters;
 };
 
@@ -83,6 +84,8 @@ public:
   std::string reportPath; ///< written when the process ends; empty: none
   std::string lastFinding;
   int sticky = cuda::Success; ///< the error of a kernel, which stays
+
+  std::vector<KernelCounters> counters() const;
 
   /// Runs a launch; findings become the sticky error and go to stderr.
   int run(LaunchNode &node, const Order &order);

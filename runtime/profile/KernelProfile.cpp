@@ -1,0 +1,93 @@
+// See KernelProfile.h.
+#include "runtime/profile/KernelProfile.h"
+
+#include "runtime/plan/CudaCode.h"
+
+#include <algorithm>
+#include <map>
+
+namespace danaus {
+
+namespace {
+
+/// What happened between two readings of a device's counters, by symbol.
+std::map<std::string, KernelCounters> difference(const std::vector<KernelCounters> &before,
+                                                 const std::vector<KernelCounters> &after) {
+  static constexpr uint64_t KernelCounters::*fields[] = {&KernelCounters::launches,
+                                                         &KernelCounters::blocks,
+                                                         &KernelCounters::warpInstructions,
+                                                         &KernelCounters::threadInstructions,
+                                                         &KernelCounters::globalRequests,
+                                                         &KernelCounters::globalSectors,
+                                                         &KernelCounters::idealGlobalSectors,
+                                                         &KernelCounters::uniqueReadBytes,
+                                                         &KernelCounters::uniqueWrittenBytes,
+                                                         &KernelCounters::sharedWaves,
+                                                         &KernelCounters::idealSharedWaves,
+                                                         &KernelCounters::tensorFlops,
+                                                         &KernelCounters::floatFlops,
+                                                         &KernelCounters::divergentBranches,
+                                                         &KernelCounters::barriers};
+  std::map<std::string, KernelCounters> result;
+  for (const KernelCounters &now : after)
+    result[now.symbol] = now;
+  for (const KernelCounters &then : before)
+    for (auto field : fields)
+      result[then.symbol].*field -= then.*field;
+  return result;
+}
+
+/// Registers, spills and shared memory of the code that the GPU's architecture runs.
+void addCode(KernelProfile &kernel, const fb::CudaCode &code, const std::string &arch) {
+  for (const fb::CudaKernel *own : *code.kernels()) {
+    if (own->symbol()->str() != kernel.symbol)
+      continue;
+    kernel.sharedBytes = own->shared_bytes();
+    for (const fb::CudaBinary *binary : *own->binaries()) {
+      if (binary->arch()->str() != arch)
+        continue;
+      kernel.registers = binary->registers();
+      kernel.spillBytes = binary->spill_bytes();
+      kernel.sharedBytes += binary->shared_bytes();
+    }
+  }
+}
+
+} // namespace
+
+Expected<StepProfile> profileKernels(Executor &executor, Measured what,
+                                     const MeasureOptions &options) {
+  std::vector<KernelCounters> before = executor.device().kernelCounters();
+  auto times = measureLaunches(executor, what, options);
+  if (!times)
+    return times.takeError();
+  auto counters = difference(before, executor.device().kernelCounters());
+  StepProfile profile;
+  std::map<std::string, size_t> known;
+  for (const LaunchTime &time : *times) {
+    const fb::Kernel &table = *executor.plan().kernels()->Get(time.launch->kernel());
+    auto [at, isNew] = known.try_emplace(table.symbol()->str(), profile.kernels.size());
+    if (isNew) {
+      KernelProfile &kernel = profile.kernels.emplace_back();
+      kernel.symbol = table.symbol()->str();
+      kernel.kind = table.kind()->str();
+    }
+    KernelProfile &kernel = profile.kernels[at->second];
+    kernel.launches.push_back(time.launch);
+    kernel.milliseconds += time.milliseconds;
+    kernel.flops += time.launch->flops();
+    kernel.bytes += time.launch->bytes();
+  }
+  profile.steps = times->empty() ? 0 : times->front().steps;
+  auto code = executor.plan().target()->str() == "cuda" ? readCudaCode(executor.code())
+                                                        : Expected<const fb::CudaCode *>(nullptr);
+  for (KernelProfile &kernel : profile.kernels) {
+    if (auto found = counters.find(kernel.symbol); found != counters.end())
+      kernel.counters = found->second;
+    if (code && *code)
+      addCode(kernel, **code, executor.device().isas().front());
+  }
+  return profile;
+}
+
+} // namespace danaus

@@ -1,0 +1,36 @@
+// What the kernels of a step did: times, arithmetic and traffic of each launch, and where the
+// device counts, what each kernel did to memory.
+#pragma once
+
+#include "runtime/train/Measure.h"
+
+#include <string>
+#include <vector>
+
+namespace danaus {
+
+/// A kernel with all its launches of one step.
+struct KernelProfile {
+  std::string symbol, kind;
+  std::vector<const fb::Launch *> launches;
+  double milliseconds = 0; ///< of one step: the launches' times, all threads together
+  uint64_t flops = 0;      ///< of one step
+  uint64_t bytes = 0;      ///< of one step, each operand and result once: the least traffic
+  // Of CUDA code, else 0.
+  uint32_t registers = 0;   ///< of a thread
+  uint32_t spillBytes = 0;  ///< of a thread
+  uint32_t sharedBytes = 0; ///< of a block
+  /// Counted over the profiled steps; launches = 0 where the device does not count.
+  KernelCounters counters;
+};
+
+struct StepProfile {
+  uint64_t steps = 0;                 ///< that counters and times were taken over
+  std::vector<KernelProfile> kernels; ///< in the order of their first launch
+};
+
+/// Runs steps on made-up data (Measure.h) and collects. Errors are those of running.
+Expected<StepProfile> profileKernels(Executor &executor, Measured what,
+                                     const MeasureOptions &options);
+
+} // namespace danaus
