@@ -8,14 +8,17 @@ using namespace danaus;
 
 namespace {
 
-constexpr int64_t KStep = 8;           ///< of the template, device/contract.cuh
-constexpr int64_t MmaKStep = 32;       ///< of the template, device/contract_mma.cuh
-constexpr double MmaPerCycle = 1024;   ///< products of bfloat16 of a multiprocessor
-constexpr double LaunchCycles = 3000;  ///< between dependent kernels of a graph, about 2 us
-constexpr double BytesPerCycle = 1100; ///< of memory, all multiprocessors together
-constexpr double StepLatency = 80;     ///< of a step of K that does not fill the multipliers
-constexpr double Overhead = 1.15;      ///< instructions beside multiplications
-constexpr double NotOverlapped = 0.25; ///< of the shorter of computing and moving
+constexpr int64_t KStep = 8;              ///< of the template, device/contract.cuh
+constexpr int64_t MmaKStep = 32;          ///< of the template, device/contract_mma.cuh
+constexpr double MmaPerCycle = 1024;      ///< products of bfloat16 of a multiprocessor
+constexpr double LaunchCycles = 3000;     ///< between dependent kernels of a graph, about 2 us
+constexpr double BytesPerCycle = 1100;    ///< of memory, all multiprocessors together
+constexpr double StepLatency = 80;        ///< of a step of K that does not fill the multipliers
+constexpr double MmaStepLatency = 300;    ///< the same where the second-level cache must answer
+constexpr double CacheBytesPerCycle = 47; ///< of the second-level cache, for a multiprocessor
+constexpr double IssuePerCycle = 4;       ///< instructions of warps
+constexpr double Overhead = 1.15;         ///< instructions beside multiplications
+constexpr double NotOverlapped = 0.25;    ///< of the shorter of computing and moving
 
 /// Of one k of a tile: 4 warps multiply at a time, and shared memory gives 128 bytes at a time;
 /// rows are read once for a warp, four at a time, columns by each thread.
@@ -25,20 +28,32 @@ double cyclesOfK(WarpShares shares) {
   return Overhead * std::max(multiply, read);
 }
 
-/// Of one k of a tile on tensor cores: 16 x 16 elements of an operand are 512 bytes.
-double cyclesOfMmaK(WarpShares shares, BlockTile tile) {
-  double multiply = double(tile.bm * tile.bn) / MmaPerCycle;
-  double read = double(WarpShares::Warps * 4 * (shares.tm + shares.tn / 2)) / 16;
-  return Overhead * std::max(multiply, read);
+/// Of a step of K of a tile on tensor cores: the longest of multiplying, starting instructions,
+/// shared memory, and what comes from the second-level cache.
+double cyclesOfMmaStep(int64_t group, BlockTile tile, bool lhsInScratch) {
+  WarpShares shares(tile, true, group);
+  constexpr int64_t bytes = 2 * MmaKStep, warps = WarpShares::Warps;
+  double copied = double(bytes * (tile.bn + (lhsInScratch ? 0 : group * tile.bm)));
+  double read = double(warps * bytes * (shares.tm * 16 * group + shares.tn * 8));
+  double loads = copied / 16 / (32 * warps); // of a thread
+  // Half a step: products, matrices of lhs and of rhs.
+  double products = double(shares.tm * shares.tn + shares.tm * group) + double(shares.tn) / 2;
+  double instructions = double(warps) * (2 * products + 4 * loads + 25);
+  return Overhead *
+         std::max({MmaStepLatency / Overhead, double(tile.bm * tile.bn * MmaKStep) / MmaPerCycle,
+                   instructions / IssuePerCycle, (copied + read) / 128,
+                   copied / CacheBytesPerCycle});
 }
 
 /// Of one block for one tile.
-double cyclesOf(kernel::ContractOp op, BlockTile tile) {
+double cyclesOf(kernel::ContractOp op, BlockTile tile, bool lhsInScratch) {
   bool mma = usesTensorCores(op);
-  WarpShares shares(tile, mma);
   int64_t kStep = mma ? MmaKStep : KStep;
   double steps = double(llvm::divideCeil(op.getSizes()[op.getK()], kStep));
-  double step = double(kStep) * (mma ? cyclesOfMmaK(shares, tile) : cyclesOfK(shares));
+  if (mma)
+    return steps * cyclesOfMmaStep(op.getGroup(), tile, lhsInScratch) + 300 +
+           double(tile.bm * tile.bn) / 20;
+  double step = double(kStep) * cyclesOfK(WarpShares(tile, false, op.getGroup()));
   return steps * std::max(StepLatency, step) + 300 + double(tile.bm * tile.bn) / 64;
 }
 
@@ -56,10 +71,11 @@ int64_t columnTiles(kernel::ContractOp op, BlockTile tile) {
   return llvm::divideCeil(op.getSizes()[op.getN()], tile.bn);
 }
 
-/// How often all multiprocessors are filled: several blocks share one, so that shares of a last
-/// round count as such.
-double rounds(int64_t blocks, const GpuShape &gpu) {
-  return std::max(1.0, double(blocks) / double(gpu.multiprocessors));
+/// How often all multiprocessors are filled. On tensor cores a block has one for itself; else
+/// several share one, so that shares of a last round count as such.
+double rounds(int64_t blocks, bool mma, const GpuShape &gpu) {
+  double share = double(blocks) / double(gpu.multiprocessors);
+  return std::max(1.0, mma ? std::ceil(share) : share);
 }
 
 /// What a launch moves between memory and the multiprocessors at least.
@@ -108,7 +124,7 @@ bool danaus::usesTensorCores(kernel::ContractOp op) {
   return isBf16(op.getLhs()) && isBf16(op.getRhs());
 }
 
-WarpShares::WarpShares(BlockTile tile, bool tensorCores) {
+WarpShares::WarpShares(BlockTile tile, bool tensorCores, int64_t group) {
   if (!tensorCores) {
     warpsN = int64_t(llvm::PowerOf2Ceil(uint64_t(llvm::divideCeil(tile.bn, 128))));
     warpsM = Warps / warpsN;
@@ -121,7 +137,8 @@ WarpShares::WarpShares(BlockTile tile, bool tensorCores) {
   for (int64_t m = 1; m <= Warps; m *= 2) {
     int64_t rows = tile.bm / m, columns = tile.bn / (Warps / m);
     double reads = 1.0 / double(rows) + 1.0 / double(columns);
-    if (rows % 16 != 0 || columns % 16 != 0 || rows * columns / 32 > 64 || !(reads < least))
+    if (rows % 16 != 0 || columns % 16 != 0 || columns / 8 % group != 0 ||
+        rows * columns / 32 > 64 || !(reads < least))
       continue;
     least = reads;
     warpsM = m;
@@ -132,31 +149,22 @@ WarpShares::WarpShares(BlockTile tile, bool tensorCores) {
 }
 
 int64_t danaus::stagingBytes(kernel::ContractOp op, BlockTile tile) {
-  bool mma = usesTensorCores(op);
-  WarpShares shares(tile, mma);
-  int64_t group = op.getGroup(), kept, stored;
-  if (mma) {
-    kept = 2 * 2 * MmaKStep * (group * tile.bm + tile.bn);
-    int64_t row = tile.bn + tile.bn / 8;
-    row = group > 1 ? row + 1 : (row + 23) / 32 * 32 + 8;
-    stored = 4 * shares.warpsM * 16 * row;
-  } else {
-    kept = 4 * 2 * (group * (KStep * lhsRow(tile.bm, group) + 4) + KStep * (tile.bn + 4));
-    stored = 4 * shares.warpsM * std::min<int64_t>(shares.tm, 4) * (tile.bn + tile.bn / 8);
-  }
+  int64_t group = op.getGroup();
+  if (usesTensorCores(op))
+    return 2 * 2 * MmaKStep * (group * tile.bm + tile.bn);
+  WarpShares shares(tile, false, group);
+  int64_t kept = 4 * 2 * (group * (KStep * lhsRow(tile.bm, group) + 4) + KStep * (tile.bn + 4));
+  int64_t stored = 4 * shares.warpsM * std::min<int64_t>(shares.tm, 4) * (tile.bn + tile.bn / 8);
   return llvm::alignTo(std::max(kept, stored), 16);
 }
 
 bool danaus::isPossible(kernel::ContractOp op, BlockTile tile) {
-  WarpShares shares(tile, usesTensorCores(op));
   int64_t group = op.getGroup();
-  if (shares.tm < 1 || tile.bn % group != 0)
+  bool mma = usesTensorCores(op);
+  WarpShares shares(tile, mma, group);
+  if (shares.tm < 1 || shares.tn < 1 || tile.bn % group != 0)
     return false;
-  int64_t columns = tile.bn / group; // of a group
-  if (!usesTensorCores(op))
-    return shares.tm <= 16 && columns % shares.tn == 0;
-  int64_t groupTiles = columns / 8;
-  return columns % 8 == 0 && (shares.tn % groupTiles == 0 || groupTiles % shares.tn == 0);
+  return mma || (shares.tm <= 16 && tile.bn / group % shares.tn == 0);
 }
 
 int64_t danaus::scratchGroup(Value value) {
@@ -198,19 +206,21 @@ BlockPlan danaus::planBlocks(ArrayRef<kernel::ContractOp> ops, const GpuShape &g
   bool isChain = ops.size() > 1;
   for (int64_t bm : {128, 64, 32, 16, 8}) {
     BlockPlan plan;
-    plan.scratchBytes = scratchBytesOf(ops, bm);
+    plan.scratchBytes = int64_t(llvm::alignTo(scratchBytesOf(ops, bm), StagingAlignment));
     int64_t rowTiles = llvm::divideCeil(rows, bm);
     double busy = 0;
     for (kernel::ContractOp op : ops) {
       double least = std::numeric_limits<double>::infinity();
       BlockTile chosen;
-      for (int64_t bn : {1024, 768, 512, 384, 256, 192, 128, 96, 64, 32}) {
+      for (int64_t bn : {1024, 768, 512, 384, 256, 192, 128, 96, 64, 32, 16}) {
         BlockTile tile{bm, bn};
         if (!isPossible(op, tile) || plan.scratchBytes + stagingBytes(op, tile) > gpu.sharedBytes)
           continue;
         int64_t tiles = batchesOf(op) * columnTiles(op, tile);
-        double cycles = isChain ? double(tiles) * cyclesOf(op, tile)
-                                : rounds(tiles * rowTiles, gpu) * cyclesOf(op, tile);
+        bool inScratch = llvm::is_contained(ops, op.getLhs().getDefiningOp<kernel::ContractOp>());
+        double own = cyclesOf(op, tile, inScratch);
+        double cycles = isChain ? double(tiles) * own
+                                : rounds(tiles * rowTiles, usesTensorCores(op), gpu) * own;
         if (cycles < least) {
           least = cycles;
           chosen = tile;
@@ -222,7 +232,7 @@ BlockPlan danaus::planBlocks(ArrayRef<kernel::ContractOp> ops, const GpuShape &g
         plan.sharedBytes = std::max(plan.sharedBytes, plan.scratchBytes + stagingBytes(op, chosen));
     }
     if (isChain)
-      busy *= rounds(rowTiles, gpu);
+      busy *= rounds(rowTiles, usesTensorCores(first), gpu);
     double moving = trafficOf(ops) / BytesPerCycle;
     plan.cycles = LaunchCycles + std::max(busy, moving) + NotOverlapped * std::min(busy, moving);
     if (plan.cycles < best.cycles)

@@ -22,12 +22,17 @@ struct BlockTile {
 bool usesTensorCores(kernel::ContractOp op);
 
 /// How the 8 warps of a block share a tile: warpsM x warpsN of them. On tensor cores a warp has tm
-/// x tn tiles of 16 x 8 results, else a thread tm x tn results. tm is 0 where there is no way.
+/// x tn tiles of 16 x 8 results, else a thread tm x tn results. On tensor
+/// cores each warp has columns of all groups. tm is 0 where there is no way.
 struct WarpShares {
   static constexpr int64_t Warps = 8;
-  WarpShares(BlockTile tile, bool tensorCores);
+  WarpShares(BlockTile tile, bool tensorCores, int64_t group);
   int64_t warpsM = 0, warpsN = 0, tm = 0, tn = 0;
 };
+
+/// Where the tiles of operands may begin behind a chain's scratch: templates turn places in 64
+/// bytes.
+inline constexpr int64_t StagingAlignment = 64;
 
 /// Bytes of shared memory that a block needs to compute a tile, as the CUDA templates use them.
 int64_t stagingBytes(kernel::ContractOp op, BlockTile tile);

@@ -3,6 +3,7 @@
 #include "compiler/target/cuda/ContractPrinter.h"
 
 #include "compiler/lower/BlockCost.h"
+#include "compiler/target/cuda/ContractPlace.h"
 #include "compiler/target/cuda/TilePlaces.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -14,12 +15,20 @@ using namespace danaus::cuda;
 
 namespace {
 
-/// How an operand of a contraction on tensor cores comes: device/contract_mma.cuh.
+/// How an operand of a contraction on tensor cores comes: device/mma.cuh.
 enum class Form { Elements, RunsOfK, RunsOfRows, Scratch };
 
 StringRef nameOf(Form form) {
   constexpr StringLiteral names[] = {"Elements", "RunsOfK", "RunsOfRows", "Scratch"};
   return names[size_t(form)];
+}
+
+/// How results leave registers: Order in device/mma.cuh.
+enum class ResultOrder { Groups, GroupsExchanged, Pairs, Exchanged, Plain };
+
+StringRef nameOf(ResultOrder order) {
+  constexpr StringLiteral names[] = {"Groups", "GroupsExchanged", "Pairs", "Exchanged", "Plain"};
+  return names[size_t(order)];
 }
 
 /// Elements that cp.async copies at a time.
@@ -48,40 +57,7 @@ public:
   }
 
 private:
-  /// An operand, the names of the dimensions in its index, and its index in code.
-  struct Place {
-    Operand operand;
-    SmallVector<std::string> names;
-    std::optional<ScratchPlace> scratch;
-    unsigned rowDim = 0;
-
-    /// The index of the element at a point.
-    std::string index(Names at) const {
-      if (!scratch)
-        return operand.place(at);
-      AccessSum column = operand.access.offset;
-      llvm::erase_if(column.terms, [&](const AccessTerm &term) { return term.dim == rowDim; });
-      std::string row = at[rowDim] + " * " + std::to_string(scratch->stride) + " + ";
-      std::string c = printSum(column, at);
-      if (scratch->group == 1)
-        return row + c;
-      return row + llvm::formatv("({0}) % {1} * {2} + ({0}) / {1}", c, scratch->group,
-                                 scratch->columns / scratch->group)
-                       .str();
-    }
-    std::string element(Names at) const { return operand.pointer + "[" + index(at) + "]"; }
-    std::string load() const {
-      std::string condition = operand.guard(names);
-      return condition.empty()
-                 ? element(names)
-                 : "(" + condition + " ? " + element(names) + " : " + operand.type().str() + "(0))";
-    }
-    std::string store(const Twine &value) const {
-      std::string condition = operand.guard(names);
-      return (condition.empty() ? "" : "if (" + condition + ") ") + element(names) + " = " +
-             value.str() + ";";
-    }
-  };
+  using Place = ContractPlace;
 
   /// `value` in global memory, or in scratch where it lies there.
   FailureOr<Place> placeOf(Value value, unsigned map, bool inScratch) {
@@ -89,7 +65,7 @@ private:
         operandOf(op, inScratch ? "" : pointerOf(value), value, op.getMap(map), op.getSizes());
     if (failed(found))
       return failure();
-    Place place{*found, names, std::nullopt, op.getM()};
+    Place place{*found, names, std::nullopt, op.getM(), op.getN()};
     if (inScratch) {
       place.scratch = scratch.lookup(value);
       place.operand.pointer = place.scratch->name();
@@ -211,18 +187,18 @@ private:
     Form lhsIs = mma ? lhsForm() : Form::Elements, rhsIs = mma ? rhsForm() : Form::Elements;
     int64_t step = mma ? 32 : 8;
     if (mma) {
-      WarpShares shares(tile, true);
-      lines.add("static constexpr int WarpsM = " + Twine(shares.warpsM) + ";");
       lines.add("static constexpr Form LhsForm = Form::" + nameOf(lhsIs) +
                 ", RhsForm = Form::" + nameOf(rhsIs) + ";");
+      lines.add("static constexpr long long LhsStep = " + Twine(stepOf(lhs)) +
+                ", RhsStep = " + Twine(stepOf(rhs)) + ";");
     }
-    StringRef type = mma ? "bf16" : "float";
+    StringRef type = mma ? lhs.operand.type() : "float";
     auto print = [&](StringRef name, const Place &place, Form form, StringRef parameters) {
       if (form == Form::Elements)
         lines.block("__device__ " + type + " " + name + "(" + parameters + ") const",
                     [&] { lines.add("return " + place.load() + ";"); });
       else
-        lines.block("__device__ const bf16 *" + name + "At(" + parameters + ") const", [&] {
+        lines.block("__device__ const " + type + " *" + name + "At(" + parameters + ") const", [&] {
           lines.add("return " + place.operand.pointer + " + (" + place.index(place.names) + ");");
         });
     };
@@ -252,13 +228,26 @@ private:
     print("rhs", rhs, rhsIs, "int batch, int n, int k");
   }
 
-  /// The address of k = 0 of a row of the block.
+  /// Elements from one step of K to the next; 0 where that is not always the same.
+  int64_t stepOf(const Place &place) {
+    constexpr int64_t step = 32;
+    int64_t size = sizeOf(op.getK()), first = along(place, op.getK(), step);
+    for (int64_t k = 0; k + step < size; k += step)
+      if (along(place, op.getK(), k + step) - along(place, op.getK(), k) != first)
+        return 0;
+    return size > step ? first : 0;
+  }
+
+  /// Where k = 0 of a row of the block begins.
   void printScratchRow(Lines &lines) {
-    lines.block("__device__ const bf16 *lhsRow(int batch, int g, int row) const", [&] {
+    lines.add("static constexpr int LhsRow = " + Twine(lhs.scratch->stride) + ";");
+    lines.block("__device__ const " + lhs.operand.type() + " *lhsBase() const",
+                [&] { lines.add("return " + lhs.operand.pointer + ";"); });
+    lines.block("static __device__ int lhsRow(int batch, int g, int row)", [&] {
       SmallVector<std::string> at(lhs.names);
       at[op.getM()] = "row";
       at[op.getK()] = "0";
-      lines.add("return " + lhs.operand.pointer + " + (" + lhs.index(at) + ");");
+      lines.add("return " + lhs.index(at) + ";");
     });
   }
 
@@ -268,16 +257,23 @@ private:
         llvm::formatv("static constexpr int Batches = {0}, M = {1}, N = {2}, K = {3}, Group = {4};",
                       llvm::product_of(op.getSizes().drop_back(3)), sizeOf(m), sizeOf(n),
                       sizeOf(op.getK()), group));
-    lines.add(llvm::formatv("static constexpr int BM = {0}, BN = {1}, WarpsN = {2};", tile.bm,
-                            tile.bn, WarpShares(tile, mma).warpsN));
+    WarpShares shares(tile, mma, group);
+    lines.add(llvm::formatv("static constexpr int BM = {0}, BN = {1}, WarpsM = {2}, WarpsN = {3};",
+                            tile.bm, tile.bn, shares.warpsM, shares.warpsN));
+    if (mma)
+      lines.add("using Element = " + lhs.operand.type() + ";");
     for (const std::string &declaration : declarations)
       lines.add(declaration);
     lines.blank();
     printOperands(lines);
     const Place &result = results[0].front();
-    printOrder(lines, group == 1 || along(result, n) < along(result, n, group));
-    lines.block("__device__ void store(int batch, int m, int n, float sum) const",
-                [&] { printEpilogue(lines); });
+    bool inOrderOfN = group == 1 || along(result, n) < along(result, n, group);
+    if (mma) {
+      printRuns(lines, inOrderOfN, shares.tn / group % 2 == 0);
+    } else {
+      printOrder(lines, inOrderOfN);
+      printStore(lines);
+    }
     printOutside(lines);
   }
 
@@ -290,6 +286,133 @@ private:
     lines.add("static __device__ int resultColumn(int c) { return " + (inOrderOfN ? toN : c) +
               "; }");
     lines.add("static __device__ int resultN(int c) { return " + (inOrderOfN ? c : toN) + "; }");
+  }
+
+  /// How results leave registers on tensor cores. `hasPairs`: a warp has an even number of tiles of
+  /// a group.
+  void printRuns(Lines &lines, bool inOrderOfN, bool hasPairs) {
+    int64_t columns = sizeOf(op.getN());
+    ResultOrder order = ResultOrder::Plain;
+    if (group > 1 && inOrderOfN)
+      order = ResultOrder::Groups;
+    else if (hasPairs)
+      order = rhsForm() == Form::RunsOfRows ? ResultOrder::Exchanged : ResultOrder::Pairs;
+    // A sector of 32 bytes should be one access: 2 neighbours of 4 bytes fill it, 8 are too many.
+    auto hasResult = [&](unsigned bits) {
+      return llvm::any_of(results, [&](const auto &places) {
+        return places.front().operand.element.getIntOrFloatBitWidth() == bits;
+      });
+    };
+    if (order == ResultOrder::Exchanged && !hasResult(16))
+      order = ResultOrder::Plain;
+    if (order == ResultOrder::Groups && group == 4 && hasResult(32))
+      order = ResultOrder::GroupsExchanged;
+    ResultRun run = order == ResultOrder::Groups            ? ResultRun{2 * group, 1}
+                    : order == ResultOrder::GroupsExchanged ? ResultRun{group, 1}
+                    : order == ResultOrder::Plain           ? ResultRun{2, group}
+                                                            : ResultRun{4, group};
+    bool isWhole = columns % (run.count * run.step) == 0;
+    lines.add("static constexpr Order ResultOrder = Order::" + nameOf(order) + ";");
+    lines.add("static constexpr int Run = " + Twine(isWhole ? run.count : 1) + ";");
+    printColumns(lines, isWhole ? run : ResultRun());
+    if (isWhole)
+      printStoreOfRun(lines, run);
+    else
+      printStore(lines);
+  }
+
+  void printStore(Lines &lines) {
+    lines.block("__device__ void store(int batch, int m, int n, float sum) const",
+                [&] { printEpilogue(lines); });
+  }
+
+  /// An operand of the epilogue that all rows share, and has no place in scratch.
+  bool isOfColumns(const Place &extra) {
+    return !extra.scratch && !extra.operand.access.offset.uses(op.getM()) &&
+           extra.operand.access.guards.empty();
+  }
+
+  /// What all rows share, read once a run of columns. Threads read what is 8 floats and more
+  /// together: one by one they would read half a sector at a time.
+  void printColumns(Lines &lines, ResultRun run) {
+    bool whole = run.count > 1;
+    lines.block(
+        "struct Columns",
+        [&] {
+          for (auto [i, extra] : llvm::enumerate(extras))
+            if (whole && isOfColumns(extra))
+              lines.add(extra.operand.type() + " x" + Twine(i) + "[" + Twine(run.count) + "];");
+        },
+        "};");
+    lines.block("__device__ void findColumns(int batch, int n, Columns &columns) const", [&] {
+      int64_t size = sizeOf(op.getN());
+      bool isWhole = size % tile.bn == 0;
+      for (auto [i, extra] : llvm::enumerate(extras)) {
+        if (!whole || !isOfColumns(extra))
+          continue;
+        std::string name = "columns.x" + std::to_string(i), from = "from" + std::to_string(i);
+        auto distances = extra.distances(run, size);
+        bool isSpread = run.count >= 8 && run.step == 1 && extra.operand.element.isF32() &&
+                        distances && distances->away.back() == run.count - 1;
+        if (isSpread) {
+          lines.add("const int first" + Twine(i) + " = n - threadIdx.x % 4 * " + Twine(run.count) +
+                    ";");
+          SmallVector<std::string> at(extra.names);
+          at[op.getN()] = "first" + std::to_string(i);
+          lines.add("loadSpread(" + extra.operand.pointer + " + (" + extra.index(at) + "), N - " +
+                    at[op.getN()] + ", " + name + ");");
+          continue;
+        }
+        if (!isWhole)
+          lines.add("if (n < N)");
+        lines.block("", [&] { printRunLoad(lines, extra, run, size, name, from); });
+      }
+    });
+  }
+
+  void printStoreOfRun(Lines &lines, ResultRun run) {
+    int64_t columns = sizeOf(op.getN());
+    std::string count = std::to_string(run.count);
+    lines.block("__device__ void store(int batch, int m, int n, const Columns &columns, const "
+                "float (&sums)[" +
+                    count + "]) const",
+                [&] {
+                  SmallVector<std::string> loaded;
+                  for (auto [i, extra] : llvm::enumerate(extras)) {
+                    std::string name = "x" + std::to_string(i);
+                    if (isOfColumns(extra)) {
+                      loaded.push_back("columns." + name + "[e]");
+                      continue;
+                    }
+                    auto distances = extra.distances(run, columns);
+                    if (distances && distances->isOne()) {
+                      lines.add("const " + extra.operand.type() + " " + name + " = " +
+                                extra.element(extra.names) + ";");
+                      loaded.push_back(name);
+                      continue;
+                    }
+                    lines.add(extra.operand.type() + " " + name + "[" + count + "];");
+                    printRunLoad(lines, extra, run, columns, name, "from" + std::to_string(i));
+                    loaded.push_back(name + "[e]");
+                  }
+                  for (auto [i, places] : llvm::enumerate(results))
+                    lines.add(places.front().operand.type() + " y" + Twine(i) + "[" + count + "];");
+                  lines.add("#pragma unroll");
+                  lines.block("for (int e = 0; e < " + count + "; ++e)", [&] {
+                    ScalarPrinter scalars(lines);
+                    Block &block = op.getEpilogue().front();
+                    scalars.name(block.getArgument(0), "sums[e]");
+                    for (auto [i, name] : llvm::enumerate(loaded))
+                      scalars.name(block.getArgument(1 + i), name);
+                    for (auto [i, value] : llvm::enumerate(block.getTerminator()->getOperands()))
+                      lines.add("y" + Twine(i) + "[e] = " + scalars.use(value) + ";");
+                    hasFailed |= scalars.failed();
+                  });
+                  for (auto [i, places] : llvm::enumerate(results))
+                    for (auto [j, place] : llvm::enumerate(places))
+                      printRunStore(lines, place, run, columns, "y" + std::to_string(i),
+                                    "to" + std::to_string(i) + (j ? "s" : ""));
+                });
   }
 
   void printEpilogue(Lines &lines) {

@@ -19,7 +19,8 @@ std::vector<StringRef> templatesOf(ArrayRef<kernel::ContractOp> ops) {
   if (!llvm::all_of(ops, usesTensorCores))
     templates.push_back(device::contract);
   if (llvm::any_of(ops, usesTensorCores))
-    templates.push_back(device::contract_mma);
+    for (StringRef part : {device::mma, device::contract_mma})
+      templates.push_back(part);
   return templates;
 }
 
@@ -67,6 +68,7 @@ FailureOr<KernelBody> cuda::emitChain(kernel::ChainOp chain, PointerOf pointerOf
     scratch[value] = place;
     bytes += scratchBytes(value, rows);
   }
+  bytes = llvm::alignTo(bytes, StagingAlignment);
   code.add("float *const staging = reinterpret_cast<float *>(shared + " + Twine(bytes) + ");");
   code.add("const int m0 = blockIdx.x * " + Twine(rows) + ";");
   for (auto [i, op] : llvm::enumerate(ops)) {

@@ -78,7 +78,7 @@ private:
     all += "\nextern \"C\" __global__ void __launch_bounds__(" + std::to_string(body.threads) +
            ", 1" + ")\n" + source.symbol + "(" + llvm::join(parameters, ", ") + ") {\n";
     if (body.sharedBytes > 0)
-      all += "  extern __shared__ __align__(16) unsigned char shared[];\n";
+      all += "  extern __shared__ __align__(128) unsigned char shared[];\n";
     return all + body.code + "}\n";
   }
 

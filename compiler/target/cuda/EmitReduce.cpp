@@ -8,6 +8,9 @@ using namespace mlir;
 using namespace danaus;
 using namespace danaus::cuda;
 
+/// Sums of so few rows, as of the parts of a long sum, are one thread's.
+static constexpr int64_t FewRows = 16;
+
 FailureOr<KernelBody> cuda::emitReduce(kernel::ReduceOp op, PointerOf pointerOf) {
   ArrayRef<int64_t> sizes = op.getSizes();
   std::vector<Operand> inputs, results;
@@ -28,6 +31,7 @@ FailureOr<KernelBody> cuda::emitReduce(kernel::ReduceOp op, PointerOf pointerOf)
         inputs, [&](const Operand &o) { return o.access.along(dim) == Access::Motion::Unit; });
   };
   bool rowsAreNeighbours = sizes[2] == 1 || (isUnit(1) && !isUnit(2));
+  bool rowsAreFew = !rowsAreNeighbours && sizes[1] <= FewRows;
 
   const std::string names[] = {"batch", "row", "column"};
   bool hasFailed = false;
@@ -41,7 +45,8 @@ FailureOr<KernelBody> cuda::emitReduce(kernel::ReduceOp op, PointerOf pointerOf)
             "static constexpr int Batches = {0}, Rows = {1}, Columns = {2}, Results = {3};",
             sizes[0], sizes[1], sizes[2], results.size()));
         lines.add(Twine("static constexpr bool RowsAreNeighbours = ") +
-                  (rowsAreNeighbours ? "true;" : "false;"));
+                  (rowsAreNeighbours ? "true" : "false") +
+                  ", RowsAreFew = " + (rowsAreFew ? "true;" : "false;"));
         auto declare = [&](const Operand &operand, StringRef qualifier) {
           if (!seen.insert(operand.pointer).second)
             return;
@@ -73,9 +78,12 @@ FailureOr<KernelBody> cuda::emitReduce(kernel::ReduceOp op, PointerOf pointerOf)
   KernelBody body;
   body.templates = {device::reduce};
   body.types = lines.take();
-  body.blocks = sizes[0] * llvm::divideCeil(sizes[2], rowsAreNeighbours ? 8 : 32);
-  body.sharedBytes = rowsAreNeighbours ? 0 : 4 * int64_t(results.size()) * 8 * 32;
+  bool usesShared = !rowsAreNeighbours && !rowsAreFew;
+  body.blocks = sizes[0] * llvm::divideCeil(sizes[2], rowsAreNeighbours ? 8
+                                                      : rowsAreFew      ? 256
+                                                                        : 32);
+  body.sharedBytes = usesShared ? 4 * int64_t(results.size()) * 8 * 32 : 0;
   body.code = "  Reduce<Op>::run(Op{" + llvm::join(pointers, ", ") + "}, blockIdx.x, " +
-              (rowsAreNeighbours ? "nullptr" : "reinterpret_cast<float *>(shared)") + ");\n";
+              (usesShared ? "reinterpret_cast<float *>(shared)" : "nullptr") + ");\n";
   return body;
 }

@@ -26,7 +26,7 @@ public:
   void blank() { text += '\n'; }
   /// Adds `head {`, what `body` adds, one step further in, and `}`.
   void block(const llvm::Twine &head, llvm::function_ref<void()> body, llvm::StringRef end = "}") {
-    add(head + " {");
+    add(head.isTriviallyEmpty() ? llvm::Twine("{") : head + " {");
     ++depth;
     body();
     --depth;

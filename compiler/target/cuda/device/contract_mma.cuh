@@ -1,184 +1,129 @@
-// kernel.contract on tensor cores: bfloat16 operands, float32 sums (mma.sync.m16n8k16), BM x BN
-// results of a block of 256 threads, K in steps of 32 through shared memory, two steps in flight.
-// Op, written by the compiler, says what is read and stored:
+// kernel.contract on tensor cores: 16-bit operands, float32 sums (mma.sync.m16n8k16), BM x BN results
+// of a block of 256 threads, K in steps of 32 through shared memory, two steps in flight. Op, written
+// by the compiler, says what is read and stored:
 //
 //   Batches, M, N, K, Group, BM, BN, WarpsM, WarpsN   as for Contract (contract.cuh)
+//   Element            of the operands: bf16 or f16
 //   LhsForm, RhsForm   how an operand comes: see Form
+//   LhsStep, RhsStep   elements between runs of one step of K and the next; 0 where that differs
 //   lhsPlace, rhsPlace the i-th element (Form::Elements) or run of 8 elements of a thread, those of a
 //                      tile in the order of memory
-//   lhs, lhsAt, lhsRow, rhs, rhsAt   an element, the address of a run, or of a row of scratch
-//   store, clear       the epilogue; what lies past the last row of scratch
+//   lhs, lhsAt, rhs, rhsAt   an element, the address of a run
+//   LhsRow, lhsBase, lhsRow  Form::Scratch: elements of a row, the first row, where one begins
+//   Order, Run, store  how results leave registers: see Order; Run of them at a time, or 1
+//   Columns, findColumns   what the epilogue reads and all rows share
+//   ClearsOutside, clear     what lies past the last row of scratch
 //
-// A column of the tile is (g, j), g slowest: result n = j * Group + g.
-enum class Form {
-  Elements, ///< one by one, through registers; kept as [row][k]
-  RunsOfK,  ///< 8 neighbours along K at a time by cp.async; kept as [row][k]
-  RunsOfRows, ///< 8 neighbours along M or N at a time by cp.async; kept as [k][row]
-  Scratch,  ///< lhs only: read in place from the chain's scratch, [row][k] for each group
-};
-
-__device__ inline unsigned sharedAddress(const void *pointer) {
-  return unsigned(__cvta_generic_to_shared(pointer));
-}
-
-/// 16 bytes to shared memory, zeros unless `inside`; there after waitForCopies.
-__device__ inline void copyAsync(void *to, const void *from, bool inside) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(sharedAddress(to)), "l"(from),
-               "r"(inside ? 16 : 0)
-               : "memory");
-}
-__device__ inline void commitCopies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-/// For all but the newest `Newest` groups.
-template <int Newest> __device__ void waitForCopies() {
-  asm volatile("cp.async.wait_group %0;" ::"n"(Newest) : "memory");
-}
-
-/// Four 8 x 8 matrices; lane l gives the address of row l % 8 of matrix l / 8.
-template <bool Transposed> __device__ void loadMatrices(unsigned (&to)[4], const bf16 *row) {
-  if constexpr (Transposed)
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-                 : "r"(sharedAddress(row))
-                 : "memory");
-  else
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-                 : "r"(sharedAddress(row))
-                 : "memory");
-}
-
-/// sums += lhs (16 x 16) * rhs (16 x 8).
-__device__ inline void multiplyAdd(float (&sums)[4], const unsigned (&lhs)[4], unsigned rhs0,
-                                   unsigned rhs1) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
-      "{%8, %9}, {%0, %1, %2, %3};"
-      : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
-      : "r"(lhs[0]), "r"(lhs[1]), "r"(lhs[2]), "r"(lhs[3]), "r"(rhs0), "r"(rhs1));
-}
-
-/// One operand's tile in shared memory, Rows x 32 elements of each of Groups groups. Runs of 8 elements
-/// are the units; their places are turned, so that eight that are read together lie in all banks.
-template <Form Kind, int Groups, int Rows> struct MmaTile {
-  static constexpr int BK = 32, Elements = Kind == Form::Scratch ? 0 : Groups * Rows * BK;
-  static constexpr bool Transposed = Kind == Form::RunsOfRows;
-  static constexpr int Units = Elements / (Kind == Form::Elements ? 1 : 8);
-  static constexpr int Loads = (Units + 255) / 256;
-
-  static __device__ int place(int g, int row, int k) {
-    if constexpr (Transposed) {
-      int turn = Rows % 64 == 0 ? k % 8 : k / 2 % 4;
-      return (g * BK + k) * Rows + (row / 8 ^ turn) * 8 + row % 8;
-    }
-    return (g * Rows + row) * BK + (k / 8 ^ row / 2 % 4) * 8 + k % 8;
-  }
-};
-
+// A column of the tile is (w, g, j): result n = (w * PerGroup * 8 + j) * Group + g. A warp, w, has all
+// groups, so that a thread has neighbours of all of them.
 template <class Op> struct MmaContract {
   static constexpr int Threads = 256, BK = 32, BM = Op::BM, BN = Op::BN, Group = Op::Group;
   static constexpr int WarpsM = Op::WarpsM, WarpsN = Op::WarpsN;
   static constexpr int TM = BM / WarpsM / 16, TN = BN / WarpsN / 8; ///< mma tiles of a warp
-  static constexpr int GroupTiles = BN / Group / 8;                 ///< mma tiles of a group's columns
-  static constexpr int WarpGroups = TN > GroupTiles ? TN / GroupTiles : 1, PerGroup = TN / WarpGroups;
-  using Lhs = MmaTile<Op::LhsForm, Group, BM>;
-  using Rhs = MmaTile<Op::RhsForm, 1, BN>;
+  static constexpr int PerGroup = TN / Group;                       ///< those of one group's columns
+  using Element = typename Op::Element;
+  using Lhs = MmaTile<Op::LhsForm, Group, BM, false>;
+  using Rhs = MmaTile<Op::RhsForm, 1, BN, Op::ResultOrder == Order::Pairs>;
   static constexpr bool Copies = Op::LhsForm == Form::RunsOfK || Op::LhsForm == Form::RunsOfRows ||
                                  Op::RhsForm != Form::Elements;
   static constexpr int Stage = Lhs::Elements + Rhs::Elements; ///< elements; two of them
-  /// Floats of a row of results that wait for being stored: a warp's 8 rows lie in different banks.
-  static constexpr int StoreRow = Group > 1 ? BN + BN / 8 + 1 : (BN + BN / 8 + 23) / 32 * 32 + 8;
-
   static constexpr bool WholeM = Op::M % BM == 0, WholeN = Op::N % BN == 0, WholeK = Op::K % BK == 0;
+
+  struct LhsSide {
+    static constexpr bool Whole = WholeM;
+    static constexpr int Size = Op::M;
+    static constexpr long long Step = Op::LhsStep;
+    static __device__ void unit(int i, int m0, int &g, int &row, int &m, int &k) {
+      Op::lhsPlace(threadIdx.x, i, g, row, k);
+      m = m0 + row;
+    }
+    static __device__ const Element *at(const Op &op, int batch, int g, int m, int k) {
+      return op.lhsAt(batch, g, m, k);
+    }
+    static __device__ Element element(const Op &op, int batch, int g, int m, int k) {
+      return op.lhs(batch, g, m, k);
+    }
+  };
+  struct RhsSide {
+    static constexpr bool Whole = WholeN;
+    static constexpr int Size = Op::N;
+    static constexpr long long Step = Op::RhsStep;
+    static __device__ void unit(int i, int n0, int &g, int &column, int &n, int &k) {
+      int group, j;
+      Op::rhsPlace(threadIdx.x, i, group, j, k);
+      constexpr int own = PerGroup * 8; // of a warp and a group
+      column = (j / own * Group + group) * own + j % own;
+      n = n0 + j * Group + group;
+      g = 0;
+    }
+    static __device__ const Element *at(const Op &op, int batch, int, int n, int k) {
+      return op.rhsAt(batch, n, k);
+    }
+    static __device__ Element element(const Op &op, int batch, int, int n, int k) {
+      return op.rhs(batch, n, k);
+    }
+  };
 
   const Op &op;
   int batch, m0, n0;
-  bf16 *shared;
+  Element *shared;
   float sums[TM][TN][4];
 
   static __device__ int lane() { return threadIdx.x % 32; }
   static __device__ int warpM() { return threadIdx.x / 32 / WarpsN; }
   static __device__ int warpN() { return threadIdx.x / 32 % WarpsN; }
-  static __device__ int staged(int row, int place) { return row * StoreRow + place + place / 32 * 4; }
 
-  __device__ bool lhsUnit(int i, int &g, int &m, int &k) const {
-    Op::lhsPlace(threadIdx.x, i, g, m, k);
-    return Lhs::Units % Threads == 0 || threadIdx.x + i * Threads < Lhs::Units;
-  }
-  __device__ bool rhsUnit(int i, int &c, int &n, int &k) const {
-    int g, j;
-    Op::rhsPlace(threadIdx.x, i, g, j, k);
-    c = g * (BN / Group) + j;
-    n = n0 + j * Group + g;
-    return Rhs::Units % Threads == 0 || threadIdx.x + i * Threads < Rhs::Units;
-  }
-
-  /// Starts copying a step; what comes through registers waits there.
-  __device__ void fetch(int stage, int k0, bf16 (&lhs)[Lhs::Loads + 1], bf16 (&rhs)[Rhs::Loads + 1]) const {
-    bf16 *lhsShared = shared + stage * Stage, *rhsShared = lhsShared + Lhs::Elements;
-    int g, m, n, c, k;
+  /// Where this lane's row of 16 rows of lhs, 16 columns from k = 0 on, begins in stage 0: one address
+  /// a group, and where rows are turned one a tile.
+  static constexpr int LhsTiles = Lhs::Transposed ? TM : 1;
+  __device__ void findLhs(unsigned (&at)[Group][LhsTiles]) const {
+    int l = lane(), row = warpM() * TM * 16;
 #pragma unroll
-    for (int i = 0; i < Lhs::Loads; ++i)
-      if (lhsUnit(i, g, m, k)) {
-        bool inside = (WholeM || m0 + m < Op::M) && (WholeK || k0 + k < Op::K);
-        if constexpr (Op::LhsForm == Form::Elements)
-          lhs[i] = inside ? op.lhs(batch, g, m0 + m, k0 + k) : bf16(0);
-        else if constexpr (Op::LhsForm != Form::Scratch)
-          copyAsync(lhsShared + Lhs::place(g, m, k),
-                    op.lhsAt(batch, g, inside ? m0 + m : 0, inside ? k0 + k : 0), inside);
-      }
+    for (int g = 0; g < Group; ++g)
 #pragma unroll
-    for (int i = 0; i < Rhs::Loads; ++i)
-      if (rhsUnit(i, c, n, k)) {
-        bool inside = (WholeN || n < Op::N) && (WholeK || k0 + k < Op::K);
-        if constexpr (Op::RhsForm == Form::Elements)
-          rhs[i] = inside ? op.rhs(batch, n, k0 + k) : bf16(0);
+      for (int i = 0; i < LhsTiles; ++i)
+        if constexpr (Op::LhsForm == Form::Scratch)
+          at[g][i] = sharedAddress(op.lhsBase()) + (op.lhsRow(batch, g, row + l % 16) + l / 16 * 8) * 2;
+        else if constexpr (Lhs::Transposed)
+          at[g][i] = sharedAddress(shared) +
+                     Lhs::place(g, row + i * 16 + l / 8 % 2 * 8, l / 16 * 8 + l % 8) * 2;
         else
-          copyAsync(rhsShared + Rhs::place(0, c, k), op.rhsAt(batch, inside ? n : 0, inside ? k0 + k : 0),
-                    inside);
-      }
-    commitCopies();
+          at[g][i] = sharedAddress(shared) + Lhs::place(g, row + l % 16, l / 16 * 8) * 2;
+  }
+  __device__ void loadLhs(unsigned (&to)[4], const unsigned (&at)[LhsTiles], unsigned stage, int i, int k0,
+                          int k) const {
+    if constexpr (Op::LhsForm == Form::Scratch)
+      loadMatrices<false>(to, at[0] + (i * 16 * Op::LhsRow + k0 + k) * 2);
+    else if constexpr (Lhs::Transposed)
+      loadMatrices<true>(to, at[i] + stage + k * BM * 2);
+    else // a row is 64 bytes, of which k turns the upper half
+      loadMatrices<false>(to, ((at[0] + stage) ^ (k * 2)) + i * 16 * BK * 2);
   }
 
-  __device__ void keep(int stage, const bf16 (&lhs)[Lhs::Loads + 1], const bf16 (&rhs)[Rhs::Loads + 1]) const {
-    bf16 *lhsShared = shared + stage * Stage, *rhsShared = lhsShared + Lhs::Elements;
-    int g, m, n, c, k;
-    if constexpr (Op::LhsForm == Form::Elements)
+  /// The same of 16 columns of rhs.
+  static constexpr int RhsTiles = Rhs::Transposed ? TN / 2 : 1;
+  __device__ void findRhs(unsigned (&at)[RhsTiles]) const {
+    int l = lane(), column = warpN() * TN * 8;
+    unsigned base = sharedAddress(shared + Lhs::Elements);
 #pragma unroll
-      for (int i = 0; i < Lhs::Loads; ++i)
-        if (lhsUnit(i, g, m, k))
-          lhsShared[Lhs::place(g, m, k)] = lhs[i];
-    if constexpr (Op::RhsForm == Form::Elements)
-#pragma unroll
-      for (int i = 0; i < Rhs::Loads; ++i)
-        if (rhsUnit(i, c, n, k))
-          rhsShared[Rhs::place(0, c, k)] = rhs[i];
-  }
-
-  /// 16 rows of lhs from `row` on, 16 columns from k on (k0 + k of K).
-  __device__ void loadLhs(unsigned (&to)[4], int stage, int g, int row, int k0, int k) const {
-    int l = lane();
-    if constexpr (Op::LhsForm == Form::Scratch) {
-      loadMatrices<false>(to, op.lhsRow(batch, g, row + l % 16) + k0 + k + l / 16 * 8);
-    } else {
-      const bf16 *from = shared + stage * Stage;
-      if constexpr (Lhs::Transposed)
-        loadMatrices<true>(to, from + Lhs::place(g, row + l / 8 % 2 * 8, k + l / 16 * 8 + l % 8));
+    for (int j = 0; j < RhsTiles; ++j)
+      if constexpr (Rhs::Transposed)
+        at[j] = base + Rhs::place(0, column + j * 16 + l / 16 * 8, l / 8 % 2 * 8 + l % 8) * 2;
+      else if constexpr (Op::ResultOrder == Order::Pairs)
+        at[j] = base + Rhs::place(0, column + l % 8 / 2 * 4 + l % 2 + l / 16 * 2, l / 8 % 2 * 8) * 2;
       else
-        loadMatrices<false>(to, from + Lhs::place(g, row + l % 16, k + l / 16 * 8));
-    }
+        at[j] = base + Rhs::place(0, column + l / 16 * 8 + l % 8, l / 8 % 2 * 8) * 2;
   }
-
-  /// 16 columns of rhs: to[0], to[1] for the first 8, to[2], to[3] for the others.
-  __device__ void loadRhs(unsigned (&to)[4], int stage, int column, int k) const {
-    int l = lane();
-    const bf16 *from = shared + stage * Stage + Lhs::Elements;
+  __device__ void loadRhs(unsigned (&to)[4], const unsigned (&at)[RhsTiles], unsigned stage, int j,
+                          int k) const {
     if constexpr (Rhs::Transposed)
-      loadMatrices<true>(to, from + Rhs::place(0, column + l / 16 * 8, k + l / 8 % 2 * 8 + l % 8));
+      loadMatrices<true>(to, at[j] + stage + k * BN * 2);
     else
-      loadMatrices<false>(to, from + Rhs::place(0, column + l / 16 * 8 + l % 8, k + l / 8 % 2 * 8));
+      loadMatrices<false>(to, ((at[0] + stage) ^ (k * 2)) + j * 16 * BK * 2);
   }
 
-  __device__ void multiply(int stage, int k0) {
-    int row = warpM() * TM * 16, column = warpN() * TN * 8, firstGroup = column / (BN / Group);
+  __device__ void multiply(const unsigned (&lhsAt)[Group][LhsTiles], const unsigned (&rhsAt)[RhsTiles],
+                           unsigned stage, int k0) {
 #pragma unroll
     for (int k = 0; k < BK; k += 16) {
       if (!WholeK && k0 + k >= Op::K)
@@ -186,16 +131,16 @@ template <class Op> struct MmaContract {
       unsigned rhs[TN / 2][4];
 #pragma unroll
       for (int j = 0; j < TN / 2; ++j)
-        loadRhs(rhs[j], stage, column + j * 16, k);
+        loadRhs(rhs[j], rhsAt, stage, j, k);
 #pragma unroll
-      for (int g = 0; g < WarpGroups; ++g)
+      for (int g = 0; g < Group; ++g)
 #pragma unroll
         for (int i = 0; i < TM; ++i) {
           unsigned lhs[4];
-          loadLhs(lhs, stage, firstGroup + g, row + i * 16, k0, k);
+          loadLhs(lhs, lhsAt[g], stage, i, k0, k);
 #pragma unroll
           for (int j = g * PerGroup; j < (g + 1) * PerGroup; ++j)
-            multiplyAdd(sums[i][j], lhs, rhs[j / 2][j % 2 * 2], rhs[j / 2][j % 2 * 2 + 1]);
+            multiplyAdd(sums[i][j], lhs, rhs[j / 2][j % 2 * 2], rhs[j / 2][j % 2 * 2 + 1], Element());
         }
     }
   }
@@ -206,52 +151,123 @@ template <class Op> struct MmaContract {
 #pragma unroll
       for (int j = 0; j < TN; ++j)
         sums[i][j][0] = sums[i][j][1] = sums[i][j][2] = sums[i][j][3] = 0;
-    bf16 lhs[Lhs::Loads + 1], rhs[Rhs::Loads + 1];
-    fetch(0, 0, lhs, rhs);
-    keep(0, lhs, rhs);
-    int stage = 0;
+    MmaOperand<Op, Lhs, Op::LhsForm, LhsSide> lhs;
+    MmaOperand<Op, Rhs, Op::RhsForm, RhsSide> rhs;
+    lhs.begin(op, batch, m0, sharedAddress(shared));
+    rhs.begin(op, batch, n0, sharedAddress(shared + Lhs::Elements));
+    unsigned lhsAt[Group][LhsTiles], rhsAt[RhsTiles];
+    findLhs(lhsAt);
+    findRhs(rhsAt);
+    auto fetch = [&](unsigned stage, int k0) {
+      lhs.fetch(op, batch, m0, stage * (Stage * 2), k0);
+      rhs.fetch(op, batch, n0, stage * (Stage * 2), k0);
+      commitCopies();
+    };
+    auto keep = [&](unsigned stage) {
+      lhs.keep(m0, shared + stage * Stage);
+      rhs.keep(n0, shared + stage * Stage + Lhs::Elements);
+    };
+    fetch(0, 0);
+    keep(0);
+    unsigned stage = 0;
 #pragma unroll 1
     for (int k0 = 0; k0 < Op::K; k0 += BK) {
       bool hasNext = k0 + BK < Op::K;
       if (hasNext)
-        fetch(1 - stage, k0 + BK, lhs, rhs);
+        fetch(1 - stage, k0 + BK);
       else
         commitCopies(); // an empty group: the wait below counts groups
       waitForCopies<1>();
       __syncthreads();
-      multiply(stage, k0);
+      multiply(lhsAt, rhsAt, stage * (Stage * 2), k0);
       if (hasNext)
-        keep(1 - stage, lhs, rhs);
+        keep(1 - stage);
       if (Copies && hasNext) // the next ones begin before the barrier above
         __syncthreads();
       stage = 1 - stage;
     }
   }
 
-  /// Through shared memory, so that neighbouring threads store neighbouring results.
-  __device__ void store() const {
-    float *waiting = reinterpret_cast<float *>(shared);
-    int row = warpM() * 16 + lane() / 4, column = warpN() * TN * 8 + lane() % 4 * 2;
+  /// Results n, n + Step, ... of row m.
+  template <int Count, int Step>
+  __device__ void storeRun(int m, int n, const typename Op::Columns &columns,
+                           const float (&run)[Count]) const {
+    if (!WholeM && m >= Op::M) {
+      if constexpr (Op::ClearsOutside)
+        for (int e = 0; e < Count; ++e)
+          if (WholeN || n + e * Step < Op::N)
+            op.clear(batch, m, n + e * Step);
+      return;
+    }
+    if constexpr (Op::Run == Count) {
+      if (WholeN || n < Op::N)
+        op.store(batch, m, n, columns, run);
+    } else {
 #pragma unroll
-    for (int i = 0; i < TM; ++i) {
-      __syncthreads();
+      for (int e = 0; e < Count; ++e)
+        if (WholeN || n + e * Step < Op::N)
+          op.store(batch, m, n + e * Step, run[e]);
+    }
+  }
+
+  static constexpr Order Way = Op::ResultOrder;
+  static constexpr bool IsGroups = Way == Order::Groups || Way == Order::GroupsExchanged;
+  /// A run of results has Count of them, one every Step, from Tiles tiles; Runs of them come together.
+  static constexpr int Tiles = IsGroups ? Group : Way == Order::Plain ? 1 : 2;
+  static constexpr int Runs = Way == Order::GroupsExchanged ? 2 : 1, Count = 2 * Tiles / Runs;
+  static constexpr int Step = IsGroups ? 1 : Group;
+
+  /// The first column of the r-th run of those that begin with tile `t` of group g.
+  __device__ int firstOfRun(int g, int t, int r) const {
+    int q = lane() % 4, j = (warpN() * PerGroup + t) * 8;
+    if constexpr (Way == Order::Groups)
+      return n0 + (j + q * 2) * Group;
+    else if constexpr (Way == Order::GroupsExchanged)
+      return n0 + (j + q / 2 * 4 + r * 2 + q % 2) * Group;
+    else if constexpr (Way == Order::Exchanged)
+      return n0 + (j + q % 2 * 8 + q / 2 * 4) * Group + g;
+    else
+      return n0 + (j + q * Count) * Group + g;
+  }
+
+  __device__ void findRuns(float (&runs)[Runs][Count], int i, int half, int g, int t) const {
 #pragma unroll
-      for (int j = 0; j < TN; ++j)
+    for (int e = 0; e < 2 * Tiles; ++e)
+      runs[e / Count][e % Count] = IsGroups ? sums[i][e % Group * PerGroup + t][2 * half + e / Group]
+                                            : sums[i][g * PerGroup + t + e / 2][2 * half + e % 2];
+    if constexpr (Way == Order::Exchanged || Way == Order::GroupsExchanged) {
+      // The first half of what the odd thread has for the second half of the even one's.
+      constexpr int half = Runs * Count / 2;
+      bool isOdd = lane() % 2;
+      float *all = runs[0];
 #pragma unroll
-        for (int part = 0; part < 4; ++part)
-          waiting[staged(row + part / 2 * 8, Op::resultColumn(column + j * 8 + part % 2))] = sums[i][j][part];
-      __syncthreads();
-#pragma unroll 4
-      for (int e = threadIdx.x; e < WarpsM * 16 * BN; e += Threads) {
-        int at = e / BN, place = e % BN;
-        int m = m0 + (at / 16 * TM + i) * 16 + at % 16, n = n0 + Op::resultN(place);
-        if ((WholeM || m < Op::M) && (WholeN || n < Op::N))
-          op.store(batch, m, n, waiting[staged(at, place)]);
-        if constexpr (Op::ClearsOutside)
-          if (m >= Op::M && n < Op::N)
-            op.clear(batch, m, n);
+      for (int e = 0; e < half; ++e) {
+        float got = __shfl_xor_sync(0xffffffffu, isOdd ? all[e] : all[half + e], 1);
+        all[e] = isOdd ? got : all[e];
+        all[half + e] = isOdd ? all[half + e] : got;
       }
     }
+  }
+
+  __device__ void store() const {
+#pragma unroll
+    for (int g = 0; g < (IsGroups ? 1 : Group); ++g)
+#pragma unroll
+      for (int t = 0; t < PerGroup; t += IsGroups ? 1 : Tiles) {
+        typename Op::Columns columns[Runs];
+        for (int r = 0; r < Runs; ++r)
+          op.findColumns(batch, firstOfRun(g, t, r), columns[r]);
+#pragma unroll
+        for (int i = 0; i < TM; ++i)
+#pragma unroll
+          for (int half = 0; half < 2; ++half) {
+            float runs[Runs][Count];
+            findRuns(runs, i, half, g, t);
+            for (int r = 0; r < Runs; ++r)
+              storeRun<Count, Step>(m0 + (warpM() * TM + i) * 16 + half * 8 + lane() / 4,
+                                    firstOfRun(g, t, r), columns[r], runs[r]);
+          }
+      }
   }
 
   static constexpr int RowTiles = (Op::M + BM - 1) / BM, ColumnTiles = (Op::N + BN - 1) / BN;
@@ -262,7 +278,7 @@ template <class Op> struct MmaContract {
 #pragma unroll 1
     for (int tile = 0; tile < Op::Batches * ColumnTiles; ++tile) {
       __syncthreads();
-      MmaContract self{op, tile / ColumnTiles, m0, tile % ColumnTiles * BN, reinterpret_cast<bf16 *>(shared)};
+      MmaContract self{op, tile / ColumnTiles, m0, tile % ColumnTiles * BN, reinterpret_cast<Element *>(shared)};
       self.sum();
       self.store();
     }
@@ -272,7 +288,7 @@ template <class Op> struct MmaContract {
   static __device__ void run(const Op &op, int tile, float *shared) {
     int rows = tile / ColumnTiles;
     MmaContract self{op, rows / RowTiles, rows % RowTiles * BM, tile % ColumnTiles * BN,
-                     reinterpret_cast<bf16 *>(shared)};
+                     reinterpret_cast<Element *>(shared)};
     self.sum();
     self.store();
   }

@@ -6,8 +6,12 @@ struct bf16 {
   bf16() = default;
   /// To the nearest, ties to even; NaN stays NaN.
   __device__ explicit bf16(float value) {
+#if __CUDA_ARCH__ >= 800
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+#else
     unsigned word = __float_as_uint(value);
     bits = value != value ? 0x7fff : (word + 0x7fff + ((word >> 16) & 1)) >> 16;
+#endif
   }
   __device__ operator float() const { return __uint_as_float(unsigned(bits) << 16); }
 };

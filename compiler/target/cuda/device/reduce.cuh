@@ -1,15 +1,15 @@
-// kernel.reduce: a block takes 32 columns of one batch and goes down its rows 8 at a time, or, where
-// rows are neighbours in memory, 8 columns and 32 rows at a time. Op says what is read and stored:
+// kernel.reduce: a block takes 32 columns of one batch and goes down its rows 8 at a time, or 256
+// columns one row at a time where rows are few, or, where rows are neighbours in memory, 8 columns and
+// 32 rows at a time. Op says what is read and stored:
 //
-//   Batches, Rows, Columns, Results;  RowsAreNeighbours
+//   Batches, Rows, Columns, Results;  RowsAreNeighbours, RowsAreFew
 //   add(batch, row, column, sums)     adds the terms of one place to sums[Results]
 //   store(batch, column, sums)
 template <class Op> struct Reduce {
-  static constexpr int Lanes = 32, Groups = 8;
+  static constexpr int Groups = Op::RowsAreFew ? 1 : 8, Lanes = Op::RowsAreFew ? 256 : 32;
   static constexpr int ColumnsOfBlock = Op::RowsAreNeighbours ? Groups : Lanes;
   static constexpr int RowsAtATime = Op::RowsAreNeighbours ? Lanes : Groups;
   static constexpr int Slabs = (Op::Columns + ColumnsOfBlock - 1) / ColumnsOfBlock;
-  static constexpr int Floats = Op::RowsAreNeighbours ? 0 : Op::Results * Groups * Lanes;
 
   static __device__ void run(const Op &op, int tile, float *shared) {
     int lane = threadIdx.x % Lanes, group = threadIdx.x / Lanes, batch = tile / Slabs;
@@ -24,6 +24,9 @@ template <class Op> struct Reduce {
       for (int i = 0; i < Op::Results; ++i)
         sums[i] = reduceWarp<Add>(sums[i]);
       if (lane == 0 && column < Op::Columns)
+        op.store(batch, column, sums);
+    } else if constexpr (Op::RowsAreFew) {
+      if (column < Op::Columns)
         op.store(batch, column, sums);
     } else {
       for (int i = 0; i < Op::Results; ++i)
