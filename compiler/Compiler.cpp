@@ -32,7 +32,8 @@ const cuda::Arch &archOf(const Target &target) {
 /// The instruction set of a target; where it names none, the best of this machine for the module.
 const cpu::Isa &isaOf(const Target &target, ModuleOp module) {
   const cpu::Isa *isa = cpu::isaNamed(target.isa);
-  bool isBf16 = module->hasAttr(nn::Bf16Attr);
+  auto operands = module->getAttrOfType<TypeAttr>(nn::OperandsAttr);
+  bool isBf16 = operands && operands.getValue().isBF16();
   return isa ? *isa : cpu::hostIsa(isBf16 ? cpu::Operands::Bf16 : cpu::Operands::F32);
 }
 
@@ -42,12 +43,17 @@ Machine machineOf(const Target &target, ModuleOp module) {
   return &isaOf(target, module);
 }
 
-/// Says so where the spec asks for bfloat16 and the machine code has to imitate it.
+/// Says so where the spec asks for 16 bits and the machine code has to imitate them.
 void warnOfEmulation(ModuleOp module, const spec::Spec &spec, const cpu::Isa &isa) {
-  if (module->hasAttr(nn::Bf16Attr) && !isa.matrixUnit)
-    emitWarning(spec::locationOf(spec, spec.train.dtype.mark, module.getContext()))
-        << "train.dtype: bf16 is emulated on cpu:" << isa.name
-        << ": expect the speed of f32 or less; only cpu:amx multiplies bf16 faster";
+  auto operands = module->getAttrOfType<TypeAttr>(nn::OperandsAttr);
+  if (!operands || (operands.getValue().isBF16() && isa.matrixUnit))
+    return;
+  bool isBf16 = operands.getValue().isBF16();
+  emitWarning(spec::locationOf(spec, spec.train.dtype.mark, module.getContext()))
+      << "train.dtype: " << (isBf16 ? "bf16" : "fp16") << " is emulated on cpu:" << isa.name
+      << ": expect the speed of f32 or less; "
+      << (isBf16 ? "only cpu:amx multiplies bf16 faster"
+                 : "fp16 is for GPUs, and bf16 needs no loss scale");
 }
 
 void loadDialects(MLIRContext *context) {

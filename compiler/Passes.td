@@ -59,16 +59,16 @@ def NNBuildSteps : Pass<"nn-build-steps", "::mlir::ModuleOp"> {
 }
 
 def NNLowerPrecision : Pass<"nn-lower-precision", "::mlir::func::FuncOp"> {
-  let summary = "round the operands of matrix products to bfloat16";
+  let summary = "round the operands of matrix products to 16 bits";
   let description = [{
-    Where the module has `nn.bf16`, both operands of every nn.contract, forward and backward, go through
-    nn.round_bf16, once each; sums, parameters, their updates and everything element-wise stay float32.
+    Where the module has `nn.operands = bf16` (or f16), both operands of every nn.contract, forward and backward, go
+    through nn.round, once each; sums, parameters, their updates and everything element-wise stay float32.
 
     ```mlir
     %y = nn.contract %x, %w sizes [4, 10, 8] maps [...] : ...
     // becomes
-    %xr = nn.round_bf16 %x : tensor<4x8xf32>
-    %wr = nn.round_bf16 %w : tensor<10x8xf32>
+    %xr = nn.round %x to bf16 : tensor<4x8xf32>
+    %wr = nn.round %w to bf16 : tensor<10x8xf32>
     %y = nn.contract %xr, %wr sizes [4, 10, 8] maps [...] : ...
     ```
   }];
@@ -89,9 +89,11 @@ def NNFormKernels : Pass<"nn-form-kernels", "::mlir::func::FuncOp"> {
     }
     ```
 
-    With `store-bf16` what nn.round_bf16 gives is bfloat16 in memory; else float32 numbers that are rounded.
+    What nn.round gives lies in memory in 16 bits with `store-bf16` or `store-f16`, by its type; else as float32 numbers
+    that are rounded.
   }];
-  let options = [Option<"storeBf16", "store-bf16", "bool", "false", "keep rounded values as bfloat16">];
+  let options = [Option<"storeBf16", "store-bf16", "bool", "false", "keep values rounded to bfloat16 as such">,
+                 Option<"storeF16", "store-f16", "bool", "false", "keep values rounded to float16 as such">];
   let dependentDialects = ["::danaus::kernel::KernelDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
 

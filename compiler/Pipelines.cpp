@@ -31,18 +31,19 @@ static unsigned sharedBytesOf(const Machine &machine) {
   return unsigned(std::get<const cuda::Arch *>(machine)->sharedBytes);
 }
 
-/// Whether rounded operands lie in memory as bfloat16, because the machine multiplies such.
-static bool storesBf16(const Machine &machine) {
+/// Which rounded operands lie in memory as such, because the machine multiplies them.
+static NNFormKernelsOptions storedTypes(const Machine &machine) {
   if (const auto *isa = std::get_if<const cpu::Isa *>(&machine))
-    return (*isa)->matrixUnit;
-  return std::get<const cuda::Arch *>(machine)->multipliesBf16;
+    return {(*isa)->matrixUnit, false};
+  const auto *arch = std::get<const cuda::Arch *>(machine);
+  return {arch->multipliesBf16(), arch->multipliesF16()};
 }
 
 /// Every operation is a kernel; element-wise code sits in epilogues, kernels over the same rows are
 /// chains: on a CPU all of them, on a GPU what a block of threads can hold.
 static void fusedPhase(OpPassManager &passes, const Machine &machine) {
   const auto *isa = std::get_if<const cpu::Isa *>(&machine);
-  passes.addNestedPass<func::FuncOp>(createNNFormKernels({storesBf16(machine)}));
+  passes.addNestedPass<func::FuncOp>(createNNFormKernels(storedTypes(machine)));
   passes.addNestedPass<func::FuncOp>(createKernelFuseEpilogues());
   passes.addNestedPass<func::FuncOp>(createKernelFuseRounding());
   if (isa)

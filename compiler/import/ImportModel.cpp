@@ -215,8 +215,10 @@ void setModuleAttributes(ModuleOp module, const spec::Spec &spec) {
     module->setAttr(nn::MixesAttr, builder.getUnitAttr());
   if (spec.train.recompute)
     module->setAttr(nn::RecomputeAttr, builder.getUnitAttr());
-  if (spec.train.dtype == spec::DataType::Bf16)
-    module->setAttr(nn::Bf16Attr, builder.getUnitAttr());
+  if (spec.train.dtype != spec::DataType::F32)
+    module->setAttr(nn::OperandsAttr, TypeAttr::get(spec.train.dtype == spec::DataType::Bf16
+                                                        ? Type(builder.getBF16Type())
+                                                        : Type(builder.getF16Type())));
   if (spec.train.ema > 0)
     module->setAttr(nn::EmaAttr, builder.getF64FloatAttr(spec.train.ema));
   if (spec.train.accumulate > 1)

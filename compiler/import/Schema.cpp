@@ -157,9 +157,8 @@ const Record<Train> *Schema::train() {
   auto *entropy = make<Record<Train>>();
   entropy->key<&Train::labelSmoothing>("label_smoothing", make<NumberType>(Range::upTo(0, 1)),
                                        "The share of each label spread over all classes.");
-  auto *types =
-      make<WordType<DataType>>(Words<DataType>{{"f32", DataType::F32}, {"bf16", DataType::Bf16}});
-  types->notYet({"fp16", "f16"});
+  auto *types = make<WordType<DataType>>(
+      Words<DataType>{{"f32", DataType::F32}, {"bf16", DataType::Bf16}, {"fp16", DataType::F16}});
 
   auto *train = make<Record<Train>>();
   train->key<&Train::epochs>("epochs", make<IntegerType>(1, 1'000'000),

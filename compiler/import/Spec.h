@@ -151,7 +151,7 @@ struct Optimizer {
 };
 
 /// What the operands of matrix products are rounded to. Parameters and sums are float32 always.
-enum class DataType { F32, Bf16 };
+enum class DataType { F32, Bf16, F16 };
 
 enum class ScheduleKind { Constant, Step, Cosine };
 struct Schedule {

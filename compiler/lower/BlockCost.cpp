@@ -118,10 +118,9 @@ llvm::SetVector<Value> danaus::scratchValues(ArrayRef<kernel::ContractOp> ops) {
 }
 
 bool danaus::usesTensorCores(kernel::ContractOp op) {
-  auto isBf16 = [](Value v) {
-    return cast<RankedTensorType>(v.getType()).getElementType().isBF16();
-  };
-  return isBf16(op.getLhs()) && isBf16(op.getRhs());
+  auto typeOf = [](Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); };
+  Type type = typeOf(op.getLhs());
+  return (type.isBF16() || type.isF16()) && typeOf(op.getRhs()) == type;
 }
 
 WarpShares::WarpShares(BlockTile tile, bool tensorCores, int64_t group) {

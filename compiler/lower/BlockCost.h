@@ -18,7 +18,7 @@ struct BlockTile {
   int64_t bm = 0, bn = 0;
 };
 
-/// Whether a contraction's products go to tensor cores: both operands are bfloat16.
+/// Whether a contraction's products go to tensor cores: both operands have 16 bits.
 bool usesTensorCores(kernel::ContractOp op);
 
 /// How the 8 warps of a block share a tile: warpsM x warpsN of them. On tensor cores a warp has tm

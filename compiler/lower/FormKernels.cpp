@@ -23,8 +23,9 @@ int64_t productOf(ArrayRef<int64_t> shape) { return llvm::product_of(shape); }
 
 class Former {
 public:
-  Former(func::FuncOp function, bool storeBf16)
-      : function(function), builder(function.getContext()), storeBf16(storeBf16) {}
+  Former(func::FuncOp function, bool storeBf16, bool storeF16)
+      : function(function), builder(function.getContext()), storeBf16(storeBf16),
+        storeF16(storeF16) {}
 
   LogicalResult run() {
     SmallVector<Operation *> ops =
@@ -69,7 +70,7 @@ private:
     if (isa<nn::ReluOp, nn::ReluBackwardOp, nn::GeluOp, nn::GeluBackwardOp, nn::GeluTanhOp,
             nn::GeluTanhBackwardOp>(op))
       return formElementwise(op);
-    if (auto round = dyn_cast<nn::RoundBf16Op>(op))
+    if (auto round = dyn_cast<nn::RoundOp>(op))
       return formRounding(round);
     if (auto loss = dyn_cast<nn::CrossEntropyLossOp>(op))
       return formCrossEntropy(loss);
@@ -84,7 +85,8 @@ private:
     if (auto metrics = dyn_cast<nn::BatchMetricsOp>(op))
       return replace(op, kernel::MetricsOp::create(builder, op->getLoc(), metrics.getType(),
                                                    metrics.getLoss(), metrics.getCorrect(),
-                                                   metrics.getControl(), metrics.getSquareNorm()));
+                                                   metrics.getControl(), metrics.getSquareNorm(),
+                                                   metrics.getScaledAttr()));
     if (auto accumulate = dyn_cast<nn::AccumulateOp>(op))
       return formAccumulate(accumulate);
     if (isa<nn::TransposeOp, nn::PadOp, nn::SliceOp>(op))
@@ -150,9 +152,10 @@ private:
   /// The type of a result of `op` in memory.
   RankedTensorType storedAs(Operation *op, ArrayRef<int64_t> shape) {
     auto type = nn::tensorOf(builder.getContext(), shape);
-    bool isBf16 = storeBf16 && isa<nn::RoundBf16Op>(op);
-    return isBf16 ? type.clone(builder.getBF16Type()) : type;
+    auto round = dyn_cast<nn::RoundOp>(op);
+    return round && isStored(round.getTo()) ? type.clone(round.getTo()) : type;
   }
+  bool isStored(Type rounded) const { return rounded.isF16() ? storeF16 : storeBf16; }
 
   LogicalResult formElementwise(Operation *op) {
     auto shape = nn::shapeOf(op->getResult(0));
@@ -160,22 +163,22 @@ private:
     return formRows(op, productOf(shape) / columns, columns,
                     SmallVector<bool>(op->getNumOperands(), false),
                     [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-                      if (storeBf16 && isa<nn::RoundBf16Op>(op))
-                        return arith::TruncFOp::create(b, loc, b.getBF16Type(), args[0]);
+                      if (auto round = dyn_cast<nn::RoundOp>(op); round && isStored(round.getTo()))
+                        return arith::TruncFOp::create(b, loc, round.getTo(), args[0]);
                       return buildElementwise(b, loc, op, args);
                     });
   }
 
   /// Weights are rounded by a copy, which packing merges with its own: as rows they could end in a
   /// chain over equally many samples.
-  LogicalResult formRounding(nn::RoundBf16Op op) {
+  LogicalResult formRounding(nn::RoundOp op) {
     if (!isWeight(op.getInput()))
       return formElementwise(op);
     auto type = storedAs(op, nn::shapeOf(op.getResult()));
     return replace(op, kernel::CopyOp::create(
                            builder, op.getLoc(), type, op.getInput(),
                            AffineMapAttr::get(builder.getMultiDimIdentityMap(type.getRank())),
-                           builder.getUnitAttr()));
+                           op.getToAttr()));
   }
 
   bool isWeight(Value value) {
@@ -208,7 +211,7 @@ private:
     auto shape = nn::shapeOf(op.getLogits());
     auto r = builder.getAffineDimExpr(0), c = builder.getAffineDimExpr(1);
     SmallVector<AffineMap> maps{mapOf(2, {r, c}), mapOf(2, {r}),
-                                mapOf(2, {builder.getAffineConstantExpr(control::InverseCount)})};
+                                mapOf(2, {builder.getAffineConstantExpr(control::GradientWeight)})};
     maps.append(op->getNumOperands() - 1, mapOf(2, {r})); // labels that are mixed in; loss, hits
     SmallVector<Type> types{op.getLoss().getType(), op.getCorrect().getType()};
     if (backward) {
@@ -291,7 +294,7 @@ private:
         expr = expr + (isa<nn::SliceOp>(op) ? offset : -offset);
     return replace(op, kernel::CopyOp::create(builder, op->getLoc(), op->getResult(0).getType(),
                                               op->getOperand(0),
-                                              AffineMapAttr::get(mapOf(rank, exprs)), UnitAttr()));
+                                              AffineMapAttr::get(mapOf(rank, exprs)), TypeAttr()));
   }
 
   // --- optimizer --------------------------------------------------------------------------------
@@ -340,7 +343,7 @@ private:
 
   func::FuncOp function;
   OpBuilder builder;
-  bool storeBf16; ///< what is rounded is bfloat16 in memory
+  bool storeBf16, storeF16; ///< what is rounded has 16 bits in memory
   llvm::DenseSet<Operation *> erased;
   llvm::MapVector<DictionaryAttr, SmallVector<Operation *>> updates;
 };
@@ -349,7 +352,7 @@ struct FormKernels : danaus::impl::NNFormKernelsBase<FormKernels> {
   using NNFormKernelsBase::NNFormKernelsBase;
 
   void runOnOperation() override {
-    if (failed(Former(getOperation(), storeBf16).run()))
+    if (failed(Former(getOperation(), storeBf16, storeF16).run()))
       signalPassFailure();
   }
 };

@@ -61,7 +61,7 @@ public:
     auto copy =
         kernel::CopyOp::create(builder, op.getLoc(), RankedTensorType::get(shape, element),
                                rounding ? rounding.getInput() : input, AffineMapAttr::get(from),
-                               rounding ? builder.getUnitAttr() : UnitAttr());
+                               rounding ? rounding.getRoundsAttr() : TypeAttr());
     SmallVector<Attribute> maps(op.getMaps().getValue());
     maps[number] =
         AffineMapAttr::get(AffineMap::get(op.getSizes().size(), 0, places, builder.getContext()));

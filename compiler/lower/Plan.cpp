@@ -108,7 +108,7 @@ private:
         auto type = cast<RankedTensorType>(operand.get().getType());
         auto copy = kernel::CopyOp::create(
             after, update.getLoc(), type, operand.get(),
-            AffineMapAttr::get(after.getMultiDimIdentityMap(type.getRank())), UnitAttr());
+            AffineMapAttr::get(after.getMultiDimIdentityMap(type.getRank())), TypeAttr());
         used.insert(copy.getResult());
         operand.set(copy.getResult());
         for (auto norm : step.getOps<kernel::SquareNormOp>())

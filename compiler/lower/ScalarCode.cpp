@@ -21,33 +21,90 @@ Value tanhArgument(Scalar s, Value x) {
 
 } // namespace
 
-Value danaus::buildRoundBf16(OpBuilder &builder, Location loc, Value value) {
-  auto vector = dyn_cast<VectorType>(value.getType());
-  Type words = vector ? Type(vector.clone(builder.getI32Type())) : Type(builder.getI32Type());
-  auto word = [&](uint32_t number) -> Value {
-    auto attribute = builder.getI32IntegerAttr(int32_t(number));
-    return vector ? arith::ConstantOp::create(
-                        builder, loc,
-                        DenseElementsAttr::get(cast<ShapedType>(words), Attribute(attribute)))
+namespace {
+
+/// Bit patterns of a float, or of a vector of them, as 32-bit words.
+struct Words {
+  OpBuilder &b;
+  Location loc;
+  Type type;
+
+  Words(OpBuilder &b, Location loc, Value value) : b(b), loc(loc) {
+    auto vector = dyn_cast<VectorType>(value.getType());
+    type = vector ? Type(vector.clone(b.getI32Type())) : Type(b.getI32Type());
+  }
+  Value of(Value value) { return arith::BitcastOp::create(b, loc, type, value); }
+  Value word(uint32_t number) {
+    auto attribute = b.getI32IntegerAttr(int32_t(number));
+    return isa<VectorType>(type)
+               ? arith::ConstantOp::create(
+                     b, loc, DenseElementsAttr::get(cast<ShapedType>(type), Attribute(attribute)))
+               : arith::ConstantOp::create(b, loc, attribute);
+  }
+  /// To nearest, ties to even, without the lowest `places`: half of the last kept place, less one
+  /// where that place is even; a carry moves the exponent.
+  Value rounded(Value bits, unsigned places) {
+    Value odd =
+        arith::AndIOp::create(b, loc, arith::ShRUIOp::create(b, loc, bits, word(places)), word(1));
+    Value half = arith::AddIOp::create(b, loc, odd, word((1u << (places - 1)) - 1));
+    return arith::AndIOp::create(b, loc, arith::AddIOp::create(b, loc, bits, half),
+                                 word(~0u << places));
+  }
+};
+
+Value roundToBf16(OpBuilder &builder, Location loc, Value value) {
+  Words words(builder, loc, value);
+  Value isNan = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UNO, value, value);
+  Value rounded =
+      arith::BitcastOp::create(builder, loc, value.getType(), words.rounded(words.of(value), 16));
+  return arith::SelectOp::create(builder, loc, isNan, value, rounded);
+}
+
+/// float16 has 10 bits behind the first one, numbers below 2^-14 are multiples of 2^-24, and from
+/// 65,520 on they are infinite.
+Value roundToF16(OpBuilder &builder, Location loc, Value value) {
+  Words words(builder, loc, value);
+  Type type = value.getType();
+  auto number = [&](double constant) -> Value {
+    auto attribute = builder.getF32FloatAttr(float(constant));
+    auto vector = dyn_cast<VectorType>(type);
+    return vector ? arith::ConstantOp::create(builder, loc,
+                                              DenseElementsAttr::get(vector, Attribute(attribute)))
                   : arith::ConstantOp::create(builder, loc, attribute);
   };
-  // Half of the last kept place, less one where that place is even; a carry moves the exponent.
-  Value bits = arith::BitcastOp::create(builder, loc, words, value);
-  Value odd = arith::AndIOp::create(builder, loc,
-                                    arith::ShRUIOp::create(builder, loc, bits, word(16)), word(1));
-  Value half = arith::AddIOp::create(builder, loc, odd, word(0x7FFF));
-  Value rounded = arith::AndIOp::create(
-      builder, loc, arith::AddIOp::create(builder, loc, bits, half), word(0xFFFF0000));
+  auto isLess = [&](Value a, double than) -> Value {
+    return arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OLT, a, number(than));
+  };
+  auto select = [&](Value condition, Value a, Value c) -> Value {
+    return arith::SelectOp::create(builder, loc, condition, a, c);
+  };
+  Value bits = words.of(value);
+  Value sign = arith::AndIOp::create(builder, loc, bits, words.word(0x80000000u));
+  Value size = math::AbsFOp::create(builder, loc, value);
+  Value normal = arith::BitcastOp::create(builder, loc, type, words.rounded(words.of(size), 13));
+  // Between 1/2 and 1 neighbours are 2^-24 apart.
+  Value small = arith::SubFOp::create(
+      builder, loc, arith::AddFOp::create(builder, loc, size, number(0.5)), number(0.5));
+  Value infinity = number(std::numeric_limits<float>::infinity());
+  Value rounded = select(isLess(size, std::ldexp(1.0, -14)), small, normal);
+  rounded = select(isLess(size, 65520), rounded, infinity);
+  rounded = arith::BitcastOp::create(builder, loc, type,
+                                     arith::OrIOp::create(builder, loc, words.of(rounded), sign));
   Value isNan = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UNO, value, value);
-  return arith::SelectOp::create(builder, loc, isNan, value,
-                                 arith::BitcastOp::create(builder, loc, value.getType(), rounded));
+  return select(isNan, value, rounded);
+}
+
+} // namespace
+
+Value danaus::buildRound(OpBuilder &builder, Location loc, Value value, Type to) {
+  return to.isF16() ? roundToF16(builder, loc, value) : roundToBf16(builder, loc, value);
 }
 
 Value danaus::buildElementwise(OpBuilder &builder, Location loc, Operation *op, ValueRange args) {
   Scalar s{builder, loc};
   Value x = args[0];
-  if (isa<nn::RoundBf16Op>(op))
-    return buildRoundBf16(builder, loc, x);
+  if (auto round = dyn_cast<nn::RoundOp>(op))
+    return buildRound(builder, loc, x, round.getTo());
   if (isa<nn::ReluOp>(op)) // as PyTorch: NaN stays NaN
     return s.select(s.compare(arith::CmpFPredicate::OLE, x, s.number(0)), s.number(0), x);
   if (isa<nn::ReluBackwardOp>(op))
@@ -130,7 +187,10 @@ UpdateCode::UpdateCode(Operation *step, Operation *average) : step(step), averag
           ? SmallVector<int64_t>{control::LearningRate, control::FirstUpdate}
           : SmallVector<int64_t>{control::LearningRate, control::Correction1, control::Correction2};
   metricsIndices = {metrics::Loss};
-  if (step->getAttr("max_norm"))
+  bool scales = step->hasAttr("scaled");
+  if (scales)
+    controlIndices.push_back(control::InverseScale);
+  if (scales || step->getAttr("max_norm"))
     metricsIndices.push_back(metrics::GradNorm);
 }
 
@@ -145,9 +205,16 @@ SmallVector<Value> UpdateCode::build(OpBuilder &builder, Location loc, ValueRang
   bool hasVelocity = step->getNumResults() > 1; // of sgd
   Value p = args[0], g = args[1], lr = args[2 + states];
   Value loss = args[2 + states + controlIndices.size()];
-  Value finite = s.compare(arith::CmpFPredicate::OLT, math::AbsFOp::create(builder, loc, loss),
-                           s.number(std::numeric_limits<float>::infinity()));
-  if (metricsIndices.size() > 1) { // as torch.nn.utils.clip_grad_norm_
+  auto isFinite = [&](Value value) {
+    return s.compare(arith::CmpFPredicate::OLT, math::AbsFOp::create(builder, loc, value),
+                     s.number(std::numeric_limits<float>::infinity()));
+  };
+  Value finite = isFinite(loss);
+  if (step->hasAttr("scaled")) {
+    finite = arith::AndIOp::create(builder, loc, finite, isFinite(args.back()));
+    g = s.mul(g, args[1 + states + controlIndices.size()]);
+  }
+  if (step->getAttr("max_norm")) { // as torch.nn.utils.clip_grad_norm_
     Value scale = s.div(s.number(number("max_norm")), s.add(args.back(), s.number(1e-6)));
     g = s.mul(
         g, s.select(s.compare(arith::CmpFPredicate::OLT, scale, s.number(1)), scale, s.number(1)));

@@ -13,7 +13,8 @@ mlir::Value buildElementwise(mlir::OpBuilder &builder, mlir::Location loc, mlir:
                              mlir::ValueRange args);
 
 /// float32 numbers (a scalar or a vector of them) rounded to the nearest bfloat16, in float32.
-mlir::Value buildRoundBf16(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value);
+mlir::Value buildRound(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value,
+                       mlir::Type to);
 
 /// One element of softmax cross-entropy with `classes` columns, from (logit, label, 1/count) and,
 /// where rows are mixed, (second label, weight of the first):

@@ -79,7 +79,9 @@ void describeSettings(const spec::Spec &spec, fb::ModelT &model) {
   training->max_steps = spec.train.maxSteps.value;
   training->init = spec.train.init.value;
   training->ema = spec.train.ema;
-  training->dtype = spec.train.dtype == spec::DataType::Bf16 ? fb::DType::BF16 : fb::DType::F32;
+  training->dtype = spec.train.dtype == spec::DataType::Bf16  ? fb::DType::BF16
+                    : spec.train.dtype == spec::DataType::F16 ? fb::DType::F16
+                                                              : fb::DType::F32;
   training->clip_grad_norm = spec.train.clipGradNorm;
   training->label_smoothing = spec.train.labelSmoothing;
   training->checkpoint_every_n_steps = spec.checkpointEveryNSteps;

@@ -36,12 +36,14 @@ public:
     if (!kind || !llvm::is_contained({"sgd", "adam", "adamw"}, kind.getValue()))
       return module.emitError(
           "needs the attribute nn.optimizer = {kind = \"sgd\" | \"adam\" | \"adamw\", ...}");
-    return Optimizer(config, kind.getValue(),
-                     module->getAttrOfType<FloatAttr>("nn.clip_grad_norm"));
+    return Optimizer(config, kind.getValue(), module->getAttrOfType<FloatAttr>("nn.clip_grad_norm"),
+                     scalesOf(module));
   }
 
   ArrayRef<StringRef> stateNames() const { return states; }
-  bool clips() const { return bool(maxNorm); }
+  /// Whether an update reads the norm of the gradient.
+  bool needsNorm() const { return maxNorm || scaled; }
+  UnitAttr isScaled() const { return scaled; }
 
   /// Emits the update; the results are the new parameter and its new state.
   Operation *update(OpBuilder &builder, Location loc, Value parameter, Value gradient,
@@ -51,22 +53,30 @@ public:
     if (kind == "sgd")
       return nn::SgdStepOp::create(builder, loc, type, state.empty() ? Type() : type, parameter,
                                    gradient, control, metrics, state.empty() ? Value() : state[0],
-                                   builder.getF64FloatAttr(number("momentum", 0)), decay, maxNorm);
-    return nn::AdamStepOp::create(builder, loc, type, type, type, parameter, gradient, control,
-                                  metrics, state[0], state[1],
-                                  builder.getF64FloatAttr(number("beta1", 0.9)),
-                                  builder.getF64FloatAttr(number("beta2", 0.999)),
-                                  builder.getF64FloatAttr(number("epsilon", 1e-8)), decay,
-                                  kind == "adamw" ? builder.getUnitAttr() : UnitAttr(), maxNorm);
+                                   builder.getF64FloatAttr(number("momentum", 0)), decay, maxNorm,
+                                   scaled);
+    return nn::AdamStepOp::create(
+        builder, loc, type, type, type, parameter, gradient, control, metrics, state[0], state[1],
+        builder.getF64FloatAttr(number("beta1", 0.9)),
+        builder.getF64FloatAttr(number("beta2", 0.999)),
+        builder.getF64FloatAttr(number("epsilon", 1e-8)), decay,
+        kind == "adamw" ? builder.getUnitAttr() : UnitAttr(), maxNorm, scaled);
   }
 
 private:
-  Optimizer(DictionaryAttr config, StringRef kind, FloatAttr maxNorm)
-      : config(config), kind(kind), maxNorm(maxNorm) {
+  Optimizer(DictionaryAttr config, StringRef kind, FloatAttr maxNorm, UnitAttr scaled)
+      : config(config), kind(kind), maxNorm(maxNorm), scaled(scaled) {
     if (kind != "sgd")
       states = {"m", "v"};
     else if (number("momentum", 0) != 0)
       states = {"momentum"};
+  }
+
+  /// Gradients are scaled where operands are float16, whose smallest number is 6e-8.
+  static UnitAttr scalesOf(ModuleOp module) {
+    auto operands = module->getAttrOfType<TypeAttr>(nn::OperandsAttr);
+    return operands && operands.getValue().isF16() ? UnitAttr::get(module.getContext())
+                                                   : UnitAttr();
   }
 
   double number(StringRef key, double fallback) const {
@@ -77,6 +87,7 @@ private:
   DictionaryAttr config;
   StringRef kind;
   FloatAttr maxNorm;
+  UnitAttr scaled;
   SmallVector<StringRef> states;
 };
 
@@ -141,7 +152,7 @@ private:
     });
     Value metrics =
         nn::BatchMetricsOp::create(builder, step.getLoc(), metricsType(), values[0], values[1],
-                                   step.getArgument(ControlArgument), Value());
+                                   step.getArgument(ControlArgument), Value(), UnitAttr());
     finish(step, builder, {metrics, values[2]});
   }
 
@@ -177,11 +188,11 @@ private:
   void appendUpdate(func::FuncOp step, OpBuilder &builder, const Optimizer &optimizer,
                     ArrayRef<Value> gradients, Value loss, Value correct) {
     Value control = step.getArgument(ControlArgument), norm;
-    if (optimizer.clips())
+    if (optimizer.needsNorm())
       norm = nn::SquareNormOp::create(builder, step.getLoc(),
                                       nn::tensorOf(&getContext(), {NormParts}), gradients);
     Value metrics = nn::BatchMetricsOp::create(builder, step.getLoc(), metricsType(), loss, correct,
-                                               control, norm);
+                                               control, norm, optimizer.isScaled());
     SmallVector<Value> newParameters, newStates;
     for (auto [parameter, gradient] : llvm::zip(parametersOf(step), gradients)) {
       SmallVector<Value> state;

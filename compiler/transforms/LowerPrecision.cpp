@@ -1,4 +1,4 @@
-// nn-lower-precision: the only place that knows which values are bfloat16. Runs on steps that are
+// nn-lower-precision: the only place that knows which values have 16 bits. Runs on steps that are
 // differentiated already: gradients are those of the float32 model, taken at rounded operands.
 #include "compiler/Passes.h"
 #include "dialects/nn/NN.h"
@@ -15,8 +15,10 @@ namespace {
 
 struct LowerPrecision : danaus::impl::NNLowerPrecisionBase<LowerPrecision> {
   void runOnOperation() override {
-    if (!getOperation()->getParentOp()->hasAttr(nn::Bf16Attr))
+    auto operands = getOperation()->getParentOp()->getAttrOfType<TypeAttr>(nn::OperandsAttr);
+    if (!operands)
       return;
+    to = operands;
     DenseMap<Value, Value> rounded;
     SmallVector<nn::ContractOp> contracts(getOperation().getOps<nn::ContractOp>());
     for (nn::ContractOp contract : contracts)
@@ -31,10 +33,12 @@ private:
     if (!known) {
       OpBuilder builder(&getContext());
       builder.setInsertionPointAfterValue(value);
-      known = nn::RoundBf16Op::create(builder, value.getLoc(), value.getType(), value);
+      known = nn::RoundOp::create(builder, value.getLoc(), value.getType(), value, to);
     }
     return known;
   }
+
+  TypeAttr to;
 };
 
 } // namespace

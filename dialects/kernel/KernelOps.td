@@ -22,7 +22,7 @@ def Kernel_Dialect : Dialect {
 }
 
 class Kernel_Op<string mnemonic, list<Trait> traits = []> : Op<Kernel_Dialect, mnemonic, traits>;
-def Kernel_Tensor : StaticShapeTensorOf<[F32, BF16, I32]>;
+def Kernel_Tensor : StaticShapeTensorOf<[F32, BF16, F16, I32]>;
 
 def Kernel_YieldOp : Kernel_Op<"yield", [Pure, Terminator, ReturnLike]> {
   let summary = "what a region gives";
@@ -147,11 +147,11 @@ def Kernel_ChainOp : Kernel_Op<"chain", [SingleBlockImplicitTerminator<"YieldOp"
 def Kernel_CopyOp : Kernel_Op<"copy", [Pure]> {
   let summary = "the result's element d is the input's element map(d), 0 outside of it";
   let description = [{
-    Transposes, pads, slices, and the packing of weights. With `rounds`, or into bfloat16,
+    Transposes, pads, slices, and the packing of weights. With `rounds T`, or into a type of 16 bits,
     elements are rounded to bfloat16 values.
     (C1) the map has the result's rank as dimensions and the input's rank as results.
   }];
-  let arguments = (ins Kernel_Tensor:$input, AffineMapAttr:$map, UnitAttr:$rounds);
+  let arguments = (ins Kernel_Tensor:$input, AffineMapAttr:$map, OptionalAttr<TypeAttr>:$rounds);
   let results = (outs Kernel_Tensor:$result);
   let assemblyFormat = "$input (`rounds` $rounds^)? `map` $map attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
@@ -260,7 +260,7 @@ def Kernel_SquareNormOp : Kernel_Op<"square_norm", [Pure]> {
 def Kernel_MetricsOp : Kernel_Op<"metrics", [Pure]> {
   let summary = "the metrics buffer from row losses, row hits and partial square norms";
   let arguments = (ins Kernel_Tensor:$loss, Kernel_Tensor:$correct, Kernel_Tensor:$control,
-                       Optional<Kernel_Tensor>:$square_norm);
+                       Optional<Kernel_Tensor>:$square_norm, UnitAttr:$scaled);
   let results = (outs Kernel_Tensor:$result);
   let assemblyFormat = [{
     $loss `,` $correct `,` $control (`norm` $square_norm^)? attr-dict `:` functional-type(operands, results)

@@ -41,11 +41,12 @@ inline constexpr llvm::StringLiteral LayerAttr = "nn.layer";
 /// Module attributes that say what a step consists of. MixesAttr (unit): @forward takes second
 /// labels and their weights after control. AccumulatesAttr (unit): an update takes several
 /// micro-batches. EmaAttr (f64): decay of the moving averages of the parameters. RecomputeAttr
-/// (unit): the forward values of repeated blocks are computed again for the backward pass. Bf16Attr
-/// (unit): matrix products have operands of bfloat16.
+/// (unit): the forward values of repeated blocks are computed again for the backward pass.
+/// OperandsAttr (a type): matrix products have operands of bf16 or f16; with f16 gradients are
+/// scaled.
 inline constexpr llvm::StringLiteral MixesAttr = "nn.mixes", AccumulatesAttr = "nn.accumulates",
                                      EmaAttr = "nn.ema", RecomputeAttr = "nn.recompute",
-                                     Bf16Attr = "nn.bf16";
+                                     OperandsAttr = "nn.operands";
 
 /// On an operation (unit): it is the second time that its value is computed. Keeps it apart from
 /// the first in the eyes of common-subexpression elimination.

@@ -28,8 +28,8 @@ class NN_Op<string mnemonic, list<Trait> traits = []>
     : Op<NN_Dialect, mnemonic, !listconcat(traits, [Pure])>;
 
 def NN_Tensor : StaticShapeTensorOf<[F32]>;
-/// What only moves may also be stored as bfloat16 (nn-form-kernels).
-def NN_Stored : StaticShapeTensorOf<[F32, BF16]>;
+/// What only moves may also be stored in 16 bits (nn-form-kernels).
+def NN_Stored : StaticShapeTensorOf<[F32, BF16, F16]>;
 def NN_Labels : 1DTensorOf<[I32]>;
 
 #endif

@@ -19,6 +19,10 @@ inline constexpr size_t Correction2 = 3;
 inline constexpr size_t FirstUpdate = 4;
 /// 1 for the first micro-batch of an update, else 0: it starts the sums of gradients and losses.
 inline constexpr size_t FirstMicroBatch = 5;
+/// What each valid row weighs in the gradient: InverseCount, times the loss scale in float16.
+inline constexpr size_t GradientWeight = 6;
+/// 1 / the loss scale; 1 where there is none.
+inline constexpr size_t InverseScale = 7;
 /// 32-bit integers in the bits of the floats, for nn.dropout's counters: the seed's two halves, the
 /// number of the update (from 0), and the place of this launch's first sample in the global batch.
 inline constexpr size_t RandomKey0 = 8;
@@ -33,7 +37,7 @@ namespace danaus::metrics {
 inline constexpr size_t Loss = 0;
 /// Number of rows whose largest logit is the label's.
 inline constexpr size_t Correct = 1;
-/// L2 norm of the whole gradient before clipping (when the spec clips).
+/// L2 norm of the whole gradient, not scaled, before clipping (when the spec clips or scales).
 inline constexpr size_t GradNorm = 2;
 inline constexpr size_t Count = 16;
 } // namespace danaus::metrics

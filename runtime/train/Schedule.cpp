@@ -47,14 +47,17 @@ double Schedule::learningRate(uint64_t step) const {
   return rate;
 }
 
-void Schedule::fillControl(uint64_t step, uint64_t validRows, std::span<float> control) const {
-  assert(control.size() >= control::Count && validRows > 0);
-  double updates = double(step) + 1;
+void Schedule::fillControl(uint64_t step, uint64_t validRows, std::span<float> control,
+                           uint64_t skipped) const {
+  assert(control.size() >= control::Count && validRows > 0 && skipped <= step);
+  double updates = double(step - skipped) + 1;
   control[control::LearningRate] = float(learningRate(step));
   control[control::InverseCount] = float(1.0 / double(validRows));
   control[control::Correction1] = float(1.0 / (1.0 - std::pow(beta1, updates)));
   control[control::Correction2] = float(1.0 / std::sqrt(1.0 - std::pow(beta2, updates)));
-  control[control::FirstUpdate] = step == 0 ? 1.0f : 0.0f;
+  control[control::FirstUpdate] = step == skipped ? 1.0f : 0.0f;
+  control[control::GradientWeight] = control[control::InverseCount];
+  control[control::InverseScale] = 1;
   control[control::RandomKey0] = std::bit_cast<float>(uint32_t(seed));
   control[control::RandomKey1] = std::bit_cast<float>(uint32_t(seed >> 32));
   control[control::RandomStep] = std::bit_cast<float>(uint32_t(step));

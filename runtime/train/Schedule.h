@@ -25,8 +25,9 @@ public:
   double learningRate(uint64_t step) const;
 
   /// Writes all scalars of step `step` for a batch with `validRows` real rows (at least 1), the
-  /// words of dropout's counters among them.
-  void fillControl(uint64_t step, uint64_t validRows, std::span<float> control) const;
+  /// words of dropout's counters among them. `skipped` of the steps before it made no update.
+  void fillControl(uint64_t step, uint64_t validRows, std::span<float> control,
+                   uint64_t skipped = 0) const;
 
 private:
   double cosine(double step) const;

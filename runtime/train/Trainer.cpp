@@ -70,7 +70,9 @@ Status Trainer::trainStep() {
   uint64_t count = std::min(microBatches(file.model()), source->stepsPerEpoch() - first);
   for (uint64_t i = 0; i < count; ++i)
     rows += source->validRows(first + i);
-  schedule->fillControl(at.step, rows, executor.control());
+  schedule->fillControl(at.step, rows, executor.control(), lossScale ? lossScale->skipped() : 0);
+  if (lossScale)
+    lossScale->fillControl(executor.control());
   auto fill = [&](uint64_t) {
     Expected<uint64_t> filled = feed->next();
     return filled ? Status::ok() : Status(filled.takeError());
@@ -78,10 +80,9 @@ Status Trainer::trainStep() {
   if (Status status = runUpdate(executor, count, fill); !status)
     return status;
 
-  // The kernels made no update when the loss is not finite.
   float loss = executor.metrics()[metrics::Loss];
-  if (!std::isfinite(loss))
-    return diverged(at.step + 1, format("the loss is %g", double(loss)));
+  if (Status status = afterUpdate(loss); !status)
+    return status;
   at.step += 1;
   at.epochStep += 1;
   lossSum += double(loss) * double(rows);
@@ -99,6 +100,17 @@ Status Trainer::trainStep() {
     left = std::min(left, training.max_steps() - at.step);
   observer.onStep(
       {at.epoch + 1, training.epochs(), at.epochStep, stepsPerEpoch(), left, rows, loss});
+  return Status::ok();
+}
+
+/// The kernels made no update when the loss, or the norm of a scaled gradient, is not finite.
+Status Trainer::afterUpdate(float loss) {
+  if (!std::isfinite(loss))
+    return diverged(at.step + 1, format("the loss is %g", double(loss)));
+  if (lossScale && !lossScale->update(executor.metrics()[metrics::GradNorm]) &&
+      lossScale->isHopeless())
+    return diverged(at.step + 1, format("the gradient is not finite, at a loss scale of %g",
+                                        lossScale->scale()));
   return Status::ok();
 }
 
@@ -172,6 +184,8 @@ Expected<RunSummary> Trainer::finish() {
 }
 
 Status Trainer::begin() {
+  if (training.dtype() == fb::DType::F16)
+    lossScale.emplace();
   at.seed = file.model().seed();
   at.model = file.model().name()->str();
   const flatbuffers::String &spec = *file.model().spec();
@@ -259,6 +273,8 @@ Status Trainer::resume() {
   if (Status status = readState(executor, last->state); !status)
     return status;
   at = std::move(last->manifest);
+  if (lossScale)
+    lossScale->restore(at.sums);
   lossSum = at.sums["loss"];
   rowCount = at.sums["rows"];
   epochSeconds = at.sums["epoch_seconds"];
@@ -278,6 +294,8 @@ Status Trainer::save(const std::string &slot) {
              {"rows", rowCount},
              {"epoch_seconds", seconds},
              {"seconds", finishedSeconds}};
+  if (lossScale)
+    lossScale->save(at.sums);
   std::vector<TensorRef> model =
       slot == "best" ? judgedTensors(executor) : parameterTensors(executor);
   std::vector<TensorRef> state = stateTensors(executor);

@@ -6,6 +6,7 @@
 #include "runtime/exec/Executor.h"
 #include "runtime/train/BatchFeed.h"
 #include "runtime/train/Checkpoint.h"
+#include "runtime/train/LossScale.h"
 #include "runtime/train/MetricsLog.h"
 #include "runtime/train/RunFolder.h"
 #include "runtime/train/Schedule.h"
@@ -65,6 +66,7 @@ private:
   Status trainEpoch();
   Status trainStep();
   Status endEpoch();
+  Status afterUpdate(float loss);
   Status save(const std::string &slot);
   Error stopped();
   Error diverged(uint64_t step, const std::string &what) const;
@@ -83,6 +85,7 @@ private:
   std::unique_ptr<BatchFeed> feed; ///< of `source`
   std::optional<Schedule> schedule;
   std::optional<MetricsLog> log;
+  std::optional<LossScale> lossScale; ///< where operands are float16
 
   /// Where the run stands; `sums` is filled only when it is saved.
   CheckpointManifest at;

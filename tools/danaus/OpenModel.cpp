@@ -91,12 +91,16 @@ Expected<SafetensorsFile> openWeights(const std::string &model, const std::strin
 }
 
 std::string describeDtype(const fb::Model &model, const fb::TargetPlan &plan) {
-  if (model.training()->dtype() != fb::DType::BF16)
+  fb::DType dtype = model.training()->dtype();
+  if (dtype == fb::DType::F32)
     return "f32";
-  // GPUs multiply bfloat16 from sm_80 on.
+  // GPUs multiply float16 from sm_75 on, bfloat16 from sm_80 on; CPUs with a matrix unit the
+  // latter.
+  bool isBf16 = dtype == fb::DType::BF16;
   std::string isa = plan.isa()->str();
-  bool isFast = plan.target()->str() == "cuda" ? std::atoi(isa.c_str() + 3) >= 80 : isa == "amx";
-  return isFast ? "bf16" : "bf16 (emulated)";
+  bool isFast = plan.target()->str() == "cuda" ? std::atoi(isa.c_str() + 3) >= (isBf16 ? 80 : 75)
+                                               : isBf16 && isa == "amx";
+  return std::string(isBf16 ? "bf16" : "fp16") + (isFast ? "" : " (emulated)");
 }
 
 } // namespace danaus::tool

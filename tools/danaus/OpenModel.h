@@ -28,7 +28,7 @@ Expected<SafetensorsFile> openWeights(const std::string &model, const std::strin
 /// Creates the device that the user named.
 Expected<std::unique_ptr<Device>> openDevice(const ModelArguments &arguments);
 
-/// "f32", "bf16", or "bf16 (emulated)" where the code of this plan only rounds to bf16.
+/// "f32", "bf16", "fp16"; "bf16 (emulated)" where the code of this plan only rounds to it.
 std::string describeDtype(const fb::Model &model, const fb::TargetPlan &plan);
 
 } // namespace danaus::tool

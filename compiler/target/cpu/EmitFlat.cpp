@@ -17,7 +17,8 @@ constexpr int64_t ElementsPerCall = 4096;
 
 class CopyEmitter {
 public:
-  CopyEmitter(Emitter &e, kernel::CopyOp op, ViewOf viewOf) : e(e), rounds(op.getRounds()) {
+  CopyEmitter(Emitter &e, kernel::CopyOp op, ViewOf viewOf)
+      : e(e), rounds(op.getRounds().value_or(Type())) {
     auto type = cast<RankedTensorType>(op.getResult().getType());
     sizes.assign(type.getShape().begin(), type.getShape().end());
     if (sizes.empty())
@@ -117,7 +118,7 @@ private:
   Value finished(Value value) {
     if (result.element != getElementTypeOrSelf(value.getType()))
       return arith::TruncFOp::create(e.b, e.loc, e.vectorOf(result.element), value);
-    return rounds ? buildRoundBf16(e.b, e.loc, value) : value;
+    return rounds ? buildRound(e.b, e.loc, value, rounds) : value;
   }
 
   void emitLine(SmallVector<Value> point) {
@@ -204,7 +205,7 @@ private:
   }
 
   Emitter &e;
-  bool rounds;
+  Type rounds; ///< what is rounded to; null: nothing is
   SmallVector<int64_t> sizes;
   unsigned lane = 0;
   std::optional<unsigned> blocked;
@@ -307,10 +308,14 @@ int64_t danaus::cpu::emitMetrics(Emitter &e, kernel::MetricsOp op, ViewOf viewOf
   };
   Operand control = flat(e, op.getControl(), elementsOf(op.getControl()), viewOf);
   Value inverse = e.loadScalar(control, e.index(control::InverseCount));
+  auto storeNorm = [&](Value norm) {
+    Value scale = e.loadScalar(control, e.index(control::InverseScale));
+    store(op.getScaled() ? arith::MulFOp::create(e.b, e.loc, norm, scale) : norm,
+          metrics::GradNorm);
+  };
   store(arith::MulFOp::create(e.b, e.loc, sumOf(e, op.getLoss(), viewOf), inverse), metrics::Loss);
   store(sumOf(e, op.getCorrect(), viewOf), metrics::Correct);
   if (op.getSquareNorm())
-    store(math::SqrtOp::create(e.b, e.loc, sumOf(e, op.getSquareNorm(), viewOf)),
-          metrics::GradNorm);
+    storeNorm(math::SqrtOp::create(e.b, e.loc, sumOf(e, op.getSquareNorm(), viewOf)));
   return 1;
 }

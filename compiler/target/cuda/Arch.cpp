@@ -8,11 +8,9 @@ using namespace danaus;
 using namespace danaus::cuda;
 
 static constexpr Arch archs[] = {
-    {"sm_70", 70, 96 << 10, false},  {"sm_75", 75, 64 << 10, false},
-    {"sm_80", 80, 163 << 10, true},  {"sm_86", 86, 99 << 10, true},
-    {"sm_87", 87, 163 << 10, true},  {"sm_89", 89, 99 << 10, true},
-    {"sm_90", 90, 227 << 10, true},  {"sm_100", 100, 227 << 10, true},
-    {"sm_120", 120, 99 << 10, true},
+    {"sm_70", 70, 96 << 10},  {"sm_75", 75, 64 << 10},    {"sm_80", 80, 163 << 10},
+    {"sm_86", 86, 99 << 10},  {"sm_87", 87, 163 << 10},   {"sm_89", 89, 99 << 10},
+    {"sm_90", 90, 227 << 10}, {"sm_100", 100, 227 << 10}, {"sm_120", 120, 99 << 10},
 };
 
 llvm::ArrayRef<Arch> cuda::knownArchs() { return archs; }

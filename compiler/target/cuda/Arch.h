@@ -12,7 +12,10 @@ struct Arch {
   llvm::StringRef name; ///< as in `--target cuda:NAME` and in the model binary
   unsigned sm;          ///< 80 for sm_80
   int64_t sharedBytes;  ///< that a block may use, dynamic shared memory
-  bool multipliesBf16;  ///< mma.sync on bfloat16, and cp.async
+
+  /// mma.sync on float16; on bfloat16, and cp.async.
+  bool multipliesF16() const { return sm >= 75; }
+  bool multipliesBf16() const { return sm >= 80; }
 };
 
 /// All of them, oldest first.

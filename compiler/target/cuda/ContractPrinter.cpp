@@ -309,7 +309,7 @@ private:
     for (auto &places : results)
       for (const Place &place : places)
         clears |=
-            place.scratch && place.operand.element.isBF16() && sizeOf(op.getM()) % tile.bm != 0;
+            place.scratch && !place.operand.element.isF32() && sizeOf(op.getM()) % tile.bm != 0;
     lines.add(Twine("static constexpr bool ClearsOutside = ") + (clears ? "true;" : "false;"));
     if (!clears)
       return;

@@ -57,10 +57,11 @@ FailureOr<KernelBody> cuda::emitCopy(kernel::CopyOp op, PointerOf pointerOf) {
   Lines lines(1);
   forElements(lines, type.getNumElements(), [&] {
     std::string value = input->load(names);
-    bool rounds = op.getRounds() || type.getElementType() != input->element;
-    if (rounds)
-      value = (type.getElementType().isBF16() ? "bf16(" : "float(bf16(") + value +
-              (type.getElementType().isBF16() ? ")" : "))");
+    bool isNarrower = type.getElementType() != input->element;
+    if (isNarrower)
+      value = (typeName(type.getElementType()) + "(" + value + ")").str();
+    else if (op.getRounds())
+      value = ("float(" + typeName(*op.getRounds()) + "(" + value + "))").str();
     lines.add(pointerOf(op.getResult()) + "[e] = " + value + ";");
   });
   body.blocks = llvm::divideCeil(type.getNumElements(), PerBlock);
@@ -136,7 +137,11 @@ FailureOr<KernelBody> cuda::emitMetrics(kernel::MetricsOp op, PointerOf pointerO
               Twine(control::InverseCount) + "];");
     lines.add(out + "[" + Twine(metrics::Correct) + "] = correct;");
     if (op.getSquareNorm())
-      lines.add(out + "[" + Twine(metrics::GradNorm) + "] = sqrtf(square);");
+      lines.add(out + "[" + Twine(metrics::GradNorm) + "] = sqrtf(square)" +
+                (op.getScaled() ? " * " + pointerOf(op.getControl()) + "[" +
+                                      std::to_string(control::InverseScale) + "]"
+                                : "") +
+                ";");
   });
   KernelBody body;
   body.sharedBytes = BlockSumBytes;

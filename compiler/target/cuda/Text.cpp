@@ -40,6 +40,8 @@ StringRef cuda::typeName(Type type) {
     return "float";
   if (type.isBF16())
     return "bf16";
+  if (type.isF16())
+    return "f16";
   if (type.isInteger(64))
     return "unsigned long long";
   return type.isInteger(1) ? "bool" : "int";
@@ -228,7 +230,9 @@ std::string ScalarPrinter::expression(Operation &op) {
           })
           .Case([&](arith::ExtUIOp) { return "(unsigned long long)(unsigned(" + args[0] + "))"; })
           .Case([&](arith::TruncIOp) { return "int(unsigned(" + args[0] + "))"; })
-          .Case([&](arith::TruncFOp) { return "bf16(" + args[0] + ")"; })
+          .Case([&](arith::TruncFOp trunc) {
+            return (typeName(trunc.getType()) + "(" + args[0] + ")").str();
+          })
           .Case([&](arith::ExtFOp) { return "float(" + args[0] + ")"; })
           .Case([&](arith::BitcastOp cast) {
             return (cast.getType().isF32() ? "__int_as_float(" : "__float_as_int(") + args[0] + ")";

@@ -50,7 +50,7 @@ struct Operand {
   Access access;
   mlir::Type element;
 
-  /// How its element's values are called in code: float, int, bf16.
+  /// How its element's values are called in code: float, int, bf16, f16.
   llvm::StringRef type() const;
   std::string place(Names names) const { return printSum(access.offset, names); }
   /// The condition under which the place is inside; empty where it always is.

@@ -58,15 +58,16 @@ def NN_GeluTanhBackwardOp : NN_ActivationBackwardOp<"gelu_tanh_backward"> {
   let summary = "gradient times d gelu_tanh / dx at the saved input";
 }
 
-def NN_RoundBf16Op : NN_Op<"round_bf16", [SameOperandsAndResultType]> {
-  let summary = "every element rounded to the nearest bfloat16 value";
+def NN_RoundOp : NN_Op<"round", [SameOperandsAndResultType]> {
+  let summary = "every element rounded to the nearest value of a 16-bit type, bf16 or f16";
   let description = [{
     To nearest, ties to even; infinities and NaN stay. The element type stays float32: what the value is stored in is
     decided by nn-form-kernels for the machine.
+    (C1) `to` is bf16 or f16.
   }];
-  let arguments = (ins NN_Tensor:$input);
+  let arguments = (ins NN_Tensor:$input, TypeAttrOf<AnyTypeOf<[BF16, F16]>>:$to);
   let results = (outs NN_Tensor:$result);
-  let assemblyFormat = "$input attr-dict `:` type($input)";
+  let assemblyFormat = "$input `to` $to attr-dict `:` type($input)";
 }
 
 #endif

@@ -11,7 +11,7 @@ def NN_CrossEntropyLossOp : NN_Op<"cross_entropy_loss", [AttrSizedOperandSegment
     For a row z with label y and smoothing e over C classes:
     loss = log sum_j exp z_j - (1-e) z_y - e/C sum_j z_j. A row with label -1 is padding: loss 0, correct 0.
     The gradient that flows back is that of the mean over valid rows: each row weighs
-    control[InverseCount] (runtime/plan/Control.h).
+    control[GradientWeight] (runtime/plan/Control.h).
     A mixed row (mixup, cutmix) has a second label y' and a weight w: its loss is w times that of y and
     1-w times that of y', which is the loss of the target w onehot(y) + (1-w) onehot(y'), smoothed. Whether
     a row is padding, and its hit, are decided by y alone.
@@ -32,7 +32,7 @@ def NN_CrossEntropyBackwardOp : NN_Op<"cross_entropy_backward", [AttrSizedOperan
     AllTypesMatch<["logits", "result"]>]> {
   let summary = "gradient of the mean loss over the valid rows with respect to the logits";
   let description = [{
-    result = (softmax(z) - (1-e) t - e/C) * control[InverseCount]; 0 for a row with label -1. t is onehot(y),
+    result = (softmax(z) - (1-e) t - e/C) * control[GradientWeight]; 0 for a row with label -1. t is onehot(y),
     of a mixed row w onehot(y) + (1-w) onehot(y') (nn.cross_entropy_loss).
     (C1) logits (rows, C), labels (rows). (C2) 0 <= label_smoothing < 1.
     (C3) mix_labels and mix_weight are both there, of shape (rows), or neither.
@@ -51,10 +51,11 @@ def NN_BatchMetricsOp : NN_Op<"batch_metrics", [AllTypesMatch<["loss", "correct"
   let summary = "the metrics buffer of runtime/plan/Control.h";
   let description = [{
     metrics[Loss] = sum(loss) * control[InverseCount], metrics[Correct] = sum(correct),
-    metrics[GradNorm] = sqrt(sum(square_norm)) where given, 0 elsewhere.
+    metrics[GradNorm] = sqrt(sum(square_norm)) where given, 0 elsewhere; `scaled`: times control[InverseScale].
     (C1) loss and correct have equal shapes (rows). (C2) the result has 16 elements.
   }];
-  let arguments = (ins NN_Tensor:$loss, NN_Tensor:$correct, NN_Tensor:$control, Optional<NN_Tensor>:$square_norm);
+  let arguments = (ins NN_Tensor:$loss, NN_Tensor:$correct, NN_Tensor:$control, Optional<NN_Tensor>:$square_norm,
+                       UnitAttr:$scaled);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = [{
     $loss `,` $correct `,` $control (`norm` $square_norm^ `:` type($square_norm))? attr-dict

@@ -1,5 +1,6 @@
 // One optimizer update per parameter. Learning rate and bias corrections come from the control buffer;
-// an update is skipped (parameter and state unchanged) when metrics[Loss] is NaN or Inf.
+// an update is skipped (parameter and state unchanged) when metrics[Loss] is NaN or Inf, and where gradients
+// are scaled when metrics[GradNorm] is.
 #ifndef DANAUS_NN_OPTIMIZER_TD
 #define DANAUS_NN_OPTIMIZER_TD
 
@@ -31,9 +32,10 @@ class NN_UpdateOp<string mnemonic, dag stateArgs, dag attributes, dag stateResul
   let description = [{
     (C1) parameter, gradient, state and results have equal shapes. (C2) max_norm is positive where given:
     the gradient is scaled by min(1, max_norm / (metrics[GradNorm] + 1e-6)) first.
+    `scaled`: the gradient is multiplied by control[InverseScale] before that.
   }];
   let arguments = !con((ins NN_Tensor:$parameter, NN_Tensor:$gradient, NN_Tensor:$control, NN_Tensor:$metrics),
-                       stateArgs, attributes, (ins OptionalAttr<F64Attr>:$max_norm));
+                       stateArgs, attributes, (ins OptionalAttr<F64Attr>:$max_norm, UnitAttr:$scaled));
   let results = !con((outs NN_Tensor:$new_parameter), stateResults);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;

@@ -4,22 +4,22 @@
 // What makes a value rounds it: the unrounded one stays only where it is read, and weights are rounded by a copy. Stored
 // as bfloat16 it takes half the memory.
 // CHECK-LABEL: @rounded
-// CHECK: kernel.copy %arg2 rounds map {{.*}} tensor<8x8xf32> -> tensor<8x8xf32>
+// CHECK: kernel.copy %arg2 rounds bf16 map {{.*}} tensor<8x8xf32> -> tensor<8x8xf32>
 // CHECK: kernel.row %arg0 {{.*}} -> tensor<4x8xf32> {
 // CHECK: arith.bitcast
 // CHECK: kernel.row %arg1 {{.*}} -> (tensor<4x8xf32>, tensor<4x8xf32>) {
 // CHECK-NOT: kernel.row
 // STORED-LABEL: @rounded
-// STORED: kernel.copy %arg2 rounds map {{.*}} tensor<8x8xf32> -> tensor<8x8xbf16>
+// STORED: kernel.copy %arg2 rounds bf16 map {{.*}} tensor<8x8xf32> -> tensor<8x8xbf16>
 // STORED: kernel.row %arg0 {{.*}} -> tensor<4x8xbf16> {
 // STORED: arith.truncf
 // STORED: kernel.row %arg1 {{.*}} -> (tensor<4x8xf32>, tensor<4x8xbf16>) {
 func.func @rounded(%x: tensor<4x8xf32>, %z: tensor<4x8xf32>, %w: tensor<8x8xf32> {nn.role = "parameter"}) -> (tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>) {
-  %v = nn.round_bf16 %w : tensor<8x8xf32>
+  %v = nn.round %w to bf16 : tensor<8x8xf32>
   %a = nn.gelu %x : tensor<4x8xf32>
-  %ar = nn.round_bf16 %a : tensor<4x8xf32>
+  %ar = nn.round %a to bf16 : tensor<4x8xf32>
   %b = nn.gelu %z : tensor<4x8xf32>
-  %br = nn.round_bf16 %b : tensor<4x8xf32>
+  %br = nn.round %b to bf16 : tensor<4x8xf32>
   %y = nn.contract %ar, %v sizes [4, 8, 8] maps [affine_map<(t, o, i) -> (t, i)>, affine_map<(t, o, i) -> (o, i)>, affine_map<(t, o, i) -> (t, o)>] : tensor<4x8xf32>, tensor<8x8xf32> -> tensor<4x8xf32>
   %u = nn.contract %br, %v sizes [4, 8, 8] maps [affine_map<(t, o, i) -> (t, i)>, affine_map<(t, o, i) -> (o, i)>, affine_map<(t, o, i) -> (t, o)>] : tensor<4x8xf32>, tensor<8x8xf32> -> tensor<4x8xf32>
   return %y, %u, %b : tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>

@@ -8,7 +8,7 @@
 // CHECK: %[[P:.*]] = kernel.pack pairs %arg1 sizes [100, 70] group 1 map {{.*}} : tensor<100x70xf32> -> tensor<7x1x48x16x2xbf16>
 // CHECK: kernel.contract %arg0, %[[P]] {{.*}} tile [32, 2, 32] matrix_unit
 func.func @forward(%x: tensor<40x70xbf16>, %w: tensor<100x70xf32>) -> tensor<40x100xf32> {
-  %r = kernel.copy %w rounds map affine_map<(a, b) -> (a, b)> : tensor<100x70xf32> -> tensor<100x70xbf16>
+  %r = kernel.copy %w rounds bf16 map affine_map<(a, b) -> (a, b)> : tensor<100x70xf32> -> tensor<100x70xbf16>
   %y = kernel.contract %x, %r sizes [40, 100, 70] maps [#mk, #nk, #mn] : (tensor<40x70xbf16>, tensor<100x70xbf16>) -> tensor<40x100xf32> {
   ^bb0(%sum: f32):
     kernel.yield %sum : f32

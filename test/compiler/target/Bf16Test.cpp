@@ -1,4 +1,4 @@
-// train.dtype bf16 against the reference interpreter, which rounds exactly as nn.round_bf16 says:
+// train.dtype bf16 against the reference interpreter, which rounds exactly as nn.round says:
 // on every instruction set of this machine, the matrix unit's included, one and two threads.
 #include "test/compiler/target/RandomSpecs.h"
 #include "test/compiler/target/StepTesting.h"

@@ -63,6 +63,7 @@ void setControl(Executor &executor, uint64_t step, int64_t valid) {
   std::span<float> control = executor.control();
   control[control::LearningRate] = 0.01f;
   control[control::InverseCount] = 1.0f / float(valid);
+  control[control::GradientWeight] = control[control::InverseCount];
   control[control::Correction1] = 1.5f;
   control[control::Correction2] = 1.25f;
   control[control::FirstUpdate] = step == 0 ? 1.0f : 0.0f;

@@ -92,6 +92,7 @@ inline std::vector<reference::Tensor> randomStepArguments(Model &model, unsigned
       int64_t batch = nn::shapeOf(train.getArgument(1))[0];
       tensor.data[control::LearningRate] = 0.01;
       tensor.data[control::InverseCount] = 1.0 / std::max<int64_t>(1, batch - batch / 5);
+      tensor.data[control::GradientWeight] = tensor.data[control::InverseCount];
       tensor.data[control::Correction1] = 1.5;
       tensor.data[control::Correction2] = 1.25;
       tensor.data[control::FirstUpdate] = seed % 2;

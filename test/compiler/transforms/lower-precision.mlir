@@ -5,14 +5,14 @@
 
 // Both operands of every product are rounded, each value once, right where it is made; sums are not.
 // CHECK-LABEL: @products
-// CHECK-DAG: %[[W:.*]] = nn.round_bf16 %arg1 : tensor<8x8xf32>
-// CHECK-DAG: %[[X:.*]] = nn.round_bf16 %arg0 : tensor<4x8xf32>
+// CHECK-DAG: %[[W:.*]] = nn.round %arg1 to bf16 : tensor<8x8xf32>
+// CHECK-DAG: %[[X:.*]] = nn.round %arg0 to bf16 : tensor<4x8xf32>
 // CHECK: %[[Y:.*]] = nn.contract %[[X]], %[[W]]
 // CHECK-NEXT: %[[H:.*]] = nn.relu %[[Y]]
-// CHECK-NEXT: %[[R:.*]] = nn.round_bf16 %[[H]]
+// CHECK-NEXT: %[[R:.*]] = nn.round %[[H]] to bf16
 // CHECK-NEXT: %[[Z:.*]] = nn.contract %[[R]], %[[W]]
 // CHECK-NEXT: return %[[Z]], %[[H]]
-module attributes {nn.bf16} {
+module attributes {nn.operands = bf16} {
   func.func @products(%x: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> (tensor<4x8xf32>, tensor<4x8xf32>) {
     %y = nn.contract %x, %w sizes [4, 8, 8] maps [#x, #w, #y] : tensor<4x8xf32>, tensor<8x8xf32> -> tensor<4x8xf32>
     %h = nn.relu %y : tensor<4x8xf32>
@@ -29,7 +29,7 @@ module attributes {nn.bf16} {
 
 // Without the attribute nothing changes.
 // CHECK-LABEL: @plain
-// CHECK-NOT: nn.round_bf16
+// CHECK-NOT: nn.round
 func.func @plain(%x: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> tensor<4x8xf32> {
   %y = nn.contract %x, %w sizes [4, 8, 8] maps [#x, #w, #y] : tensor<4x8xf32>, tensor<8x8xf32> -> tensor<4x8xf32>
   return %y : tensor<4x8xf32>

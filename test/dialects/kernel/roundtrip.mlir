@@ -29,8 +29,8 @@ func.func @all(%x: tensor<4x8xf32>, %w: tensor<3x8xf32>, %c: tensor<16xf32>, %p:
   }
   // CHECK: kernel.copy
   %t = kernel.copy %x map affine_map<(i, j) -> (j, i)> : tensor<4x8xf32> -> tensor<8x4xf32>
-  // CHECK: kernel.copy %{{.*}} rounds map
-  %half = kernel.copy %x rounds map affine_map<(i, j) -> (i, j)> : tensor<4x8xf32> -> tensor<4x8xbf16>
+  // CHECK: kernel.copy %{{.*}} rounds bf16 map
+  %half = kernel.copy %x rounds bf16 map affine_map<(i, j) -> (i, j)> : tensor<4x8xf32> -> tensor<4x8xbf16>
   // CHECK: kernel.pack pairs %{{.*}} sizes [3, 8] group 1 map #{{.*}} : tensor<3x8xf32> -> tensor<1x1x16x16x2xbf16>
   %pairs = kernel.pack pairs %w sizes [3, 8] group 1 map affine_map<(c, k) -> (c, k)> : tensor<3x8xf32> -> tensor<1x1x16x16x2xbf16>
   // CHECK: kernel.reduce %{{.*}} sizes [1, 4, 8] maps

@@ -266,6 +266,7 @@ TEST_F(Gradient, CrossEntropyOfTheMeanOverValidRows) {
     auto function = *module->getOps<func::FuncOp>().begin();
     Tensor control({control::Count});
     control.data[control::InverseCount] = 1.0 / 3;
+    control.data[control::GradientWeight] = control.data[control::InverseCount];
     SmallVector<Tensor> arguments{randomTensor({4, 5}, random), Tensor({4}, {2, -1, 0, 4}),
                                   control};
     Tensor mean({4}, std::vector<double>(4, 1.0 / 3)), none({4});
@@ -287,6 +288,7 @@ TEST_F(Gradient, CrossEntropyOfMixedLabels) {
   auto function = *module->getOps<func::FuncOp>().begin();
   Tensor control({control::Count});
   control.data[control::InverseCount] = 1.0 / 3;
+  control.data[control::GradientWeight] = control.data[control::InverseCount];
   SmallVector<Tensor> arguments{randomTensor({4, 5}, random), Tensor({4}, {2, -1, 0, 4}), control,
                                 Tensor({4}, {1, 1, 0, 3}), Tensor({4}, {0.25, 0.5, 0.75, 1})};
   Tensor mean({4}, std::vector<double>(4, 1.0 / 3)), none({4});

@@ -107,6 +107,7 @@ TEST_F(Reference, CrossEntropyAndMetrics) {
   // largest.
   Tensor control({control::Count});
   control.data[control::InverseCount] = 0.5;
+  control.data[control::GradientWeight] = control.data[control::InverseCount];
   auto results = run(
       "func.func @f(%z: tensor<3x4xf32>, %y: tensor<3xi32>, %c: tensor<16xf32>, %n: tensor<2xf32>)"
       " -> (tensor<3xf32>, tensor<3xf32>, tensor<16xf32>) {\n"
@@ -221,14 +222,14 @@ TEST_F(Reference, RoundsToBf16) {
   Tensor x({9}, {1 + ulp / 2, 1 + 1.5 * ulp, 1 + 0.51 * ulp, -1 - ulp / 2, 3.4e38, -INFINITY, 0,
                  0.5 * tiny, 1.5 * tiny});
   auto results = run("func.func @f(%x: tensor<9xf32>) -> tensor<9xf32> {\n"
-                     "  %y = nn.round_bf16 %x : tensor<9xf32>\n  return %y : tensor<9xf32>\n}",
+                     "  %y = nn.round %x to bf16 : tensor<9xf32>\n  return %y : tensor<9xf32>\n}",
                      x);
   ASSERT_TRUE(succeeded(results));
   const std::vector<double> wanted{1,         1 + 2 * ulp, 1 + ulp, -1,      INFINITY,
                                    -INFINITY, 0,           0,       2 * tiny};
   EXPECT_EQ((*results)[0].data, wanted);
   results = run("func.func @f(%x: tensor<1xf32>) -> tensor<1xf32> {\n"
-                "  %y = nn.round_bf16 %x : tensor<1xf32>\n  return %y : tensor<1xf32>\n}",
+                "  %y = nn.round %x to bf16 : tensor<1xf32>\n  return %y : tensor<1xf32>\n}",
                 Tensor({1}, {NAN}));
   ASSERT_TRUE(succeeded(results));
   EXPECT_TRUE(std::isnan((*results)[0].data[0]));
@@ -244,7 +245,7 @@ TEST_F(Reference, EveryOperationHasAnEvaluator) {
                                    "nn.gelu_backward",
                                    "nn.gelu_tanh",
                                    "nn.gelu_tanh_backward",
-                                   "nn.round_bf16",
+                                   "nn.round",
                                    "nn.reshape",
                                    "nn.after",
                                    "nn.transpose",

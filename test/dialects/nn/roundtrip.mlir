@@ -63,8 +63,8 @@ func.func @elementwise(%a: tensor<2x3xf32>, %b: tensor<3xf32>) -> tensor<3xf32> 
   %2 = nn.gelu %1 : tensor<2x3xf32>
   // CHECK: nn.gelu_tanh %{{.*}} : tensor<2x3xf32>
   %3 = nn.gelu_tanh %2 : tensor<2x3xf32>
-  // CHECK: nn.round_bf16 %{{.*}} : tensor<2x3xf32>
-  %half = nn.round_bf16 %2 : tensor<2x3xf32>
+  // CHECK: nn.round %{{.*}} to bf16 : tensor<2x3xf32>
+  %half = nn.round %2 to bf16 : tensor<2x3xf32>
   // CHECK: nn.gelu_tanh_backward %{{.*}}, %{{.*}} : tensor<2x3xf32>
   %4 = nn.gelu_tanh_backward %2, %3 : tensor<2x3xf32>
   // CHECK: nn.gelu_backward %{{.*}}, %{{.*}} : tensor<2x3xf32>

@@ -40,6 +40,17 @@ double roundBf16(double x) {
   return float(std::nearbyint(float(x) / step) * step);
 }
 
+/// With 11 bits; multiples of 2^-24 below 2^-14, infinite from 65,520 on.
+double roundF16(double x) {
+  if (!std::isfinite(float(x)))
+    return float(x);
+  int exponent;
+  std::frexp(float(x), &exponent);
+  double step = std::ldexp(1.0, std::max(exponent - 11, -24));
+  double rounded = std::nearbyint(float(x) / step) * step;
+  return std::fabs(rounded) > 65504 ? std::copysign(INFINITY, x) : rounded;
+}
+
 Tensor map(const Tensor &x, double (*function)(double)) {
   Tensor result = x;
   for (double &value : result.data)
@@ -88,7 +99,9 @@ LogicalResult reference::evaluateElementwise(Operation *op, Values &values) {
           .Case<nn::ReluOp>([&](auto) { return map(operand(0), relu); })
           .Case<nn::GeluOp>([&](auto) { return map(operand(0), gelu); })
           .Case<nn::GeluTanhOp>([&](auto) { return map(operand(0), geluTanh); })
-          .Case<nn::RoundBf16Op>([&](auto) { return map(operand(0), roundBf16); })
+          .Case<nn::RoundOp>([&](nn::RoundOp round) {
+            return map(operand(0), round.getTo().isF16() ? roundF16 : roundBf16);
+          })
           .Case<nn::ReluBackwardOp>([&](auto) { return reluBackward(operand(0), operand(1)); })
           .Case<nn::GeluBackwardOp>(
               [&](auto) { return mapBackward(operand(0), operand(1), geluSlope); })

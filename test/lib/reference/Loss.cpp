@@ -66,7 +66,7 @@ void evaluate(nn::CrossEntropyLossOp op, Values &values) {
 void evaluate(nn::CrossEntropyBackwardOp op, Values &values) {
   const Tensor &logits = values[op.getLogits()], &labels = values[op.getLabels()];
   double smoothing = op.getLabelSmoothing().convertToDouble();
-  double weight = values[op.getControl()].data[control::InverseCount];
+  double weight = values[op.getControl()].data[control::GradientWeight];
   Tensor result = zerosLike(op.getResult());
   for (int64_t row = 0; row < labels.size(); ++row) {
     Target target = targetOf(op, values, row);
@@ -95,7 +95,9 @@ void evaluate(nn::BatchMetricsOp op, Values &values) {
   result.data[metrics::Loss] = sumOf(values[op.getLoss()]) * inverseCount;
   result.data[metrics::Correct] = sumOf(values[op.getCorrect()]);
   if (const Tensor *squares = values.find(op.getSquareNorm()))
-    result.data[metrics::GradNorm] = std::sqrt(sumOf(*squares));
+    result.data[metrics::GradNorm] =
+        std::sqrt(sumOf(*squares)) *
+        (op.getScaled() ? values[op.getControl()].data[control::InverseScale] : 1);
   values.set(op.getResult(), std::move(result));
 }
 

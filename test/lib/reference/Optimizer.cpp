@@ -20,8 +20,18 @@ double clipScale(std::optional<APFloat> maxNorm, const Tensor &metrics) {
   return scale > 1 ? 1 : scale; // a NaN stays
 }
 
-/// Whether the update happens at all: not after a loss that is NaN or Inf.
-bool isFiniteStep(const Tensor &metrics) { return std::isfinite(metrics.data[metrics::Loss]); }
+/// Whether the update happens at all: not after a loss that is NaN or Inf, nor after such a norm of
+/// a scaled gradient; the norm is 0 where nobody needs it.
+bool isFiniteStep(const Tensor &metrics) {
+  return std::isfinite(metrics.data[metrics::Loss]) &&
+         std::isfinite(metrics.data[metrics::GradNorm]);
+}
+
+/// What the gradient is multiplied by.
+template <typename Op> double gradientScale(Op op, const Tensor &control, const Tensor &metrics) {
+  return clipScale(op.getMaxNorm(), metrics) *
+         (op.getScaled() ? control.data[control::InverseScale] : 1);
+}
 
 void evaluate(nn::SquareNormOp op, Values &values) {
   Tensor result = zerosLike(op.getResult());
@@ -44,7 +54,7 @@ void evaluate(nn::SgdStepOp op, Values &values) {
                &metrics = values[op.getMetrics()];
   const Tensor *velocity = values.find(op.getVelocity());
   Tensor p = values[op.getParameter()], v = velocity ? *velocity : Tensor();
-  double scale = clipScale(op.getMaxNorm(), metrics);
+  double scale = gradientScale(op, control, metrics);
   double momentum = op.getMomentum().convertToDouble();
   double decay = op.getWeightDecay().convertToDouble();
   bool first = control.data[control::FirstUpdate] != 0;
@@ -63,7 +73,7 @@ void evaluate(nn::AdamStepOp op, Values &values) {
   const Tensor &gradient = values[op.getGradient()], &control = values[op.getControl()],
                &metrics = values[op.getMetrics()];
   Tensor p = values[op.getParameter()], m = values[op.getM()], v = values[op.getV()];
-  double scale = clipScale(op.getMaxNorm(), metrics);
+  double scale = gradientScale(op, control, metrics);
   double beta1 = op.getBeta1().convertToDouble(), beta2 = op.getBeta2().convertToDouble();
   double epsilon = op.getEpsilon().convertToDouble();
   double decay = op.getWeightDecay().convertToDouble();

@@ -164,8 +164,8 @@ template <class Op> struct MmaContract {
       commitCopies();
     };
     auto keep = [&](unsigned stage) {
-      lhs.keep(m0, shared + stage * Stage);
-      rhs.keep(n0, shared + stage * Stage + Lhs::Elements);
+      lhs.keep(m0, shared, stage * (Stage * 2));
+      rhs.keep(n0, shared + Lhs::Elements, stage * (Stage * 2));
     };
     fetch(0, 0);
     keep(0);

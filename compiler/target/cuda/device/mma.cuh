@@ -20,6 +20,7 @@ __device__ inline unsigned sharedAddress(const void *pointer) {
   return unsigned(__cvta_generic_to_shared(pointer));
 }
 
+#if __CUDA_ARCH__ >= 800
 /// 16 bytes to shared memory, zeros unless `inside`; there after waitForCopies.
 __device__ inline void copyAsync(unsigned to, const void *from, bool inside) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
@@ -31,6 +32,10 @@ __device__ inline void commitCopies() { asm volatile("cp.async.commit_group;" ::
 template <int Newest> __device__ void waitForCopies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(Newest) : "memory");
 }
+#else // copies come through registers, which wait for them
+__device__ inline void commitCopies() {}
+template <int Newest> __device__ void waitForCopies() {}
+#endif
 
 /// Four 8 x 8 matrices; lane l gives the address of row l % 8 of matrix l / 8.
 template <bool Transposed> __device__ void loadMatrices(unsigned (&to)[4], unsigned row) {
@@ -55,9 +60,28 @@ __device__ inline void multiplyAdd(float (&sums)[4], const unsigned (&lhs)[4], u
       : "r"(lhs[0]), "r"(lhs[1]), "r"(lhs[2]), "r"(lhs[3]), "r"(rhs0), "r"(rhs1));
 }
 
+__device__ inline void multiplyAdd(float (&sums)[4], const unsigned (&lhs)[4], unsigned rhs0,
+                                   unsigned rhs1, f16) {
+#if __CUDA_ARCH__ >= 800
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+      "{%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+      : "r"(lhs[0]), "r"(lhs[1]), "r"(lhs[2]), "r"(lhs[3]), "r"(rhs0), "r"(rhs1));
+#else
+  asm("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+      : "r"(lhs[0]), "r"(lhs[1]), "r"(rhs0));
+  asm("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+      : "r"(lhs[2]), "r"(lhs[3]), "r"(rhs1));
+#endif
+}
+
 /// N neighbours at an address that is a multiple of them all: one access of up to 16 bytes.
-__device__ inline unsigned pack(bf16 low, bf16 high) { return unsigned(high.bits) << 16 | low.bits; }
-__device__ inline void unpack(unsigned word, bf16 &low, bf16 &high) {
+template <class T> __device__ unsigned pack(T low, T high) { return unsigned(high.bits) << 16 | low.bits; }
+template <class T> __device__ void unpack(unsigned word, T &low, T &high) {
   low.bits = word & 0xffff;
   high.bits = word >> 16;
 }
@@ -146,6 +170,9 @@ template <class Op, class Tile, Form Kind, class Side> struct MmaOperand {
   unsigned to[Loads];
   const Element *from[Loads];
   Element held[Loads];
+#if __CUDA_ARCH__ < 800
+  uint4 runs[Loads];
+#endif
 
   /// A unit of this thread: its group, row of the tile, row of the operand, and k.
   static __device__ bool unit(int i, int origin, int &g, int &row, int &at, int &k) {
@@ -180,19 +207,35 @@ template <class Op, class Tile, Form Kind, class Side> struct MmaOperand {
       } else if constexpr (IsRun) {
         if constexpr (Side::Step == 0)
           from[i] = Side::at(op, batch, g, inside ? at : 0, inside ? k0 + k : 0);
+#if __CUDA_ARCH__ >= 800
         copyAsync(to[i] + stage, from[i], inside);
+#else
+        runs[i] = inside ? *reinterpret_cast<const uint4 *>(from[i]) : make_uint4(0, 0, 0, 0);
+#endif
         from[i] += Side::Step;
       }
     }
   }
 
-  __device__ void keep(int origin, Element *shared) const {
+  /// What came through registers to shared memory, in stage `stage` (bytes).
+  __device__ void keep(int origin, Element *shared, unsigned stage) const {
+#if __CUDA_ARCH__ < 800
+    if constexpr (IsRun)
+#pragma unroll
+      for (int i = 0; i < Tile::Loads; ++i) {
+        int g, row, at, k;
+        if (unit(i, origin, g, row, at, k))
+          asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(to[i] + stage), "r"(runs[i].x),
+                       "r"(runs[i].y), "r"(runs[i].z), "r"(runs[i].w)
+                       : "memory");
+      }
+#endif
     if constexpr (Kind == Form::Elements)
 #pragma unroll
       for (int i = 0; i < Tile::Loads; ++i) {
         int g, row, at, k;
         if (unit(i, origin, g, row, at, k))
-          shared[Tile::place(g, row, k)] = held[i];
+          shared[stage / 2 + Tile::place(g, row, k)] = held[i];
       }
   }
 };

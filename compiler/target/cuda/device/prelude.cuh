@@ -16,6 +16,18 @@ struct bf16 {
   __device__ operator float() const { return __uint_as_float(unsigned(bits) << 16); }
 };
 
+/// float16 likewise.
+struct f16 {
+  unsigned short bits;
+  f16() = default;
+  __device__ explicit f16(float value) { asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value)); }
+  __device__ operator float() const {
+    float value;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
+    return value;
+  }
+};
+
 __device__ inline float infinity() { return __int_as_float(0x7f800000); }
 __device__ inline float quietNaN() { return __int_as_float(0x7fc00000); }
 
