@@ -223,6 +223,10 @@ Status MetricsLog::step(const StepRow &row) {
     text += ", \"grad_norm\": " + jsonNumber(double(*row.gradNorm));
     scalars.push_back({"train/grad_norm", *row.gradNorm});
   }
+  if (row.lossScale) {
+    text += ", \"loss_scale\": " + jsonNumber(double(*row.lossScale));
+    scalars.push_back({"train/loss_scale", *row.lossScale});
+  }
   if (Status status = files->json.append(text + "}\n"); !status)
     return status;
   ++files->counters.jsonRows;

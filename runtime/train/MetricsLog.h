@@ -20,6 +20,7 @@ struct StepRow {
   uint64_t step = 0; ///< from 1
   float loss = 0;
   std::optional<float> gradNorm;
+  std::optional<float> lossScale; ///< of float16
 };
 
 struct EpochRow {

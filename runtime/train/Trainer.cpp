@@ -89,9 +89,12 @@ Status Trainer::trainStep() {
   rowCount += double(rows);
 
   if (options.logEvery && at.step % options.logEvery == 0) {
-    StepRow row{at.step, loss, {}};
-    if (training.clip_grad_norm() > 0)
-      row.gradNorm = executor.metrics()[metrics::GradNorm];
+    StepRow row{at.step, loss, {}, {}};
+    float norm = executor.metrics()[metrics::GradNorm];
+    if (training.clip_grad_norm() > 0 && std::isfinite(norm)) // not so where float16 overflowed
+      row.gradNorm = norm;
+    if (lossScale)
+      row.lossScale = float(lossScale->scale());
     if (Status status = log->step(row); !status)
       return status;
   }

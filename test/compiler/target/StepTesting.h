@@ -93,6 +93,10 @@ inline std::vector<reference::Tensor> randomStepArguments(Model &model, unsigned
       tensor.data[control::LearningRate] = 0.01;
       tensor.data[control::InverseCount] = 1.0 / std::max<int64_t>(1, batch - batch / 5);
       tensor.data[control::GradientWeight] = tensor.data[control::InverseCount];
+      auto operands = (*model.steps)->getAttrOfType<mlir::TypeAttr>(nn::OperandsAttr);
+      double lossScale = operands && operands.getValue().isF16() ? 1024 : 1;
+      tensor.data[control::GradientWeight] *= lossScale;
+      tensor.data[control::InverseScale] = 1 / lossScale;
       tensor.data[control::Correction1] = 1.5;
       tensor.data[control::Correction2] = 1.25;
       tensor.data[control::FirstUpdate] = seed % 2;

@@ -1,6 +1,7 @@
 // Learning rates against the formulas written out again, and against PyTorch's numbers.
 #include "runtime/train/Schedule.h"
 #include "runtime/plan/Control.h"
+#include "runtime/train/LossScale.h"
 
 #include <array>
 #include <bit>
@@ -87,6 +88,13 @@ TEST(Schedule, ControlHoldsAdamsCorrections) {
   EXPECT_FLOAT_EQ(values[control::Correction1], float(1 / (1 - std::pow(0.9, 10))));
   EXPECT_FLOAT_EQ(values[control::Correction2], float(1 / std::sqrt(1 - std::pow(0.999, 10))));
   EXPECT_EQ(values[control::FirstUpdate], 0.0f);
+  EXPECT_EQ(values[control::GradientWeight], float(1.0 / 88));
+  EXPECT_EQ(values[control::InverseScale], 1.0f);
+  // Steps that made no update do not count for the corrections.
+  schedule.fillControl(9, 88, values, 9);
+  EXPECT_FLOAT_EQ(values[control::Correction1], 10.0f);
+  EXPECT_EQ(values[control::FirstUpdate], 1.0f);
+  EXPECT_EQ(std::bit_cast<uint32_t>(values[control::RandomStep]), 9u);
 }
 
 TEST(Schedule, SgdNeedsNoCorrections) {
@@ -108,6 +116,49 @@ TEST(Schedule, ControlHoldsTheWordsOfDropoutsCounters) {
   EXPECT_EQ(std::bit_cast<uint32_t>(values[control::RandomKey0]), 7u);
   EXPECT_EQ(std::bit_cast<uint32_t>(values[control::RandomKey1]), 5u);
   EXPECT_EQ(std::bit_cast<uint32_t>(values[control::RandomStep]), 9u);
+}
+
+TEST(LossScale, HalvesAfterAnOverflowAndDoublesAfterManyGoodUpdates) {
+  LossScale scale;
+  std::array<float, control::Count> values{};
+  values[control::InverseCount] = 0.25f;
+  scale.fillControl(values);
+  EXPECT_EQ(values[control::GradientWeight], 0.25f * 65536);
+  EXPECT_EQ(values[control::InverseScale], 1.0f / 65536);
+  EXPECT_FALSE(scale.update(std::numeric_limits<float>::infinity()));
+  EXPECT_FALSE(scale.update(std::numeric_limits<float>::quiet_NaN()));
+  EXPECT_EQ(scale.scale(), 16384);
+  EXPECT_EQ(scale.skipped(), 2u);
+  for (uint64_t i = 0; i + 1 < LossScale::GoodUpdates; ++i)
+    EXPECT_TRUE(scale.update(1));
+  EXPECT_EQ(scale.scale(), 16384);
+  EXPECT_TRUE(scale.update(1));
+  EXPECT_EQ(scale.scale(), 32768);
+}
+
+TEST(LossScale, IsHopelessOnlyAfterManyOverflows) {
+  LossScale scale;
+  int count = 0;
+  for (; !scale.isHopeless() && count < 100; ++count)
+    EXPECT_FALSE(scale.update(std::numeric_limits<float>::infinity()));
+  EXPECT_EQ(count, 27); // from 2^16 to below 2^-10
+}
+
+/// A run that is resumed goes on as if it had not ended.
+TEST(LossScale, ComesBackFromACheckpoint) {
+  LossScale scale, resumed;
+  (void)scale.update(std::numeric_limits<float>::infinity());
+  for (int i = 0; i < 1500; ++i)
+    (void)scale.update(1);
+  std::map<std::string, double> sums;
+  scale.save(sums);
+  resumed.restore(sums);
+  EXPECT_EQ(resumed.skipped(), 1u);
+  for (int i = 0; i < 600; ++i) {
+    EXPECT_EQ(scale.update(1), resumed.update(1));
+    EXPECT_EQ(scale.scale(), resumed.scale());
+  }
+  EXPECT_EQ(resumed.scale(), 65536);
 }
 
 } // namespace

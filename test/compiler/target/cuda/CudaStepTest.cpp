@@ -84,4 +84,12 @@ TEST_P(CudaBf16Models, StepsAgreeWithTheReference) {
 }
 INSTANTIATE_TEST_SUITE_P(Seeds, CudaBf16Models, testing::Range(0u, 8u));
 
+/// Tensor cores everywhere; on sm_75 without cp.async, half a product at a time.
+class CudaF16Models : public CudaStep {};
+TEST_P(CudaF16Models, StepsAgreeWithTheReference) {
+  expectStepsAgree(RandomSpec(GetParam(), "fp16").text(), GetParam(), archOf(GetParam()),
+                   1.0 / 512);
+}
+INSTANTIATE_TEST_SUITE_P(Seeds, CudaF16Models, testing::Range(0u, 8u));
+
 } // namespace
