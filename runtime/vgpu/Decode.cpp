@@ -195,8 +195,10 @@ private:
     }
     for (Handler (*find)(const PtxInstruction &, Instruction &) :
          {findArithmetic, findMemory, findCopy, findWarpLevel})
-      if (!to.run)
+      if (!to.run) {
         to.run = find(from, to);
+        to.isOfLanes = to.run && (find == findArithmetic || find == findMemory);
+      }
     if (!to.run)
       return Error(ExitCode::Usage, "this instruction is not implemented by the virtual GPU");
     bool isAmpere =

@@ -137,6 +137,9 @@ struct LaunchConfig {
   uint32_t dynamicSharedBytes = 0;
   std::span<const std::byte> parameters; ///< the parameter block
   uint64_t seed = 0;                     ///< of the order in which warps run; 0: round robin
+  /// Lane after lane where lanes do not need each other: slow, and a check of the vector code,
+  /// whose results are the same to the bit. Counters of memory are then those of single threads.
+  bool oneByOne = false;
   uint64_t stepLimit = 0; ///< warp instructions of one block before StepLimit; 0: none
 };
 

@@ -166,8 +166,12 @@ private:
       ++own.warpInstructions;
       own.threadInstructions += unsigned(std::popcount(mask));
       if (mask != 0) {
-        warp.mask = mask;
-        in.run(warp, in);
+        if (config.oneByOne && in.isOfLanes)
+          runLanes(warp, in, mask);
+        else {
+          warp.mask = mask;
+          in.run(warp, in);
+        }
         if (block.stopped)
           return;
         if (std::exchange(warp.moved, false))
@@ -178,6 +182,13 @@ private:
         return block.fail(FindingKind::StepLimit, warp, in, 0,
                           format("the block has run %llu instructions of warps",
                                  (unsigned long long)config.stepLimit));
+    }
+  }
+
+  void runLanes(Warp &warp, const Instruction &in, uint32_t mask) {
+    for (uint32_t left = mask; left && !block.stopped; left &= left - 1) {
+      warp.mask = left & -left;
+      in.run(warp, in);
     }
   }
 

@@ -28,12 +28,13 @@ struct Instruction {
   uint32_t from[10] = {};
   uint32_t guard = NoRegister;
   bool guardNegated = false;
-  uint8_t negated = 0; ///< bit i: predicate from[i] is negated
-  uint8_t bytes = 0;   ///< of an element in memory
-  uint8_t count = 1;   ///< elements of a vector access, matrices of ldmatrix
-  bool flag = false;   ///< by opcode: sign extension, transposition, ...
-  int64_t offset = 0;  ///< of an address
-  uint32_t target = 0; ///< of a branch
+  uint8_t negated = 0;    ///< bit i: predicate from[i] is negated
+  uint8_t bytes = 0;      ///< of an element in memory
+  uint8_t count = 1;      ///< elements of a vector access, matrices of ldmatrix
+  bool isOfLanes = false; ///< lanes do not need each other: arithmetic, loads, stores
+  bool flag = false;      ///< by opcode: sign extension, transposition, ...
+  int64_t offset = 0;     ///< of an address
+  uint32_t target = 0;    ///< of a branch
   unsigned ptxLine = 0, sourceLine = 0;
 };
 

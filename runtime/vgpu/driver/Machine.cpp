@@ -57,11 +57,13 @@ void Machine::configure(const std::string &text) {
       mebibytes = value;
     else if (key == "seed")
       seed = value;
+    else if (word == "one-by-one")
+      oneByOne = true;
     else
       std::fprintf(
           stderr,
           "warning: DANAUS_VGPU: '%s' is not known; known: sm_75 to sm_120, devices=1 to 64, "
-          "memory=MiB, seed=N\n",
+          "memory=MiB, seed=N, one-by-one\n",
           word.c_str());
     begin = end + 1;
   }
@@ -88,6 +90,7 @@ int Machine::run(LaunchNode &node, const Order &order) {
   LoadedImage &image = *node.function->image;
   node.config.parameters = node.parameters;
   node.config.seed = seed;
+  node.config.oneByOne = oneByOne;
   KernelReport &report = reports[node.function->name];
   ++report.launches;
   report.blocks += uint64_t(node.config.grid[0]) * node.config.grid[1] * node.config.grid[2];

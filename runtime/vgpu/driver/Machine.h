@@ -80,6 +80,7 @@ public:
   std::vector<std::unique_ptr<Gpu>> gpus;
   Gpu *current = nullptr;
   uint64_t seed = 0;
+  bool oneByOne = false; ///< LaunchConfig
   std::map<std::string, KernelReport> reports;
   std::string reportPath; ///< written when the process ends; empty: none
   std::string lastFinding;

@@ -49,4 +49,34 @@ TEST_P(Monarch, ForwardIsOneLaunchWithTheLeastTraffic) {
 }
 INSTANTIATE_TEST_SUITE_P(Types, Monarch, testing::Values("f32", "bf16"));
 
+/// The vector code of the virtual GPU against one lane after another: every kernel of a model with
+/// attention, norms, Monarch and low-rank factors, in float32 and on tensor cores.
+class OneByOne : public testing::TestWithParam<const char *> {};
+TEST_P(OneByOne, GivesTheSameBits) {
+  if (auto nvrtc = describeNvrtc(); !nvrtc)
+    GTEST_SKIP() << nvrtc.error().message();
+  CudaKernels kernels(
+      std::string(
+          "name: t\nmodel:\n  input: {shape: [1, 6, 7]}\n  layers:\n    - patch_embed: {patch: 1, "
+          "dim: 16}\n    - residual: [layer_norm, {attention: {name: attn, heads: 2}}]\n    - "
+          "residual: [layer_norm, {linear: {name: a, out: 32}}, gelu, {linear: {name: b, out: "
+          "16}}]\n    - mean_tokens\n    - linear: {name: head, out: 3}\nstructure:\n  - {match: "
+          "a, "
+          "kind: monarch, nblocks: 2}\n  - {match: b, kind: low_rank, rank: 8}\ndata: {name: "
+          "npy, dir: .}\ntrain: {batch_size: 2, clip_grad_norm: 1.0, dtype: ") +
+          GetParam() + "}\noptimizer: {type: adamw, lr: 0.1}\n",
+      "sm_80");
+  ASSERT_FALSE(kernels.sources.empty());
+  for (const cuda::KernelSource &source : kernels.sources) {
+    SCOPED_TRACE(source.symbol);
+    CudaKernels::Run vectors = kernels.run(source), lanes = kernels.run(source, 0, true);
+    EXPECT_EQ(vectors.error, "");
+    EXPECT_EQ(lanes.error, "");
+    EXPECT_TRUE(vectors.results == lanes.results);
+    EXPECT_EQ(vectors.counters.threadInstructions, lanes.counters.threadInstructions);
+    EXPECT_EQ(vectors.counters.uniqueReadBytes, lanes.counters.uniqueReadBytes);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Types, OneByOne, testing::Values("f32", "fp16"));
+
 } // namespace

@@ -47,7 +47,7 @@ public:
   };
 
   /// One launch of a kernel on random arguments, the same for the same seed.
-  Run run(const cuda::KernelSource &source, uint64_t seed = 0) {
+  Run run(const cuda::KernelSource &source, uint64_t seed = 0, bool oneByOne = false) {
     auto function = module->lookupSymbol<mlir::func::FuncOp>(source.symbol);
     Run run;
     auto nvrtc = Nvrtc::open();
@@ -86,6 +86,7 @@ public:
     config.dynamicSharedBytes = uint32_t(source.sharedBytes);
     config.parameters = std::as_bytes(std::span(parameters));
     config.seed = seed;
+    config.oneByOne = oneByOne;
     config.stepLimit = 50'000'000;
     Status status =
         vgpu::launch(**loaded, source.symbol, config, memory, order("launch"), &run.counters);
@@ -130,6 +131,8 @@ private:
           tensor.getElementType().isInteger() ? random() % 2 : std::bit_cast<uint32_t>(value);
       if (tensor.getElementType().isBF16())
         word >>= 16;
+      if (tensor.getElementType().isF16())
+        word = std::bit_cast<uint16_t>(_Float16(value));
       size_t size = tensor.getElementTypeBitWidth() / 8;
       std::memcpy(bytes.data() + size_t(i) * size, &word, size);
     }
