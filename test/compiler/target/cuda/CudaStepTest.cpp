@@ -2,6 +2,8 @@
 // evaluation step on the virtual GPU, where every check must be silent: a finding fails the run.
 // With DANAUS_TEST_DEVICE=cuda on a real one.
 #include "runtime/nvrtc/Nvrtc.h"
+#include "runtime/plan/Control.h"
+#include "runtime/train/Measure.h"
 #include "test/compiler/target/RandomSpecs.h"
 #include "test/compiler/target/StepTesting.h"
 
@@ -91,5 +93,54 @@ TEST_P(CudaF16Models, StepsAgreeWithTheReference) {
                    1.0 / 512);
 }
 INSTANTIATE_TEST_SUITE_P(Seeds, CudaF16Models, testing::Range(0u, 8u));
+
+/// The gradient of every parameter, on the CPU and here: what disagrees names its layer.
+struct Structured {
+  const char *name, *structure, *dtype;
+  double tolerance;
+};
+class CudaLayerByLayer : public testing::TestWithParam<Structured> {};
+TEST_P(CudaLayerByLayer, AgreesWithTheCpu) {
+  if (auto nvrtc = describeNvrtc(); !nvrtc)
+    GTEST_SKIP() << nvrtc.error().message();
+  Structured own = GetParam();
+  std::string text =
+      "name: vit\nmodel:\n  input: {shape: [1, 12, 12]}\n  layers:\n    - patch_embed: {patch: 4, "
+      "dim: 32}\n    - class_token\n    - position_embedding\n    - repeat: 2\n      name: "
+      "blocks\n     "
+      " layers:\n        - residual: [layer_norm, {attention: {name: attn, heads: 2}}]\n        - "
+      "residual: [layer_norm, {mlp: {name: mlp, hidden: 64, activation: gelu}}]\n    - "
+      "layer_norm\n   "
+      " - select_token: 0\n    - linear: {name: head, out: 10}\nstructure:\n  - {match: "
+      "blocks.*, " +
+      std::string(own.structure) +
+      "}\ndata: {name: npy}\ntrain: {batch_size: 8, accumulate: 2, dtype: " + own.dtype +
+      "}\noptimizer: {type: sgd, lr: 0.1}\n";
+  Model model(text);
+  ASSERT_TRUE(model.steps);
+  Folder folder;
+  Loaded cpu(compiled(model, folder, instructionSets().back()), 1);
+  Loaded gpu(compiled(model, folder, Target{"cuda", "sm_80"}), 1, "vgpu");
+  ASSERT_TRUE(cpu.executor && gpu.executor);
+  for (Executor *executor : {cpu.executor.get(), gpu.executor.get()}) {
+    ASSERT_TRUE(bool(prepareMeasurement(*executor, Measured::Update)));
+    executor->control()[control::FirstMicroBatch] = 1;
+    Status status = executor->run(fb::ProgramKind::GradientStep);
+    ASSERT_TRUE(bool(status)) << status.error().message();
+  }
+  for (size_t i = 0; i < cpu.executor->parameterCount(); ++i) {
+    std::span<float> wanted = cpu.executor->gradient(i);
+    reference::Tensor tensor({int64_t(wanted.size())});
+    tensor.data.assign(wanted.begin(), wanted.end());
+    EXPECT_LE(errorOf(gpu.executor->gradient(i), tensor), own.tolerance)
+        << cpu.executor->parameterInfo(i).name()->str();
+  }
+}
+INSTANTIATE_TEST_SUITE_P(
+    Structures, CudaLayerByLayer,
+    testing::Values(Structured{"LowRank", "kind: low_rank, rank: 8", "f32", 2e-4},
+                    Structured{"Monarch", "kind: monarch, nblocks: 4", "f32", 2e-4},
+                    Structured{"MonarchBf16", "kind: monarch, nblocks: 4", "bf16", 1.0 / 64}),
+    [](const auto &info) { return std::string(info.param.name); });
 
 } // namespace
