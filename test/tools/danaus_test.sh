@@ -81,6 +81,13 @@ expect 0 "GFLOP/s" bench tiny.dnb --repeats 3 --per-kernel --forward --threads 1
 expect 0 '"launches": [{"label": ' bench tiny.dnb --repeats 3 --per-kernel --json --threads 1
 expect 2 "--seconds" bench tiny.dnb --seconds soon
 
+# Kernel by kernel.
+expect 0 "thread us" profile tiny.dnb --steps 3 --threads 1
+expect 0 '"steps": 3, "kernels": \[' profile tiny.dnb --steps 3 --json --threads 1
+expect 0 "kernel,kind,layers,lines,launches,ms,flops,bytes" profile tiny.dnb --steps 2 --csv --forward --threads 1
+expect 2 "choose one" profile tiny.dnb --json --csv
+expect 0 "Examples:" profile --help
+
 # A cache that cannot be written costs time only.
 touch plain
 XDG_CACHE_HOME=$work/plain

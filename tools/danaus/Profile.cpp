@@ -330,10 +330,12 @@ Status profile(const ProfileArguments &arguments, const CompiledModel &model) {
   if (Status status = prepareMeasurement(executor, what); !status)
     return status;
   bool isVirtual = (*device)->kind() == "vgpu";
-  MeasureOptions options;
-  options.repeats = arguments.steps ? arguments.steps : isVirtual ? 1 : 20;
-  if (isVirtual)
-    options.warmups = 0; // counts need none
+  if (!isVirtual) // counts need no warm-up
+    if (auto warm = measureSteps(executor, what, {.repeats = 1}); !warm)
+      return warm.takeError();
+  MeasureOptions options{.warmups = 0, .repeats = arguments.steps};
+  if (!arguments.steps)
+    options.repeats = isVirtual ? 1 : 20;
   auto profiled = profileKernels(executor, what, options);
   if (!profiled)
     return profiled.takeError();
