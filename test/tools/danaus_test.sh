@@ -83,7 +83,7 @@ expect 2 "--seconds" bench tiny.dnb --seconds soon
 
 # Kernel by kernel.
 expect 0 "thread us" profile tiny.dnb --steps 3 --threads 1
-expect 0 '"steps": 3, "kernels": \[' profile tiny.dnb --steps 3 --json --threads 1
+expect 0 '"steps": 3, "kernels": [' profile tiny.dnb --steps 3 --json --threads 1
 expect 0 "kernel,kind,layers,lines,launches,ms,flops,bytes" profile tiny.dnb --steps 2 --csv --forward --threads 1
 expect 2 "choose one" profile tiny.dnb --json --csv
 expect 0 "Examples:" profile --help
