@@ -7,6 +7,21 @@
 
 namespace danaus {
 
+namespace {
+class PlainMemory final : public HostMemory {
+public:
+  explicit PlainMemory(uint64_t bytes) : content(bytes) {}
+  std::span<std::byte> bytes() override { return content; }
+
+private:
+  std::vector<std::byte> content;
+};
+} // namespace
+
+Expected<std::unique_ptr<HostMemory>> Device::allocateHost(uint64_t bytes) {
+  return std::unique_ptr<HostMemory>(new PlainMemory(bytes));
+}
+
 Expected<std::unique_ptr<Device>> DeviceRegistry::create(const std::string &spec,
                                                          const DeviceOptions &options) const {
   size_t colon = spec.find(':');

@@ -49,6 +49,13 @@ public:
   virtual std::byte *host() = 0;
 };
 
+/// Host memory that a device copies from fastest. Freed with the object.
+class HostMemory {
+public:
+  virtual ~HostMemory() = default;
+  virtual std::span<std::byte> bytes() = 0;
+};
+
 /// Loaded machine code.
 class Code {
 public:
@@ -104,6 +111,15 @@ public:
   /// not inside. In order with submit.
   virtual Status copyIn(Arena &arena, uint64_t offset, std::span<const std::byte> from) = 0;
   virtual Status copyOut(Arena &arena, uint64_t offset, std::span<std::byte> to) = 0;
+
+  /// As copyIn, but begins at once, beside what was submitted before, and takes effect before what
+  /// is submitted next. `from` must stay as it is until the next synchronize; of two calls for one
+  /// place the last counts.
+  virtual Status copyInAhead(Arena &arena, uint64_t offset, std::span<const std::byte> from) {
+    return copyIn(arena, offset, from);
+  }
+  /// Zeroed memory for copyInAhead; DeviceUnavailable when there is none.
+  virtual Expected<std::unique_ptr<HostMemory>> allocateHost(uint64_t bytes);
 
   /// Replays all stages once. May return before they are done.
   virtual Status submit(Executable &program) = 0;

@@ -106,6 +106,8 @@ std::byte *Executor::view(uint64_t offset, uint64_t bytes, Use use) {
   if (std::byte *host = arena->host())
     return host + offset;
   Mirror &mirror = mirrors[offset];
+  if (use == Use::HostOwned)
+    return hostOwned(mirror, bytes);
   if (mirror.content.size() < bytes) {
     mirror.content.resize(bytes);
     mirror.isCurrent = false;
@@ -115,18 +117,58 @@ std::byte *Executor::view(uint64_t offset, uint64_t bytes, Use use) {
       copyFailure = std::move(status);
   mirror.isCurrent = true;
   mirror.mayDiffer |= use != Use::ReadOnly;
-  mirror.isHostOwned = use == Use::HostOwned;
   return mirror.content.data();
+}
+
+/// No program writes there: it is zero until the host does.
+std::byte *Executor::hostOwned(Mirror &mirror, uint64_t bytes) {
+  std::unique_ptr<HostMemory> &memory = mirror.turns[mirror.turn];
+  if (!memory) {
+    auto allocated = owner->allocateHost(bytes);
+    if (!allocated) // the device has no more of the fast kind
+      allocated = owner->Device::allocateHost(bytes);
+    memory = std::move(*allocated);
+  }
+  mirror.mayDiffer = true;
+  return memory->bytes().data();
+}
+
+Status Executor::send(uint64_t offset, Mirror &mirror) {
+  if (!std::exchange(mirror.mayDiffer, false))
+    return Status::ok();
+  HostMemory *memory = mirror.turns[mirror.turn].get();
+  return memory ? owner->copyInAhead(*arena, offset, memory->bytes())
+                : owner->copyIn(*arena, offset, mirror.content);
 }
 
 Status Executor::sendViews() {
   for (auto &[offset, mirror] : mirrors) {
-    if (std::exchange(mirror.mayDiffer, false))
-      if (Status status = owner->copyIn(*arena, offset, mirror.content); !status)
-        return status;
-    mirror.isCurrent = mirror.isHostOwned;
+    if (Status status = send(offset, mirror); !status)
+      return status;
+    mirror.isCurrent = false;
   }
   return std::exchange(copyFailure, Status::ok());
+}
+
+std::vector<uint64_t> Executor::inputOffsets() const {
+  std::vector<uint64_t> offsets;
+  for (fb::BufferRole role : {fb::BufferRole::Input, fb::BufferRole::Label,
+                              fb::BufferRole::MixLabel, fb::BufferRole::MixWeight})
+    if (const fb::Buffer *found = findBuffer(role))
+      offsets.push_back(found->offset());
+  return offsets;
+}
+
+void Executor::turnInputs() {
+  for (uint64_t offset : inputOffsets())
+    mirrors[offset].turn ^= 1;
+}
+
+Status Executor::sendInputs() {
+  for (uint64_t offset : inputOffsets())
+    if (Status status = send(offset, mirrors[offset]); !status)
+      return status;
+  return Status::ok();
 }
 
 std::span<float> Executor::floats(uint64_t offset, uint64_t count, Use use) {
@@ -205,7 +247,7 @@ uint64_t Executor::batch(fb::ProgramKind kind) const {
   return program ? program->table->batch() : 0;
 }
 
-Status Executor::run(fb::ProgramKind kind) {
+Status Executor::run(fb::ProgramKind kind, const std::function<Status()> &meanwhile) {
   const LoadedProgram *program = find(kind);
   if (!program)
     return Error(ExitCode::CheckpointInvalid, file->path() + " has no program " +
@@ -215,7 +257,9 @@ Status Executor::run(fb::ProgramKind kind) {
     return status;
   if (Status status = owner->submit(*program->executable); !status)
     return status;
-  return owner->synchronize();
+  Status beside = meanwhile && fillsAhead() ? meanwhile() : Status::ok();
+  Status status = owner->synchronize();
+  return status ? std::move(beside) : std::move(status);
 }
 
 std::vector<const fb::Launch *> Executor::launches(fb::ProgramKind kind) const {

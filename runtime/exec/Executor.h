@@ -8,6 +8,7 @@
 #include "runtime/plan/ModelFile.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -69,8 +70,18 @@ public:
   /// Rows of a step; 0 when the plan lacks the program.
   uint64_t batch(fb::ProgramKind kind) const;
 
-  /// Runs one step and waits for it.
-  Status run(fb::ProgramKind kind);
+  /// Runs one step and waits for it; calls `meanwhile` while the device works, where it does so
+  /// beside the host (fillsAhead).
+  Status run(fb::ProgramKind kind, const std::function<Status()> &meanwhile = {});
+
+  // The next step's inputs while a step runs, in `meanwhile`: first turnInputs, then fill all of
+  // input(), label() and what is mixed, then sendInputs.
+  /// Whether the device has memory of its own, so that this can be done.
+  bool fillsAhead() { return !arena->host(); }
+  /// Lets the views of the inputs be other memory, whose content is not defined.
+  void turnInputs();
+  /// Begins to copy them to the device.
+  Status sendInputs();
 
   /// The code section of the plan.
   std::span<const std::byte> code() const { return file->section(currentPlan->code_section()); }
@@ -86,6 +97,15 @@ private:
     std::unique_ptr<Executable> executable;
   };
 
+  /// Copies of what lies at an offset of an arena that the host does not see.
+  struct Mirror {
+    std::vector<std::byte> content;
+    std::unique_ptr<HostMemory> turns[2]; ///< instead, of what the host owns: one is in use
+    unsigned turn = 0;
+    bool isCurrent = false; ///< no step has run since it was brought here
+    bool mayDiffer = false; ///< somebody has had it for writing since it was sent
+  };
+
   Executor(const ModelFile &file, Device &device) : file(&file), owner(&device) {}
   Status choosePlan(size_t phase);
   Status allocate();
@@ -98,6 +118,9 @@ private:
   std::span<float> floats(uint64_t offset, uint64_t count, Use use = Use::ReadWrite);
   std::span<float> buffer(fb::BufferRole role, Use use = Use::ReadWrite);
   Status sendViews();
+  Status send(uint64_t offset, Mirror &mirror);
+  std::byte *hostOwned(Mirror &mirror, uint64_t bytes);
+  std::vector<uint64_t> inputOffsets() const;
   std::span<int32_t> integers(fb::BufferRole role);
 
   const ModelFile *file;
@@ -107,13 +130,6 @@ private:
   size_t states = 0;
   std::unique_ptr<Arena> arena;
   std::unique_ptr<Code> loadedCode;
-  /// Copies of what lies at an offset of an arena that the host does not see.
-  struct Mirror {
-    std::vector<std::byte> content;
-    bool isCurrent = false;   ///< no step has run since it was brought here
-    bool mayDiffer = false;   ///< somebody has had it for writing since it was sent
-    bool isHostOwned = false; ///< stays current
-  };
   std::map<uint64_t, Mirror> mirrors;
   Status copyFailure; ///< of a view; the next run says it
   std::vector<LoadedProgram> programs;

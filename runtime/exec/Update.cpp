@@ -34,7 +34,8 @@ uint64_t updateLaunches(const Executor &executor) {
   return launches;
 }
 
-Status runUpdate(Executor &executor, uint64_t count, const std::function<Status(uint64_t)> &fill) {
+Status runUpdate(Executor &executor, uint64_t count, const std::function<Status(uint64_t)> &fill,
+                 const std::function<Status()> &meanwhile) {
   std::vector<UpdatePart> parts = updateParts(executor.model());
   uint64_t rows = executor.batch(parts.front().kind);
   for (uint64_t i = 0; i < count; ++i) {
@@ -42,7 +43,7 @@ Status runUpdate(Executor &executor, uint64_t count, const std::function<Status(
     executor.control()[control::FirstSample] = std::bit_cast<float>(uint32_t(i * rows));
     if (Status status = fill(i); !status)
       return status;
-    if (Status status = executor.run(parts.front().kind); !status)
+    if (Status status = executor.run(parts.front().kind, meanwhile); !status)
       return status;
   }
   return parts.size() == 1 ? Status::ok() : executor.run(parts.back().kind);

@@ -32,6 +32,8 @@ uint64_t updateLaunches(const Executor &executor);
 /// did not happen. The rest of the control buffer, whose InverseCount is that of the whole update,
 /// was written before; FirstMicroBatch and FirstSample are written here. Afterwards metrics() are
 /// those of the update.
-Status runUpdate(Executor &executor, uint64_t count, const std::function<Status(uint64_t)> &fill);
+/// `meanwhile` as in Executor::run.
+Status runUpdate(Executor &executor, uint64_t count, const std::function<Status(uint64_t)> &fill,
+                 const std::function<Status()> &meanwhile = {});
 
 } // namespace danaus

@@ -2,6 +2,7 @@
 #include "runtime/train/BatchFeed.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace danaus {
 
@@ -44,6 +45,7 @@ Expected<std::unique_ptr<BatchFeed>> BatchFeed::create(Executor &executor,
 
 void BatchFeed::startEpoch(uint64_t number, size_t first) {
   step = first;
+  isPrepared = false;
   if (ahead)
     ahead->startEpoch(number, first);
   else
@@ -51,11 +53,28 @@ void BatchFeed::startEpoch(uint64_t number, size_t first) {
 }
 
 Expected<uint64_t> BatchFeed::next() {
-  if (!ahead)
-    fillHere();
-  else if (Status status = copyAhead(); !status)
-    return status.takeError();
+  if (!std::exchange(isPrepared, false))
+    if (Status status = fill(); !status)
+      return status.takeError();
   return uint64_t(source.validRows(step++));
+}
+
+Status BatchFeed::prepare() {
+  if (isPrepared || step >= source.stepsPerEpoch())
+    return Status::ok();
+  executor.turnInputs();
+  if (Status status = fill(); !status)
+    return status;
+  isPrepared = true;
+  return executor.sendInputs();
+}
+
+/// With the batch of `step`.
+Status BatchFeed::fill() {
+  if (ahead)
+    return copyAhead();
+  fillHere();
+  return Status::ok();
 }
 
 void BatchFeed::fillHere() {

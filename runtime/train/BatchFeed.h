@@ -18,11 +18,16 @@ public:
 
   /// The next batch is this step of this epoch.
   void startEpoch(uint64_t epoch, size_t step);
-  /// Fills the executor's input and labels with the next batch of the epoch. Returns its real rows.
+  /// Fills the executor's input and labels with the next batch of the epoch, if prepare() has not
+  /// done it. Returns its real rows.
   Expected<uint64_t> next();
+  /// While a step runs (Executor::fillsAhead): fills the inputs of the next one, if the epoch has
+  /// one, and begins to copy them.
+  Status prepare();
 
 private:
   BatchFeed(Executor &executor, const BatchSource &source) : executor(executor), source(source) {}
+  Status fill();
   void fillHere();
   Status copyAhead();
 
@@ -31,6 +36,7 @@ private:
   std::unique_ptr<Prefetch> ahead; ///< null: batches are made here
   EpochRows epoch;                 ///< where batches are made here
   size_t step = 0;
+  bool isPrepared = false; ///< the batch of `step` is in the executor
 };
 
 } // namespace danaus

@@ -77,7 +77,7 @@ Status Trainer::trainStep() {
     Expected<uint64_t> filled = feed->next();
     return filled ? Status::ok() : Status(filled.takeError());
   };
-  if (Status status = runUpdate(executor, count, fill); !status)
+  if (Status status = runUpdate(executor, count, fill, [&] { return feed->prepare(); }); !status)
     return status;
 
   float loss = executor.metrics()[metrics::Loss];

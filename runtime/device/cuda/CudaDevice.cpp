@@ -6,8 +6,10 @@
 #include "runtime/device/cpu/CpuInfo.h"
 #include "runtime/device/cpu/ThreadTeam.h"
 #include "runtime/device/cuda/CudaExecutable.h"
+#include "runtime/device/cuda/InputCopies.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace danaus {
 
@@ -16,10 +18,12 @@ namespace {
 
 class DeviceArena final : public Arena {
 public:
-  DeviceArena(std::shared_ptr<Context> context, CUdeviceptr address, uint64_t size)
-      : context(std::move(context)), address(address), size(size) {}
+  DeviceArena(std::shared_ptr<Context> context, std::shared_ptr<InputCopies> copies,
+              CUdeviceptr address, uint64_t size)
+      : context(std::move(context)), copies(std::move(copies)), address(address), size(size) {}
   ~DeviceArena() override {
     (void)context->synchronize();
+    copies->forget(address, size);
     (void)context->driver().release(address);
   }
   uint64_t bytes() const override { return size; }
@@ -28,7 +32,25 @@ public:
 
 private:
   std::shared_ptr<Context> context;
+  std::shared_ptr<InputCopies> copies;
   CUdeviceptr address;
+  uint64_t size;
+};
+
+/// Memory that the driver keeps in place (pinned).
+class PinnedMemory final : public HostMemory {
+public:
+  PinnedMemory(std::shared_ptr<Context> context, void *memory, uint64_t size)
+      : context(std::move(context)), memory(memory), size(size) {}
+  ~PinnedMemory() override {
+    (void)context->synchronize();
+    (void)context->driver().releaseHost(memory);
+  }
+  std::span<std::byte> bytes() override { return {static_cast<std::byte *>(memory), size}; }
+
+private:
+  std::shared_ptr<Context> context;
+  void *memory;
   uint64_t size;
 };
 
@@ -45,7 +67,8 @@ std::vector<std::string> runnableArchs(unsigned sm) {
 class CudaDevice final : public Device {
 public:
   CudaDevice(std::string name, std::shared_ptr<Context> context, std::unique_ptr<ThreadTeam> team)
-      : name(std::move(name)), context(std::move(context)), team(std::move(team)) {}
+      : name(std::move(name)), context(std::move(context)),
+        copies(std::make_shared<InputCopies>(this->context)), team(std::move(team)) {}
 
   std::string_view kind() const override { return name; }
   std::string_view target() const override { return "cuda"; }
@@ -76,7 +99,7 @@ public:
     }
     if (Status status = context->check(result, "allocating " + formatBytes(bytes)); !status)
       return status.takeError();
-    auto arena = std::make_unique<DeviceArena>(context, address, bytes);
+    auto arena = std::make_unique<DeviceArena>(context, copies, address, bytes);
     if (Status status =
             context->check(driver.fill(address, 0, size, context->stream()), "zeroing memory");
         !status)
@@ -115,12 +138,33 @@ public:
     return context->synchronize();
   }
 
+  Status copyInAhead(Arena &arena, uint64_t offset, std::span<const std::byte> from) override {
+    if (Status status = checkCopy(arena.bytes(), offset, from.size()); !status || from.empty())
+      return status;
+    return copies->begin(static_cast<DeviceArena &>(arena).start() + offset, from);
+  }
+  Expected<std::unique_ptr<HostMemory>> allocateHost(uint64_t bytes) override {
+    void *memory = nullptr;
+    uint64_t size = std::max<uint64_t>(bytes, 1);
+    int result = context->driver().allocateHost(&memory, size);
+    if (Status status =
+            context->check(result, "allocating " + formatBytes(bytes) + " of pinned memory");
+        !status)
+      return status.takeError();
+    std::memset(memory, 0, size);
+    return std::unique_ptr<HostMemory>(new PinnedMemory(context, memory, bytes));
+  }
+
   Status submit(Executable &program) override {
+    if (Status status = copies->finish(); !status)
+      return status;
     pending = &static_cast<GraphExecutable &>(program);
     return pending->submit();
   }
   Status synchronize() override {
     if (Status status = context->synchronize(); !status)
+      return status;
+    if (Status status = copies->synchronize(); !status)
       return status;
     GraphExecutable *done = std::exchange(pending, nullptr);
     return done ? done->collectTimes() : Status::ok();
@@ -144,6 +188,7 @@ private:
   static constexpr uint64_t ArenaAlign = 64;
   std::string name;
   std::shared_ptr<Context> context;
+  std::shared_ptr<InputCopies> copies;
   std::unique_ptr<ThreadTeam> team;
   GraphExecutable *pending = nullptr;
 };

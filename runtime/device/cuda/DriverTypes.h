@@ -51,6 +51,6 @@ enum DeviceAttribute : int {
   SharedBytesOptin = 97,
 };
 enum FunctionAttribute : int { MaxDynamicSharedBytes = 8 };
-inline constexpr unsigned StreamNonBlocking = 1;
+inline constexpr unsigned StreamNonBlocking = 1, EventDisableTiming = 2;
 
 } // namespace danaus::cuda

@@ -139,10 +139,15 @@ EXPORT cuMemFree_v2(CUdeviceptr address) {
   return InvalidValue;
 }
 EXPORT cuMemAllocHost_v2(void **memory, size_t bytes) {
+  Lock lock(machine().mutex);
   *memory = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+  if (*memory)
+    machine().pinned[*memory] = bytes;
   return *memory ? Success : OutOfMemory;
 }
 EXPORT cuMemFreeHost(void *memory) {
+  Lock lock(machine().mutex);
+  machine().forgetPinned(memory);
   std::free(memory);
   return Success;
 }
@@ -164,6 +169,20 @@ EXPORT cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, CUst
   Order order = stream->gpu->nextOrder(stream->lane, stream->known, "copy to the GPU");
   Status status =
       stream->gpu->memory.write(to, {static_cast<const std::byte *>(from), bytes}, order);
+  machine().watch(*stream, from, bytes);
+  return machine().afterwards(*stream->gpu, status);
+}
+EXPORT cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream handle) {
+  Lock lock(machine().mutex);
+  Stream *stream = streamOf(handle);
+  if (!stream)
+    return InvalidContext;
+  std::vector<std::byte> content(bytes);
+  Order read = stream->gpu->nextOrder(stream->lane, stream->known, "copy on the GPU");
+  Status status = stream->gpu->memory.read(from, content, read);
+  Order write = stream->gpu->nextOrder(stream->lane, stream->known, "copy on the GPU");
+  if (status)
+    status = stream->gpu->memory.write(to, content, write);
   return machine().afterwards(*stream->gpu, status);
 }
 EXPORT cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream handle) {

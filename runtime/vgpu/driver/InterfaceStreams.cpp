@@ -60,6 +60,7 @@ EXPORT cuStreamSynchronize(CUstream handle) {
   if (!stream)
     return InvalidContext;
   join(stream->gpu->host, stream->known);
+  machine().checkWatched(*stream->gpu);
   return machine().sticky;
 }
 EXPORT cuStreamWaitEvent(CUstream handle, CUevent event, unsigned) {

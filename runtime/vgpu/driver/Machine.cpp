@@ -3,6 +3,7 @@
 #include "runtime/vgpu/driver/Machine.h"
 
 #include "runtime/base/AtomicFile.h"
+#include "runtime/base/Checksum.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -84,6 +85,41 @@ int Machine::afterwards(Gpu &gpu, const Status &status) {
     sticky = status.error().code() == ExitCode::Usage ? cuda::InvalidValue : cuda::LaunchFailed;
   }
   return sticky;
+}
+
+void Machine::watch(const Stream &stream, const void *from, size_t bytes) {
+  auto next = pinned.upper_bound(const_cast<void *>(from));
+  if (next == pinned.begin())
+    return;
+  auto [start, size] = *std::prev(next);
+  if (uint64_t(static_cast<const char *>(from) - static_cast<const char *>(start)) + bytes > size)
+    return;
+  watched.push_back({stream.gpu, stream.lane, stream.gpu->sequences[stream.lane], from, bytes,
+                     crc32(from, bytes)});
+}
+
+void Machine::checkWatched(Gpu &gpu) {
+  std::erase_if(watched, [&](const Watched &copy) {
+    bool isOver =
+        copy.gpu == &gpu && copy.lane < gpu.host.size() && gpu.host[copy.lane] >= copy.sequence;
+    if (isOver && crc32(copy.from, copy.bytes) != copy.checksum) {
+      lastFinding =
+          format("the host has changed %zu bytes of pinned memory while a copy to the GPU "
+                 "was reading them",
+                 copy.bytes);
+      std::fprintf(stderr, "vgpu: %s\n", lastFinding.c_str());
+      sticky = cuda::LaunchFailed;
+    }
+    return isOver;
+  });
+}
+
+void Machine::forgetPinned(void *memory) {
+  std::erase_if(watched, [&](const Watched &copy) {
+    return uint64_t(static_cast<const char *>(copy.from) - static_cast<char *>(memory)) <
+           pinned[memory];
+  });
+  pinned.erase(memory);
 }
 
 int Machine::run(LaunchNode &node, const Order &order) {

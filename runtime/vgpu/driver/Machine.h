@@ -88,12 +88,29 @@ public:
 
   std::vector<KernelCounters> counters() const;
 
+  /// A copy from pinned memory reads it at any time until the host has waited for it: it is
+  /// remembered, and when the host has waited compared.
+  std::map<void *, size_t> pinned;
+  void watch(const Stream &stream, const void *from, size_t bytes);
+  void checkWatched(Gpu &gpu);
+  void forgetPinned(void *memory);
+
   /// Runs a launch; findings become the sticky error and go to stderr.
   int run(LaunchNode &node, const Order &order);
   /// After anything that may have found something.
   int afterwards(Gpu &gpu, const Status &status);
 
 private:
+  struct Watched {
+    Gpu *gpu;
+    uint32_t lane;
+    uint64_t sequence;
+    const void *from;
+    size_t bytes;
+    uint32_t checksum;
+  };
+  std::vector<Watched> watched;
+
   Machine();
   void configure(const std::string &text);
   void writeReport() const;

@@ -100,6 +100,45 @@ TEST_P(CudaDevice, RunsAProgram) {
   EXPECT_GT((*executable)->launchNanoseconds()[0], 0u);
   EXPECT_EQ((*executable)->launchCount(), 4u);
 }
+/// Inputs that are copied beside a step: it does not see them, the next one does. That nothing
+/// races with them is what the virtual GPU checks.
+TEST_P(CudaDevice, CopiesAheadReachTheNextStep) {
+  auto arena = device->allocateArena(1024);
+  auto code = load(section(GetParam()));
+  auto executable = device->loadProgram(**arena, *code, program());
+  ASSERT_TRUE(bool(executable)) << executable.error().message();
+  std::unique_ptr<HostMemory> memory[2];
+  for (std::unique_ptr<HostMemory> &own : memory) {
+    auto made = device->allocateHost(256);
+    ASSERT_TRUE(bool(made)) << made.error().message();
+    EXPECT_EQ(std::to_integer<int>((*made)->bytes()[255]), 0);
+    own = std::move(*made);
+  }
+  auto send = [&](int which, float value) {
+    std::span<std::byte> bytes = memory[which]->bytes();
+    for (size_t i = 0; i < 64; ++i)
+      std::memcpy(&bytes[4 * i], &value, 4);
+    EXPECT_TRUE(bool(device->copyInAhead(**arena, 0, bytes)));
+  };
+  std::vector<float> out(64);
+  for (int step = 0; step < 5; ++step) {
+    if (step == 0)
+      send(0, 1);
+    ASSERT_TRUE(bool(device->submit(**executable)));
+    send(1 - step % 2, float(step + 2));
+    Status status = device->synchronize();
+    ASSERT_TRUE(bool(status)) << status.error().message();
+    ASSERT_TRUE(bool(device->copyOut(**arena, 768, std::as_writable_bytes(std::span(out)))));
+    EXPECT_EQ(out[0], float(2 * (step + 1)));
+    EXPECT_EQ(out[63], float(2 * (step + 1)));
+  }
+  send(0, 100);
+  ASSERT_TRUE(bool(device->synchronize()));
+  send(1, 200); // the last one counts
+  ASSERT_TRUE(bool(device->submit(**executable)));
+  ASSERT_TRUE(bool(device->copyOut(**arena, 768, std::as_writable_bytes(std::span(out)))));
+  EXPECT_EQ(out[0], 400);
+}
 INSTANTIATE_TEST_SUITE_P(Code, CudaDevice,
                          testing::Values(Carried::Binaries, Carried::SourcesOnly));
 
@@ -153,6 +192,20 @@ TEST_P(CudaMessages, AKernelThatFailsIsNamed) {
               : 1);
   };
   EXPECT_EXIT(run(), testing::ExitedWithCode(0), "while launching a step: out of bounds");
+}
+/// A GPU may read pinned memory until the host has waited for the copy.
+TEST_P(CudaMessages, MemoryThatChangesUnderACopyIsFound) {
+  auto run = [&] {
+    auto arena = device->allocateArena(1024);
+    auto memory = device->allocateHost(256);
+    Status status = device->copyInAhead(**arena, 0, (*memory)->bytes());
+    (*memory)->bytes()[17] = std::byte(1);
+    if (status)
+      status = device->synchronize();
+    fprintf(stderr, "\n%s\n", status ? "it worked" : status.error().message().c_str());
+    _exit(status ? 1 : 0);
+  };
+  EXPECT_EXIT(run(), testing::ExitedWithCode(0), "the host has changed 256 bytes of pinned memory");
 }
 INSTANTIATE_TEST_SUITE_P(Code, CudaMessages, testing::Values(Carried::Binaries));
 
