@@ -23,6 +23,8 @@ void putLane(Warp &w, uint32_t word, unsigned lane, const void *from, bool isSig
         isSigned ? uint32_t(int32_t(std::make_signed_t<T>(value))) : uint32_t(value);
 }
 
+} // namespace
+
 void loadElements(Warp &w, const Instruction &in, unsigned lane, const std::byte *from) {
   for (unsigned e = 0; e < in.count; ++e, from += in.bytes)
     in.bytes == 8   ? putLane<uint64_t>(w, in.to[e], lane, from, false)
@@ -38,6 +40,8 @@ void storeElements(Warp &w, const Instruction &in, unsigned lane, std::byte *to)
     else
       std::memcpy(to, &w.lanes<uint32_t>(in.from[1 + e])[lane], in.bytes);
 }
+
+namespace {
 
 /// The host address of a lane's access: of global memory the address itself, of shared memory
 /// behind `base`.
@@ -101,32 +105,37 @@ void storeGlobal(Warp &w, const Instruction &in) { storeGlobalAt(w, in, addresse
 void loadShared(Warp &w, const Instruction &in) { loadSharedAt(w, in, addressesOf(w, in)); }
 void storeShared(Warp &w, const Instruction &in) { storeSharedAt(w, in, addressesOf(w, in)); }
 
-/// Lanes of a generic access that lie in shared memory, and their addresses there.
-uint32_t splitGeneric(const Warp &w, Addresses &at) {
-  uint32_t shared = 0;
+/// Lanes of a generic access that lie in a window, and their addresses there.
+uint32_t splitGeneric(const Warp &w, Addresses &at, uint64_t window) {
+  uint32_t inside = 0;
   forEachLane(w.mask, [&](unsigned i) {
-    if (at[i] - SharedWindow < uint64_t(1) << 32) {
-      shared |= 1u << i;
-      at[i] -= SharedWindow;
+    if (at[i] - window < uint64_t(1) << 32) {
+      inside |= 1u << i;
+      at[i] -= window;
     }
   });
-  return shared;
+  return inside;
 }
 
-template <void (*sharedAt)(Warp &, const Instruction &, const Addresses &),
-          void (*globalAt)(Warp &, const Instruction &, const Addresses &)>
+using AccessAt = void (*)(Warp &, const Instruction &, const Addresses &);
+
+template <AccessAt sharedAt, AccessAt localAt, AccessAt globalAt>
 void generic(Warp &w, const Instruction &in) {
   Addresses at = addressesOf(w, in);
-  uint32_t all = w.mask, shared = splitGeneric(w, at);
-  if ((w.mask = all & shared)) {
+  uint32_t all = w.mask, shared = splitGeneric(w, at, SharedWindow);
+  w.mask = all & ~shared;
+  uint32_t local = splitGeneric(w, at, LocalWindow);
+  auto access = [&](uint32_t lanes, AccessAt accessAt) {
+    w.mask = lanes;
+    if (!lanes || w.block->stopped)
+      return;
     Addresses own = at;
     spread(w, own);
-    sharedAt(w, in, own);
-  }
-  if ((w.mask = all & ~shared) && !w.block->stopped) {
-    spread(w, at);
-    globalAt(w, in, at);
-  }
+    accessAt(w, in, own);
+  };
+  access(shared, sharedAt);
+  access(local, localAt);
+  access(all & ~shared & ~local, globalAt);
   w.mask = all;
 }
 
@@ -217,20 +226,22 @@ void moveAddress(Warp &w, const Instruction &in) {
   const auto *from = w.lanes<uint64_t>(in.from[0]);
   forLanes(w, [&](unsigned i) { to[i] = from[i]; });
 }
-void toGenericShared(Warp &w, const Instruction &in) {
+template <uint64_t window> void toGeneric(Warp &w, const Instruction &in) {
   auto *to = w.lanes<uint64_t>(in.to[0]);
   const auto *from = w.lanes<uint64_t>(in.from[0]);
-  forLanes(w, [&](unsigned i) { to[i] = SharedWindow + from[i]; });
+  forLanes(w, [&](unsigned i) { to[i] = window + from[i]; });
 }
-void fromGenericShared(Warp &w, const Instruction &in) {
+template <uint64_t window> void fromGeneric(Warp &w, const Instruction &in) {
   auto *to = w.lanes<uint64_t>(in.to[0]);
   const auto *from = w.lanes<uint64_t>(in.from[0]);
-  forLanes(w, [&](unsigned i) { to[i] = from[i] - SharedWindow; });
+  forLanes(w, [&](unsigned i) { to[i] = from[i] - window; });
 }
 
 Handler addressOf(const PtxInstruction &p) {
   if (p.has("shared"))
-    return p.has("to") ? fromGenericShared : toGenericShared;
+    return p.has("to") ? fromGeneric<SharedWindow> : toGeneric<SharedWindow>;
+  if (p.has("local"))
+    return p.has("to") ? fromGeneric<LocalWindow> : toGeneric<LocalWindow>;
   return p.has("global") || p.has("const") || p.has("param") ? moveAddress : nullptr;
 }
 
@@ -250,8 +261,9 @@ Handler findMemory(const PtxInstruction &p, Instruction &to) {
     if (p.has("global") || p.has("const"))
       return isLoad ? loadGlobal : storeGlobal;
     if (p.has("local"))
-      return nullptr;
-    return isLoad ? generic<loadSharedAt, loadGlobalAt> : generic<storeSharedAt, storeGlobalAt>;
+      return isLoad ? loadLocal : storeLocal;
+    return isLoad ? generic<loadSharedAt, loadLocalAt, loadGlobalAt>
+                  : generic<storeSharedAt, storeLocalAt, storeGlobalAt>;
   }
   if (name == "atom" || name == "red")
     return p.has("shared") ? atomicFor<true>(p) : p.has("global") ? atomicFor<false>(p) : nullptr;

@@ -112,6 +112,8 @@ private:
       warp.others.clear();
       warp.open.clear();
       warp.copies.clear();
+      warp.local.resize(size_t(kernel.localBytes) * Lanes);
+      warp.localWritten.assign(warp.local.size(), 0);
       warp.state = WarpState::Ready;
       for (unsigned d = 0; d < 3; ++d)
         std::fill_n(warp.lanes<uint32_t>(kernel.special[size_t(Special::CtaidX) + d]), Lanes,

@@ -29,6 +29,16 @@ const AccessShape *countShared(Warp &w, const Instruction &in, const Addresses &
 void reportShared(Warp &w, const Instruction &in, int lane, SharedMemory::Conflict conflict,
                   uint32_t other, uint32_t at, Access access);
 
+/// Between memory and the registers of an access, of one lane.
+void loadElements(Warp &w, const Instruction &in, unsigned lane, const std::byte *from);
+void storeElements(Warp &w, const Instruction &in, unsigned lane, std::byte *to);
+
+/// A thread's own memory; addresses count from its beginning.
+void loadLocalAt(Warp &w, const Instruction &in, const Addresses &at);
+void storeLocalAt(Warp &w, const Instruction &in, const Addresses &at);
+void loadLocal(Warp &w, const Instruction &in);
+void storeLocal(Warp &w, const Instruction &in);
+
 /// f(lane) for the lanes of `mask`, one after another.
 template <typename F> void forEachLane(uint32_t mask, F f) {
   for (uint32_t left = mask; left; left &= left - 1)

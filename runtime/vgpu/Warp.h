@@ -40,7 +40,9 @@ public:
   uint32_t &predicate(uint32_t word) { return file[word]; }
 
   std::vector<uint32_t> file;
-  uint32_t mask = 0; ///< lanes that execute the present instruction
+  std::vector<std::byte> local;      ///< the lanes' own memory, one behind the other
+  std::vector<uint8_t> localWritten; ///< which of its bytes have been written
+  uint32_t mask = 0;                 ///< lanes that execute the present instruction
   Group current;
   std::vector<Group> others; ///< diverged groups that wait
   uint32_t alive = 0;        ///< lanes that have not exited

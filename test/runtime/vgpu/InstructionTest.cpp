@@ -206,6 +206,42 @@ TEST(Instructions, Predicates) {
       [](uint32_t a, uint32_t b, uint32_t) { return int32_t(a) < int32_t(b) && a != 0 ? 9u : 7u; });
 }
 
+/// An array that is indexed at run time lies in local memory; also through a generic pointer.
+TEST(Instructions, LocalMemory) {
+  std::string text =
+      ".version 7.8\n.target sm_75\n.address_size 64\n.visible .entry k(.param .u64 out) {\n"
+      ".local .align 8 .b8 depot[32];\n.reg .b64 %rd<9>;\n.reg .b32 %r<9>;\n"
+      "mov.u32 %r1, %tid.x;\nmov.u64 %rd1, depot;\ncvta.local.u64 %rd2, %rd1;\n"
+      "and.b32 %r2, %r1, 7;\nmul.wide.u32 %rd3, %r2, 4;\nadd.s64 %rd4, %rd1, %rd3;\n"
+      "add.s64 %rd5, %rd2, %rd3;\nst.local.u32 [%rd4], %r1;\nld.u32 %r3, [%rd5];\n"
+      "add.s32 %r3, %r3, 100;\nst.u32 [%rd5], %r3;\nld.local.u32 %r4, [%rd4];\n"
+      "ld.param.u64 %rd6, [out];\nmul.wide.u32 %rd7, %r1, 4;\nadd.s64 %rd8, %rd6, %rd7;\n"
+      "LAST;\nst.global.u32 [%rd8], %r4;\nret;\n}\n";
+  auto with = [&](const std::string &last) {
+    std::string own = text;
+    return own.replace(own.find("LAST;"), 5, last);
+  };
+  Gpu gpu;
+  uint64_t out = gpu.upload(std::vector<uint32_t>(40));
+  Status status = gpu.launch(with(""), "k", 1, 40, {out});
+  ASSERT_TRUE(bool(status)) << status.error().message();
+  auto values = gpu.download<uint32_t>(out, 40);
+  for (uint32_t i = 0; i < 40; ++i)
+    EXPECT_EQ(values[i], 100 + i);
+  EXPECT_TRUE(gpu.memory.takeFindings().empty());
+  status = gpu.launch(with("ld.local.u32 %r4, [%rd1+32];"), "k", 1, 40, {out});
+  ASSERT_FALSE(bool(status));
+  EXPECT_NE(status.error().message().find("local address 32, and a thread has 32 bytes"),
+            std::string::npos);
+  (void)gpu.memory.takeFindings();
+  (void)bool(gpu.launch(with("xor.b32 %r2, %r2, 1;\nmul.wide.u32 %rd3, %r2, 4;\nadd.s64 %rd4, "
+                             "%rd1, %rd3;\nld.local.u32 %r4, [%rd4];"),
+                        "k", 1, 40, {out}));
+  auto findings = gpu.memory.takeFindings();
+  ASSERT_FALSE(findings.empty());
+  EXPECT_NE(findings[0].text.find("reads local memory that it has not written"), std::string::npos);
+}
+
 TEST(Instructions, WhatIsNotThereIsNamed) {
   Gpu gpu(75);
   std::string text = kernelOf("lop3.b32 %r4, %r1, %r2, %r3, 128;", "b32", "b32");
