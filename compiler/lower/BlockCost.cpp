@@ -1,6 +1,7 @@
 // See BlockCost.h. The constants describe an A100; others differ little in the ratios that matter.
 #include "compiler/lower/BlockCost.h"
 
+#include "compiler/lower/Access.h"
 #include "compiler/lower/Layout.h"
 
 using namespace mlir;
@@ -8,8 +9,11 @@ using namespace danaus;
 
 namespace {
 
-constexpr int64_t KStep = 8;              ///< of the template, device/contract.cuh
-constexpr int64_t MmaKStep = 32;          ///< of the template, device/contract_mma.cuh
+constexpr int64_t KStep = 8;     ///< of the template, device/contract.cuh
+constexpr int64_t MmaKStep = 32; ///< of the template, device/contract_mma.cuh
+/// A warp has results of all groups, 8 columns of each at least: with more of them the tiles of
+/// their operands are too large for the shared memory of most GPUs.
+constexpr int64_t MostMmaGroups = 8;
 constexpr double MmaPerCycle = 1024;      ///< products of bfloat16 of a multiprocessor
 constexpr double LaunchCycles = 3000;     ///< between dependent kernels of a graph, about 2 us
 constexpr double BytesPerCycle = 1100;    ///< of memory, all multiprocessors together
@@ -45,11 +49,31 @@ double cyclesOfMmaStep(int64_t group, BlockTile tile, bool lhsInScratch) {
                    copied / CacheBytesPerCycle});
 }
 
+/// The same where batches are interleaved: fragments are put together from words of all batches.
+double cyclesOfInterleavedStep(int64_t count, BlockTile tile) {
+  WarpShares shares(tile, true, 1, count);
+  constexpr int64_t bytes = 2 * MmaKStep, warps = WarpShares::Warps;
+  double copied = double(bytes * count * (tile.bm + tile.bn));
+  double read = double(warps * bytes * count * (shares.tm * 16 + shares.tn * 8));
+  double loads = copied / 16 / (32 * warps);
+  int64_t words = llvm::divideCeil(count, 8);
+  double half = double(count * shares.tm * shares.tn + shares.tm * (8 * words + 4 * count) +
+                       shares.tn * (4 * words + 2 * count));
+  double instructions = double(warps) * (2 * half + 4 * loads + 25);
+  return Overhead * std::max({MmaStepLatency / Overhead,
+                              double(count * tile.bm * tile.bn * MmaKStep) / MmaPerCycle,
+                              instructions / IssuePerCycle, (copied + read) / 128,
+                              copied / CacheBytesPerCycle});
+}
+
 /// Of one block for one tile.
 double cyclesOf(kernel::ContractOp op, BlockTile tile, bool lhsInScratch) {
   bool mma = usesTensorCores(op);
   int64_t kStep = mma ? MmaKStep : KStep;
   double steps = double(llvm::divideCeil(op.getSizes()[op.getK()], kStep));
+  if (int64_t count = interleaveOf(op); count > 1)
+    return steps * cyclesOfInterleavedStep(count, tile) + 300 +
+           double(count * tile.bm * tile.bn) / 20;
   if (mma)
     return steps * cyclesOfMmaStep(op.getGroup(), tile, lhsInScratch) + 300 +
            double(tile.bm * tile.bn) / 20;
@@ -65,7 +89,10 @@ int64_t lhsRow(int64_t rows, int64_t group) {
   return rows;
 }
 
-int64_t batchesOf(kernel::ContractOp op) { return llvm::product_of(op.getSizes().drop_back(3)); }
+/// Those that are computed together count as one.
+int64_t batchesOf(kernel::ContractOp op) {
+  return llvm::product_of(op.getSizes().drop_back(3)) / interleaveOf(op);
+}
 
 int64_t columnTiles(kernel::ContractOp op, BlockTile tile) {
   return llvm::divideCeil(op.getSizes()[op.getN()], tile.bn);
@@ -120,10 +147,41 @@ llvm::SetVector<Value> danaus::scratchValues(ArrayRef<kernel::ContractOp> ops) {
 bool danaus::usesTensorCores(kernel::ContractOp op) {
   auto typeOf = [](Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); };
   Type type = typeOf(op.getLhs());
-  return (type.isBF16() || type.isF16()) && typeOf(op.getRhs()) == type;
+  return op.getGroup() <= MostMmaGroups && (type.isBF16() || type.isF16()) &&
+         typeOf(op.getRhs()) == type;
 }
 
-WarpShares::WarpShares(BlockTile tile, bool tensorCores, int64_t group) {
+int64_t danaus::interleaveOf(kernel::ContractOp op) {
+  constexpr int64_t run = 8; // elements that are copied at a time
+  unsigned batches = op.getNumBatch();
+  if (!usesTensorCores(op) || batches == 0 || op.getGroup() != 1 || !op.getExtras().empty() ||
+      op.getResults().size() != 1 || op->getParentOfType<kernel::ChainOp>())
+    return 1;
+  unsigned last = batches - 1;
+  int64_t count = op.getSizes()[last];
+  if (!llvm::is_contained({2, 4, 8, 16}, count) ||
+      !cast<RankedTensorType>(op.getResult(0).getType()).getElementType().isF32())
+    return 1;
+  auto isInterleaved = [&](unsigned map, Value operand, unsigned row) {
+    auto type = cast<RankedTensorType>(operand.getType());
+    auto access = Access::of(op.getMap(map), type.getShape(), op.getSizes());
+    if (!access || !access->guards.empty() || access->offset.constant % run != 0 ||
+        access->offset.plain(last) != 1 || access->offset.plain(row) != count ||
+        op.getSizes()[row] * count % run != 0)
+      return false;
+    return llvm::all_of(access->offset.terms, [&](const AccessTerm &term) {
+      bool isOwn = term.dim == last || term.dim == row;
+      return isOwn ? term.kind == AccessTerm::Plain
+                   : term.coefficient % run == 0 &&
+                         (term.dim != op.getK() || term.kind == AccessTerm::Plain);
+    });
+  };
+  bool both = isInterleaved(kernel::ContractOp::LhsMap, op.getLhs(), op.getM()) &&
+              isInterleaved(kernel::ContractOp::RhsMap, op.getRhs(), op.getN());
+  return both ? count : 1;
+}
+
+WarpShares::WarpShares(BlockTile tile, bool tensorCores, int64_t group, int64_t interleave) {
   if (!tensorCores) {
     warpsN = int64_t(llvm::PowerOf2Ceil(uint64_t(llvm::divideCeil(tile.bn, 128))));
     warpsM = Warps / warpsN;
@@ -136,8 +194,8 @@ WarpShares::WarpShares(BlockTile tile, bool tensorCores, int64_t group) {
   for (int64_t m = 1; m <= Warps; m *= 2) {
     int64_t rows = tile.bm / m, columns = tile.bn / (Warps / m);
     double reads = 1.0 / double(rows) + 1.0 / double(columns);
-    if (rows % 16 != 0 || columns % 16 != 0 || columns / 8 % group != 0 ||
-        rows * columns / 32 > 64 || !(reads < least))
+    if (rows % 16 != 0 || columns % (interleave > 1 ? 8 : 16) != 0 || columns / 8 % group != 0 ||
+        rows * columns * interleave / 32 > 64 || !(reads < least))
       continue;
     least = reads;
     warpsM = m;
@@ -149,6 +207,8 @@ WarpShares::WarpShares(BlockTile tile, bool tensorCores, int64_t group) {
 
 int64_t danaus::stagingBytes(kernel::ContractOp op, BlockTile tile) {
   int64_t group = op.getGroup();
+  if (int64_t count = interleaveOf(op); count > 1)
+    return 2 * 2 * MmaKStep * (count * (tile.bm + tile.bn) + 16);
   if (usesTensorCores(op))
     return 2 * 2 * MmaKStep * (group * tile.bm + tile.bn);
   WarpShares shares(tile, false, group);
@@ -160,7 +220,7 @@ int64_t danaus::stagingBytes(kernel::ContractOp op, BlockTile tile) {
 bool danaus::isPossible(kernel::ContractOp op, BlockTile tile) {
   int64_t group = op.getGroup();
   bool mma = usesTensorCores(op);
-  WarpShares shares(tile, mma, group);
+  WarpShares shares(tile, mma, group, interleaveOf(op));
   if (shares.tm < 1 || shares.tn < 1 || tile.bn % group != 0)
     return false;
   return mma || (shares.tm <= 16 && tile.bn / group % shares.tn == 0);

@@ -18,15 +18,20 @@ struct BlockTile {
   int64_t bm = 0, bn = 0;
 };
 
-/// Whether a contraction's products go to tensor cores: both operands have 16 bits.
+/// Whether a contraction's products go to tensor cores: both operands have 16 bits,
+/// and an lhs serves at most 8 groups.
 bool usesTensorCores(kernel::ContractOp op);
+
+/// How many batches of a contraction on tensor cores lie side by side in both operands, and are
+/// computed together; 1 where it is not so. They are those of its last batch dimension.
+int64_t interleaveOf(kernel::ContractOp op);
 
 /// How the 8 warps of a block share a tile: warpsM x warpsN of them. On tensor cores a warp has tm
 /// x tn tiles of 16 x 8 results, else a thread tm x tn results. On tensor
 /// cores each warp has columns of all groups. tm is 0 where there is no way.
 struct WarpShares {
   static constexpr int64_t Warps = 8;
-  WarpShares(BlockTile tile, bool tensorCores, int64_t group);
+  WarpShares(BlockTile tile, bool tensorCores, int64_t group, int64_t interleave = 1);
   int64_t warpsM = 0, warpsN = 0, tm = 0, tn = 0;
 };
 

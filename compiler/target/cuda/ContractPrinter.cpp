@@ -33,7 +33,7 @@ public:
                   const Scratch &scratch)
       : op(op), structName(structName), pointerOf(pointerOf), scratch(scratch),
         tile{(*op.getTile())[0], (*op.getTile())[1]}, group(op.getGroup()),
-        mma(usesTensorCores(op)) {}
+        interleave(interleaveOf(op)), mma(usesTensorCores(op)) {}
 
   LogicalResult print(Lines &lines) {
     nameDims();
@@ -178,12 +178,14 @@ private:
     unsigned m = op.getM(), n = op.getN(), k = op.getK();
     Form lhsIs = mma ? lhsForm() : Form::Elements, rhsIs = mma ? rhsForm() : Form::Elements;
     int64_t step = mma ? 32 : 8;
-    if (mma) {
+    if (interleave > 1)
+      lines.add("static constexpr int Interleave = " + Twine(interleave) + ";");
+    else if (mma)
       lines.add("static constexpr Form LhsForm = Form::" + nameOf(lhsIs) +
                 ", RhsForm = Form::" + nameOf(rhsIs) + ";");
+    if (mma)
       lines.add("static constexpr long long LhsStep = " + Twine(stepOf(lhs)) +
                 ", RhsStep = " + Twine(stepOf(rhs)) + ";");
-    }
     StringRef type = mma ? lhs.operand.type() : "float";
     auto print = [&](StringRef name, const Place &place, Form form, StringRef parameters) {
       if (form == Form::Elements)
@@ -195,6 +197,11 @@ private:
         });
     };
     lhs.names[n] = "g";
+    if (interleave > 1) { // units are counted by the template
+      print("lhs", lhs, Form::RunsOfRows, "int batch, int g, int m, int k");
+      print("rhs", rhs, Form::RunsOfRows, "int batch, int n, int k");
+      return;
+    }
     // Neighbours in a group and along K, 8 together, then rows: device/contract.cuh keeps these in
     // different banks.
     bool interleaved =
@@ -249,7 +256,7 @@ private:
         llvm::formatv("static constexpr int Batches = {0}, M = {1}, N = {2}, K = {3}, Group = {4};",
                       llvm::product_of(op.getSizes().drop_back(3)), sizeOf(m), sizeOf(n),
                       sizeOf(op.getK()), group));
-    WarpShares shares(tile, mma, group);
+    WarpShares shares(tile, mma, group, interleave);
     lines.add(llvm::formatv("static constexpr int BM = {0}, BN = {1}, WarpsM = {2}, WarpsN = {3};",
                             tile.bm, tile.bn, shares.warpsM, shares.warpsN));
     if (mma)
@@ -261,7 +268,8 @@ private:
     const Place &result = results[0].front();
     bool inOrderOfN = group == 1 || along(result, n) < along(result, n, group);
     if (mma) {
-      RunsOfResults runs{op, tile, extras, results, rhsForm() == Form::RunsOfRows};
+      RunsOfResults runs{op, tile, extras, results,
+                         interleave > 1 || rhsForm() == Form::RunsOfRows};
       if (!runs.print(lines, inOrderOfN, hasFailed))
         printStore(lines);
     } else {
@@ -326,7 +334,7 @@ private:
   PointerOf pointerOf;
   const Scratch &scratch;
   BlockTile tile;
-  int64_t group;
+  int64_t group, interleave;
   bool mma;
   SmallVector<std::string> names;
   Place lhs, rhs;

@@ -11,7 +11,7 @@ namespace {
 BlockTile tileOf(kernel::ContractOp op) { return {(*op.getTile())[0], (*op.getTile())[1]}; }
 
 StringRef templateOf(kernel::ContractOp op) {
-  return usesTensorCores(op) ? "MmaContract" : "Contract";
+  return interleaveOf(op) > 1 ? "MmaInterleaved" : usesTensorCores(op) ? "MmaContract" : "Contract";
 }
 
 std::vector<StringRef> templatesOf(ArrayRef<kernel::ContractOp> ops) {
@@ -19,7 +19,9 @@ std::vector<StringRef> templatesOf(ArrayRef<kernel::ContractOp> ops) {
   if (!llvm::all_of(ops, usesTensorCores))
     templates.push_back(device::contract);
   if (llvm::any_of(ops, usesTensorCores))
-    for (StringRef part : {device::mma, device::contract_mma})
+    for (StringRef part : {device::mma, ops.size() == 1 && interleaveOf(ops.front()) > 1
+                                            ? device::contract_interleaved
+                                            : device::contract_mma})
       templates.push_back(part);
   return templates;
 }
@@ -37,7 +39,8 @@ FailureOr<KernelBody> cuda::emitContract(kernel::ContractOp op, PointerOf pointe
   body.types = lines.take();
   ArrayRef<int64_t> sizes = op.getSizes();
   BlockTile tile = tileOf(op);
-  body.blocks = llvm::product_of(sizes.drop_back(3)) * llvm::divideCeil(sizes[op.getM()], tile.bm) *
+  body.blocks = llvm::product_of(sizes.drop_back(3)) / interleaveOf(op) *
+                llvm::divideCeil(sizes[op.getM()], tile.bm) *
                 llvm::divideCeil(sizes[op.getN()], tile.bn);
   body.sharedBytes = stagingBytes(op, tile);
   body.code = ("  " + templateOf(op) + "<Op>::run(" + *instance +

@@ -94,6 +94,32 @@ TEST_P(CudaF16Models, StepsAgreeWithTheReference) {
 }
 INSTANTIATE_TEST_SUITE_P(Seeds, CudaF16Models, testing::Range(0u, 8u));
 
+/// Monarch layers whose groups lie side by side in memory, in tiles and beyond them: gradients of
+/// weights come from operands of several blocks at a time (device/contract_interleaved.cuh).
+struct Groups {
+  int nblocks, in, out, batch;
+  const char *dtype, *arch;
+};
+class CudaGroups : public CudaStep {};
+TEST_P(CudaGroups, StepsAgreeWithTheReference) {
+  constexpr Groups cases[] = {
+      {2, 64, 128, 40, "bf16", "sm_80"},  {4, 256, 320, 33, "bf16", "sm_90"},
+      {8, 128, 192, 70, "fp16", "sm_80"}, {16, 256, 512, 9, "fp16", "sm_75"},
+      {4, 128, 128, 64, "fp16", "sm_75"},
+  };
+  const Groups &own = cases[GetParam()];
+  std::string text =
+      "name: m\nmodel:\n  input: {shape: [" + std::to_string(own.in) +
+      "]}\n  layers:\n    - linear: {name: a, out: " + std::to_string(own.out) +
+      "}\n    - relu\n    - linear: {name: b, out: 10}\nstructure:\n  - {match: a, kind: monarch, "
+      "nblocks: " +
+      std::to_string(own.nblocks) +
+      "}\ndata: {name: npy}\ntrain: {batch_size: " + std::to_string(own.batch) +
+      ", dtype: " + own.dtype + "}\noptimizer: {type: sgd, lr: 0.1}\n";
+  expectStepsAgree(text, GetParam(), own.arch, 1.0 / 128);
+}
+INSTANTIATE_TEST_SUITE_P(Cases, CudaGroups, testing::Range(0u, 5u));
+
 /// The gradient of every parameter, on the CPU and here: what disagrees names its layer.
 struct Structured {
   const char *name, *structure, *dtype;

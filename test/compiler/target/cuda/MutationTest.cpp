@@ -109,14 +109,19 @@ std::string withRuns(std::string spec) {
   spec.replace(spec.find("out: 66"), 7, "out: 320");
   return spec;
 }
+/// Three steps of K, which is the batch, in the gradients of weights.
+std::string withBatch(std::string spec) {
+  return spec.replace(spec.find("batch_size: 37"), 14, "batch_size: 69");
+}
 const std::string monarchF32 = withDtype(monarch, "f32"), monarchBf16 = withDtype(monarch, "bf16"),
-                  monarchRuns = withRuns(monarchBf16);
+                  monarchRuns = withRuns(monarchBf16), monarchBatch = withBatch(monarchRuns);
 
 INSTANTIATE_TEST_SUITE_P(F32, Mutations,
                          testing::Values(std::tuple(monarchF32.c_str(), "sm_80", "chain_0")));
 INSTANTIATE_TEST_SUITE_P(Bf16, Mutations,
                          testing::Values(std::tuple(monarchBf16.c_str(), "sm_80", "chain_0"),
-                                         std::tuple(monarchRuns.c_str(), "sm_80", "chain_0")));
+                                         std::tuple(monarchRuns.c_str(), "sm_80", "chain_0"),
+                                         std::tuple(monarchBatch.c_str(), "sm_80", "contract_1")));
 INSTANTIATE_TEST_SUITE_P(Attention, Mutations,
                          testing::Values(std::tuple(tokens, "sm_75", "attention_0"),
                                          std::tuple(tokens, "sm_75", "attention_backward_0")));
