@@ -121,11 +121,6 @@ train: {loss: [cross_entropy]}
 train: {loss: {cross_entropy: {label_smoothing: 1.0}}}
                                                 ^
 )~"},
-    {"TypeOfALaterVersion", 7, "train: {dtype: fp16}",
-     R"~(bad.yaml:7:16: error: train.dtype: value 'fp16' is not supported by this version
-train: {dtype: fp16}
-               ^
-)~"},
     {"TypeMisspelt", 7, "train: {dtype: bf61}",
      R"~(bad.yaml:7:16: error: train.dtype: unknown value 'bf61'; did you mean 'bf16'?
 train: {dtype: bf61}

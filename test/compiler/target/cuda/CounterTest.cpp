@@ -49,6 +49,52 @@ TEST_P(Monarch, ForwardIsOneLaunchWithTheLeastTraffic) {
 }
 INSTANTIATE_TEST_SUITE_P(Types, Monarch, testing::Values("f32", "bf16"));
 
+/// Every product of a training step through a Monarch linear, forward and backward: each byte that
+/// must move moves once, and no access asks for more sectors than its bytes fill.
+struct Geometry {
+  int in, out;
+  const char *dtype;
+};
+class MonarchStep : public testing::TestWithParam<Geometry> {};
+TEST_P(MonarchStep, ProductsMoveNoMoreThanTheyMust) {
+  if (auto nvrtc = describeNvrtc(); !nvrtc)
+    GTEST_SKIP() << nvrtc.error().message();
+  auto [in, out, dtype] = GetParam();
+  CudaKernels kernels(
+      "name: m\nmodel:\n  input: {shape: [" + std::to_string(in) +
+          "]}\n  layers:\n    - layer_norm\n    - linear: {name: fc, out: " + std::to_string(out) +
+          "}\n    - linear: {name: head, out: 8}\nstructure:\n  - {match: fc, kind: "
+          "monarch, nblocks: 4}\ndata: {name: npy, dir: .}\ntrain: {batch_size: 96, "
+          "dtype: " +
+          dtype + "}\noptimizer: {type: sgd, lr: 0.1}\n",
+      "sm_80");
+  size_t products = 0;
+  for (const cuda::KernelSource &source : kernels.sources) {
+    if (!source.symbol.starts_with("chain_") && !source.symbol.starts_with("contract_"))
+      continue;
+    SCOPED_TRACE(source.symbol);
+    ++products;
+    auto function = kernels.module->lookupSymbol<mlir::func::FuncOp>(source.symbol);
+    uint64_t least = 0;
+    for (mlir::Type type : function.getArgumentTypes())
+      least += CudaKernels::bytesOf(type);
+    for (mlir::Type type : function.getResultTypes())
+      least += CudaKernels::bytesOf(type);
+    CudaKernels::Run run = kernels.run(source);
+    ASSERT_EQ(run.error, "");
+    EXPECT_TRUE(run.findings.empty()) << run.findings.front().text;
+    const vgpu::LaunchCounters &c = run.counters;
+    EXPECT_LE(double(c.uniqueReadBytes + c.uniqueWrittenBytes), 1.05 * double(least));
+    EXPECT_LE(double(c.globalSectors), 1.01 * double(c.idealGlobalSectors));
+    EXPECT_LE(double(c.sharedWaves), 2.5 * double(c.idealSharedWaves));
+    EXPECT_EQ(run.spillBytes, 0u);
+  }
+  EXPECT_GE(products, 4u);
+}
+INSTANTIATE_TEST_SUITE_P(Geometries, MonarchStep,
+                         testing::Values(Geometry{768, 768, "f32"}, Geometry{768, 3072, "bf16"},
+                                         Geometry{3072, 768, "fp16"}));
+
 /// The vector code of the virtual GPU against one lane after another: every kernel of a model with
 /// attention, norms, Monarch and low-rank factors, in float32 and on tensor cores.
 class OneByOne : public testing::TestWithParam<const char *> {};
