@@ -187,7 +187,8 @@ const Record<Train> *Schema::train() {
       .hiddenUnset();
   train->key<&Train::dtype>("dtype", types,
                             "What the operands of matrix products are rounded to. Weights, their "
-                            "updates, checkpoints and all sums are f32 with either.");
+                            "updates, checkpoints and all sums are f32 with each; with fp16 "
+                            "gradients are scaled.");
   train->checkedBy(checkTrain);
   train->notYet({"phases", "lr_scale"});
   return train;
