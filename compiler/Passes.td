@@ -93,7 +93,9 @@ def NNFormKernels : Pass<"nn-form-kernels", "::mlir::func::FuncOp"> {
     that are rounded.
   }];
   let options = [Option<"storeBf16", "store-bf16", "bool", "false", "keep values rounded to bfloat16 as such">,
-                 Option<"storeF16", "store-f16", "bool", "false", "keep values rounded to float16 as such">];
+                 Option<"storeF16", "store-f16", "bool", "false", "keep values rounded to float16 as such">,
+                 Option<"roundAttention", "round-attention", "bool", "false",
+                        "attention multiplies in the type of `nn.operands` where that is stored">];
   let dependentDialects = ["::danaus::kernel::KernelDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
 

@@ -23,9 +23,13 @@ int64_t productOf(ArrayRef<int64_t> shape) { return llvm::product_of(shape); }
 
 class Former {
 public:
-  Former(func::FuncOp function, bool storeBf16, bool storeF16)
+  Former(func::FuncOp function, bool storeBf16, bool storeF16, bool roundAttention)
       : function(function), builder(function.getContext()), storeBf16(storeBf16),
-        storeF16(storeF16) {}
+        storeF16(storeF16) {
+    auto operands = function->getParentOp()->getAttrOfType<TypeAttr>(nn::OperandsAttr);
+    if (roundAttention && operands && isStored(operands.getValue()))
+      attentionProducts = operands;
+  }
 
   LogicalResult run() {
     SmallVector<Operation *> ops =
@@ -75,6 +79,9 @@ private:
     if (auto loss = dyn_cast<nn::CrossEntropyLossOp>(op))
       return formCrossEntropy(loss);
     if (auto values = formTokens(builder, op); succeeded(values)) {
+      if (Operation *kernel = values->front().getDefiningOp();
+          attentionProducts && isa<kernel::AttentionOp, kernel::AttentionBackwardOp>(kernel))
+        kernel->setAttr("products", attentionProducts);
       op->replaceAllUsesWith(*values);
       erased.insert(op);
       return success();
@@ -344,6 +351,7 @@ private:
   func::FuncOp function;
   OpBuilder builder;
   bool storeBf16, storeF16; ///< what is rounded has 16 bits in memory
+  TypeAttr attentionProducts;
   llvm::DenseSet<Operation *> erased;
   llvm::MapVector<DictionaryAttr, SmallVector<Operation *>> updates;
 };
@@ -352,7 +360,7 @@ struct FormKernels : danaus::impl::NNFormKernelsBase<FormKernels> {
   using NNFormKernelsBase::NNFormKernelsBase;
 
   void runOnOperation() override {
-    if (failed(Former(getOperation(), storeBf16, storeF16).run()))
+    if (failed(Former(getOperation(), storeBf16, storeF16, roundAttention).run()))
       signalPassFailure();
   }
 };

@@ -270,7 +270,7 @@ FailureOr<SmallVector<Value>> danaus::formTokens(OpBuilder &builder, Operation *
         return Values(kernel::AttentionOp::create(builder, op->getLoc(), op->getResultTypes(),
                                                   attention.getQuery(), attention.getKey(),
                                                   attention.getValue(), attention.getHeadsAttr(),
-                                                  DenseI64ArrayAttr())
+                                                  DenseI64ArrayAttr(), TypeAttr())
                           .getResults());
       })
       .Case([&](nn::AttentionBackwardOp attention) -> Result {
@@ -278,7 +278,7 @@ FailureOr<SmallVector<Value>> danaus::formTokens(OpBuilder &builder, Operation *
                           builder, op->getLoc(), op->getResultTypes(), attention.getQuery(),
                           attention.getKey(), attention.getValue(), attention.getResult(),
                           attention.getLogsumexp(), attention.getGradient(),
-                          attention.getHeadsAttr(), DenseI64ArrayAttr())
+                          attention.getHeadsAttr(), DenseI64ArrayAttr(), TypeAttr())
                           .getResults());
       })
       .Default([](Operation *) -> Result { return failure(); });

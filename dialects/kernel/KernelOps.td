@@ -213,7 +213,8 @@ def Kernel_ReduceOp : Kernel_Op<"reduce", [Pure, SingleBlockImplicitTerminator<"
 class Kernel_AttentionKernel<string mnemonic> : Kernel_Op<mnemonic, [Pure]> {
   let description = [{
     Tensors as nn.attention has them. Scores exist for one tile at a time, in scratch. `tile` = [queries, keys] of a
-    tile, set by kernel-choose-tiles.
+    tile, set by kernel-choose-tiles. `products` T: the operands of products, queries, keys, values, probabilities and
+    gradients, are rounded to T on the way; sums and the softmax are float32.
     (C1) query (batch, tokens, d). (C2) heads divides d. (C3) logsumexp is (batch, heads, tokens).
     (C4) tile, where set, has 2 positive entries.
   }];
@@ -231,10 +232,10 @@ class Kernel_AttentionKernel<string mnemonic> : Kernel_Op<mnemonic, [Pure]> {
 def Kernel_AttentionOp : Kernel_AttentionKernel<"attention"> {
   let summary = "attention of one tile of queries of one head per call, over tiles of keys with a running softmax";
   let arguments = (ins Kernel_Tensor:$query, Kernel_Tensor:$key, Kernel_Tensor:$value, I64Attr:$heads,
-                       OptionalAttr<DenseI64ArrayAttr>:$tile);
+                       OptionalAttr<DenseI64ArrayAttr>:$tile, OptionalAttr<TypeAttr>:$products);
   let results = (outs Kernel_Tensor:$result, Kernel_Tensor:$logsumexp);
   let assemblyFormat = [{
-    $query `,` $key `,` $value `heads` $heads (`tile` $tile^)? attr-dict `:` functional-type(operands, results)
+    $query `,` $key `,` $value `heads` $heads (`tile` $tile^)? (`products` $products^)? attr-dict `:` functional-type(operands, results)
   }];
 }
 
@@ -242,10 +243,10 @@ def Kernel_AttentionBackwardOp : Kernel_AttentionKernel<"attention_backward"> {
   let summary = "gradients of query, key and value of one head per call; probabilities are computed again, tile by tile";
   let arguments = (ins Kernel_Tensor:$query, Kernel_Tensor:$key, Kernel_Tensor:$value, Kernel_Tensor:$result,
                        Kernel_Tensor:$logsumexp, Kernel_Tensor:$gradient, I64Attr:$heads,
-                       OptionalAttr<DenseI64ArrayAttr>:$tile);
+                       OptionalAttr<DenseI64ArrayAttr>:$tile, OptionalAttr<TypeAttr>:$products);
   let results = (outs Kernel_Tensor:$query_gradient, Kernel_Tensor:$key_gradient, Kernel_Tensor:$value_gradient);
   let assemblyFormat = [{
-    $query `,` $key `,` $value `,` $result `,` $logsumexp `,` $gradient `heads` $heads (`tile` $tile^)? attr-dict
+    $query `,` $key `,` $value `,` $result `,` $logsumexp `,` $gradient `heads` $heads (`tile` $tile^)? (`products` $products^)? attr-dict
     `:` functional-type(operands, results)
   }];
 }

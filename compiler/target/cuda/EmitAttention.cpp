@@ -20,10 +20,44 @@ struct TileShape {
 
 enum class Direction { Forward, Backward };
 
+/// Largest head that fits the registers of the template for tensor cores.
+constexpr int64_t MostMmaColumns = 64;
+
+template <typename Op>
+KernelBody emitMma(Op op, Direction direction, ArrayRef<std::string> pointers) {
+  constexpr int64_t rows = 64; // of a block
+  int64_t headSize = op.getHeadSize();
+  Lines lines;
+  lines.block(
+      "struct Op",
+      [&] {
+        lines.add(
+            llvm::formatv("static constexpr int Batch = {0}, Heads = {1}, Tokens = {2}, D = {3};",
+                          op.getBatch(), op.getHeads(), op.getTokens(), headSize));
+        lines.add("using Element = " + typeName(*op.getProducts()) + ";");
+      },
+      "};");
+  bool isForward = direction == Direction::Forward;
+  KernelBody body;
+  body.templates = {device::mma, device::attention_mma};
+  body.types = lines.take();
+  body.threads = 128;
+  body.sharedBytes =
+      2 * 2 * rows * (int64_t(llvm::alignTo(headSize, 16)) + 8) + (isForward ? 0 : 2 * 4 * rows);
+  body.blocks = (isForward ? 1 : 2) * op.getBatch() * int64_t(op.getHeads()) *
+                llvm::divideCeil(op.getTokens(), rows);
+  std::string list = llvm::join(pointers, ", ");
+  body.code = isForward ? "  MmaAttention<Op>::forward(" + list + ", shared);\n"
+                        : "  MmaAttention<Op>::backward({" + list + "}, shared);\n";
+  return body;
+}
+
 template <typename Op>
 FailureOr<KernelBody> emit(Op op, Direction direction, ArrayRef<std::string> pointers,
                            const Arch &arch) {
   int64_t bytes = 0, rows = 0, headSize = op.getHeadSize();
+  if (op.getProducts() && headSize <= MostMmaColumns)
+    return emitMma(op, direction, pointers);
   for (int64_t tried : {32, 16, 8}) {
     TileShape shape(tried, headSize);
     bytes = direction == Direction::Forward ? shape.forwardBytes() : shape.backwardBytes();

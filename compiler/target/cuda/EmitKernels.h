@@ -51,7 +51,7 @@ mlir::FailureOr<KernelBody> emitMetrics(kernel::MetricsOp op, PointerOf pointerO
 
 /// Texts of device/: templates in CUDA C++.
 namespace device {
-extern const llvm::StringLiteral prelude, attention, contract, mma, contract_mma,
+extern const llvm::StringLiteral prelude, attention, attention_mma, contract, mma, contract_mma,
     contract_interleaved, reduce;
 } // namespace device
 

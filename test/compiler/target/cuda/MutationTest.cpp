@@ -19,6 +19,8 @@ constexpr Mutation mutations[] = {
     {"column < Op::Columns", "true"},
     {"first + token < Op::Tokens", "true"},
     {"first + other < Op::Tokens", "true"},
+    {"first + columnOf(j, e) < Op::Tokens", "true"},
+    {"token >= Op::Tokens", "false"},
 };
 
 /// Mutants that change nothing, beside those that give the same PTX (code of the templates that a
@@ -103,6 +105,11 @@ std::string withDtype(std::string spec, const char *dtype) {
   spec.replace(spec.find("DTYPE"), 5, std::string("dtype: ") + dtype);
   return spec;
 }
+/// Two tiles of tokens on tensor cores.
+std::string withTokens(std::string spec) {
+  spec.replace(spec.find("[1, 6, 7]"), 9, "[1, 9, 9]");
+  return spec.replace(spec.find("batch_size: 2"), 13, "batch_size: 2, dtype: bf16");
+}
 /// Sizes that fit whole copies by cp.async, and several steps of K.
 std::string withRuns(std::string spec) {
   spec.replace(spec.find("[140]"), 5, "[192]"); // K of 96: an odd number of steps
@@ -114,7 +121,8 @@ std::string withBatch(std::string spec) {
   return spec.replace(spec.find("batch_size: 37"), 14, "batch_size: 69");
 }
 const std::string monarchF32 = withDtype(monarch, "f32"), monarchBf16 = withDtype(monarch, "bf16"),
-                  monarchRuns = withRuns(monarchBf16), monarchBatch = withBatch(monarchRuns);
+                  monarchRuns = withRuns(monarchBf16), monarchBatch = withBatch(monarchRuns),
+                  manyTokens = withTokens(tokens);
 
 INSTANTIATE_TEST_SUITE_P(F32, Mutations,
                          testing::Values(std::tuple(monarchF32.c_str(), "sm_80", "chain_0")));
@@ -124,6 +132,9 @@ INSTANTIATE_TEST_SUITE_P(Bf16, Mutations,
                                          std::tuple(monarchBatch.c_str(), "sm_80", "contract_1")));
 INSTANTIATE_TEST_SUITE_P(Attention, Mutations,
                          testing::Values(std::tuple(tokens, "sm_75", "attention_0"),
-                                         std::tuple(tokens, "sm_75", "attention_backward_0")));
+                                         std::tuple(tokens, "sm_75", "attention_backward_0"),
+                                         std::tuple(manyTokens.c_str(), "sm_80", "attention_0"),
+                                         std::tuple(manyTokens.c_str(), "sm_80",
+                                                    "attention_backward_0")));
 
 } // namespace
