@@ -229,8 +229,10 @@ template <class Op> struct MmaAttention {
 #pragma unroll 1
     for (int row = 0; row < 16; ++row) {
       float product = rowProduct(t, sample, head, own + warpRow() + row);
-      if (lane() / 4 == row % 8)
-        rowProducts[row / 8] = product;
+      if (lane() / 4 == row)
+        rowProducts[0] = product;
+      if (lane() / 4 + 8 == row)
+        rowProducts[1] = product;
     }
     for (int half = 0; half < 2; ++half)
       rowSums[half] = rowSum(t, sample, head, own + rowOf(2 * half));
