@@ -206,6 +206,118 @@ TEST(Instructions, Predicates) {
       [](uint32_t a, uint32_t b, uint32_t) { return int32_t(a) < int32_t(b) && a != 0 ? 9u : 7u; });
 }
 
+/// Comparisons by name, of floats, words and halves; u forms are true where one is NaN.
+TEST(Instructions, Comparisons) {
+  auto result = [](const std::string &comparison, const std::string &type) {
+    return "setp." + comparison + "." + type + " %p1, %r1, %r2;\nselp.b32 %r4, 1, 0, %p1;";
+  };
+  using FloatTest = bool (*)(float, float);
+  for (auto [name, wanted] : std::initializer_list<std::pair<const char *, FloatTest>>{
+           {"eq", [](float a, float b) { return a == b; }},
+           {"lt", [](float a, float b) { return a < b; }},
+           {"le", [](float a, float b) { return a <= b; }},
+           {"gt", [](float a, float b) { return a > b; }},
+           {"ge", [](float a, float b) { return a >= b; }},
+           {"ltu", [](float a, float b) { return !(a >= b); }},
+           {"gtu", [](float a, float b) { return !(a <= b); }},
+           {"num", [](float a, float b) { return a == a && b == b; }}})
+    expectInstruction<float, uint32_t>(
+        result(name, "f32"), "b32", "b32", floats,
+        [wanted = wanted](float a, float b, float) { return uint32_t(wanted(a, b)); });
+  using WordTest = bool (*)(uint32_t, uint32_t);
+  for (auto [name, type, wanted] :
+       std::initializer_list<std::tuple<const char *, const char *, WordTest>>{
+           {"eq", "b32", [](uint32_t a, uint32_t b) { return a == b; }},
+           {"eq", "s32", [](uint32_t a, uint32_t b) { return a == b; }},
+           {"ne", "s32", [](uint32_t a, uint32_t b) { return a != b; }},
+           {"gt", "s32", [](uint32_t a, uint32_t b) { return int32_t(a) > int32_t(b); }},
+           {"ge", "s32", [](uint32_t a, uint32_t b) { return int32_t(a) >= int32_t(b); }},
+           {"lt", "u32", [](uint32_t a, uint32_t b) { return a < b; }},
+           {"gt", "u32", [](uint32_t a, uint32_t b) { return a > b; }},
+           {"ge", "u32", [](uint32_t a, uint32_t b) { return a >= b; }}})
+    word(result(name, type),
+         [wanted = wanted](uint32_t a, uint32_t b, uint32_t) { return uint32_t(wanted(a, b)); });
+  // Predicates with each other.
+  word("setp.ne.s32 %p1, %r1, 0;\nsetp.lt.u32 %p2, %r2, 100;\nand.pred %p0, %p1, %p2;\n"
+       "selp.b32 %r4, 1, 0, %p0;\nor.pred %p0, %p1, %p2;\nselp.b32 %r5, 2, 0, %p0;\n"
+       "xor.pred %p0, %p1, %p2;\nselp.b32 %r6, 4, 0, %p0;\nnot.pred %p0, %p1;\n"
+       "selp.b32 %r7, 8, 0, %p0;\nmov.pred %p1, %p2;\nselp.b32 %r8, 16, 0, %p1;\n"
+       "or.b32 %r4, %r4, %r5;\nor.b32 %r4, %r4, %r6;\nor.b32 %r4, %r4, %r7;\nor.b32 %r4, %r4, %r8;",
+       [](uint32_t a, uint32_t b, uint32_t) {
+         bool p = a != 0, q = b < 100;
+         return uint32_t(p && q) | uint32_t(p || q) << 1 | uint32_t(p != q) << 2 |
+                uint32_t(!p) << 3 | uint32_t(q) << 4;
+       });
+}
+
+TEST(Instructions, LongsAndHalves) {
+  std::vector<uint64_t> longs{0, 1, 5, 63, 64, 0xFFFFFFFF, 0x100000000, 0x8000000000000000, ~0ull};
+  using L3 = uint64_t (*)(uint64_t, uint64_t, uint64_t);
+  for (auto [text, wanted] : std::initializer_list<std::pair<const char *, L3>>{
+           {"and.b64 %rd4, %rd1, %rd2;", [](uint64_t a, uint64_t b, uint64_t) { return a & b; }},
+           {"or.b64 %rd4, %rd1, %rd2;", [](uint64_t a, uint64_t b, uint64_t) { return a | b; }},
+           {"add.u64 %rd4, %rd1, %rd2;", [](uint64_t a, uint64_t b, uint64_t) { return a + b; }},
+           {"min.u64 %rd4, %rd1, %rd2;",
+            [](uint64_t a, uint64_t b, uint64_t) { return std::min(a, b); }},
+           {"shl.b64 %rd4, %rd1, 7;", [](uint64_t a, uint64_t, uint64_t) { return a << 7; }},
+           {"shr.u64 %rd4, %rd1, 33;", [](uint64_t a, uint64_t, uint64_t) { return a >> 33; }},
+           {"setp.lt.u64 %p1, %rd1, %rd2;\nselp.b64 %rd4, %rd1, %rd3, %p1;",
+            [](uint64_t a, uint64_t b, uint64_t c) { return a < b ? a : c; }}})
+    expectInstruction<uint64_t, uint64_t>(text, "b64", "b64", longs, wanted);
+  std::vector<uint16_t> halves{0, 1, 2, 0x7FFF, 0x8000, 0xFFFF, 0x1234};
+  using H3 = uint16_t (*)(uint16_t, uint16_t, uint16_t);
+  for (auto [text, wanted] : std::initializer_list<std::pair<const char *, H3>>{
+           {"and.b16 %rs4, %rs1, %rs2;",
+            [](uint16_t a, uint16_t b, uint16_t) { return uint16_t(a & b); }},
+           {"add.s16 %rs4, %rs1, %rs2;",
+            [](uint16_t a, uint16_t b, uint16_t) { return uint16_t(a + b); }},
+           {"mul.lo.s16 %rs4, %rs1, %rs2;",
+            [](uint16_t a, uint16_t b, uint16_t) { return uint16_t(uint32_t(a) * b); }},
+           {"mad.lo.s16 %rs4, %rs1, %rs2, %rs3;",
+            [](uint16_t a, uint16_t b, uint16_t c) { return uint16_t(uint32_t(a) * b + c); }},
+           {"mul.hi.u16 %rs4, %rs1, %rs2;",
+            [](uint16_t a, uint16_t b, uint16_t) { return uint16_t(uint32_t(a) * b >> 16); }},
+           {"shl.b16 %rs4, %rs1, 3;",
+            [](uint16_t a, uint16_t, uint16_t) { return uint16_t(a << 3); }},
+           {"shr.u16 %rs4, %rs1, 3;",
+            [](uint16_t a, uint16_t, uint16_t) { return uint16_t(a >> 3); }},
+           {"setp.gt.u16 %p1, %rs1, %rs2;\nselp.b16 %rs4, %rs1, %rs2, %p1;",
+            [](uint16_t a, uint16_t b, uint16_t) { return std::max(a, b); }}})
+    expectInstruction<uint16_t, uint16_t>(text, "b16", "b16", halves, wanted);
+  word("cvt.u16.u32 %rs1, %r1;\ncvt.u32.u16 %r4, %rs1;",
+       [](uint32_t a, uint32_t, uint32_t) { return a & 0xFFFF; });
+  expectInstruction<uint32_t, uint64_t>("cvt.u64.u32 %rd4, %r1;", "b32", "b64", words,
+                                        [](uint32_t a, uint32_t, uint32_t) { return uint64_t(a); });
+  expectInstruction<uint32_t, uint64_t>(
+      "mov.b64 %rd4, {%r1, %r2};", "b32", "b64", words,
+      [](uint32_t a, uint32_t b, uint32_t) { return uint64_t(b) << 32 | a; });
+  word("mov.b32 {%rs1, %rs2}, %r1;\nmov.b32 %r4, {%rs2, %rs1};",
+       [](uint32_t a, uint32_t, uint32_t) { return a << 16 | a >> 16; });
+  word("max.s32 %r4, %r1, %r2;",
+       [](uint32_t a, uint32_t b, uint32_t) { return uint32_t(std::max(int32_t(a), int32_t(b))); });
+  word("min.u32 %r4, %r1, %r2;", [](uint32_t a, uint32_t b, uint32_t) { return std::min(a, b); });
+  expectInstruction<uint32_t, float>("cvt.rn.f32.u32 %r4, %r1;", "b32", "b32", words,
+                                     [](uint32_t a, uint32_t, uint32_t) { return float(a); });
+  real("sub.f32 %r4, %r1, %r2;", [](float a, float b, float) { return a - b; });
+  real("neg.f32 %r4, %r1;", [](float a, float, float) { return -a; });
+  real("min.f32 %r4, %r1, %r2;", [](float a, float b, float) {
+    return std::isnan(a)   ? b
+           : std::isnan(b) ? a
+           : a == b        ? (std::signbit(a) ? a : b)
+                           : std::min(a, b);
+  });
+  // Rounded down: the largest float that is not above the exact result.
+  real("fma.rm.f32 %r4, %r1, %r2, 0f00000000;", [](float a, float b, float) {
+    double exact = double(a) * double(b); // 24 + 24 bits
+    float near = float(exact);
+    if (std::isnan(exact) || std::isinf(a) || std::isinf(b))
+      return float(exact + 0.0);
+    if (double(near) > exact)
+      near = std::nextafter(near, -INFINITY);
+    return near == 0 && exact == 0 ? (std::signbit(near) ? -0.0f : 0.0f) : near;
+  });
+}
+
 /// An array that is indexed at run time lies in local memory; also through a generic pointer.
 TEST(Instructions, LocalMemory) {
   std::string text =
