@@ -150,25 +150,8 @@ template <class Op> struct MmaInterleaved {
       lhs.keep(stage * (Stage * 2));
       rhs.keep(stage * (Stage * 2));
     };
-    fetch(0, 0);
-    keep(0);
-    unsigned stage = 0;
-#pragma unroll 1
-    for (int k0 = 0; k0 < Op::K; k0 += BK) {
-      bool hasNext = k0 + BK < Op::K;
-      if (hasNext)
-        fetch(1 - stage, k0 + BK);
-      else
-        commitCopies(); // an empty group: the wait below counts groups
-      waitForCopies<1>();
-      __syncthreads();
-      multiply(shared + stage * Stage, k0);
-      if (hasNext) {
-        keep(1 - stage);
-        __syncthreads();
-      }
-      stage = 1 - stage;
-    }
+    forSteps<Op::K, true>(fetch, keep,
+                          [&](unsigned stage, int k0) { multiply(shared + stage * Stage, k0); });
   }
 
   __device__ void store() const {

@@ -167,25 +167,9 @@ template <class Op> struct MmaContract {
       lhs.keep(m0, shared, stage * (Stage * 2));
       rhs.keep(n0, shared + Lhs::Elements, stage * (Stage * 2));
     };
-    fetch(0, 0);
-    keep(0);
-    unsigned stage = 0;
-#pragma unroll 1
-    for (int k0 = 0; k0 < Op::K; k0 += BK) {
-      bool hasNext = k0 + BK < Op::K;
-      if (hasNext)
-        fetch(1 - stage, k0 + BK);
-      else
-        commitCopies(); // an empty group: the wait below counts groups
-      waitForCopies<1>();
-      __syncthreads();
+    forSteps<Op::K, Copies>(fetch, keep, [&](unsigned stage, int k0) {
       multiply(lhsAt, rhsAt, stage * (Stage * 2), k0);
-      if (hasNext)
-        keep(1 - stage);
-      if (Copies && hasNext) // the next ones begin before the barrier above
-        __syncthreads();
-      stage = 1 - stage;
-    }
+    });
   }
 
   /// Results n, n + Step, ... of row m.

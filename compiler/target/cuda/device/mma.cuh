@@ -141,6 +141,32 @@ template <int N> __device__ void loadSpread(const float *first, int inside, floa
   }
 }
 
+/// A product's steps of K, 32 each, two in flight: fetch(stage, k0) starts copying one, keep(stage)
+/// stores what comes through registers, multiply(stage, k0) uses one that is there. `Copies`: something
+/// is copied to shared memory by cp.async.
+template <int K, bool Copies, class Fetch, class Keep, class Multiply>
+__device__ void forSteps(Fetch fetch, Keep keep, Multiply multiply) {
+  fetch(0, 0);
+  keep(0);
+  unsigned stage = 0;
+#pragma unroll 1
+  for (int k0 = 0; k0 < K; k0 += 32) {
+    bool hasNext = k0 + 32 < K;
+    if (hasNext)
+      fetch(1 - stage, k0 + 32);
+    else
+      commitCopies(); // an empty group: the wait below counts groups
+    waitForCopies<1>();
+    __syncthreads();
+    multiply(stage, k0);
+    if (hasNext)
+      keep(1 - stage);
+    if (Copies && hasNext) // the next ones begin before the barrier above
+      __syncthreads();
+    stage = 1 - stage;
+  }
+}
+
 /// One operand's tile in shared memory, Rows x 32 elements of each of Groups groups. Runs of 8 elements
 /// are the units; their places are turned, so that eight that are read together lie in all banks: rows
 /// side by side, or, in Pairs, two of every four.
