@@ -49,15 +49,18 @@ std::string differenceTable(const std::vector<TensorDifference> &differences, si
   return table;
 }
 
-Status requireTensors(const SafetensorsFile &file, std::span<const TensorRef> expected) {
-  std::vector<TensorDifference> differences = compareTensors(file, expected);
-  if (differences.empty())
-    return Status::ok();
+Error doesNotFit(const SafetensorsFile &file, const std::vector<TensorDifference> &differences) {
   std::string table = differenceTable(differences);
   table.pop_back();
-  return Error(ExitCode::CheckpointInvalid, "'" + file.path() + "' does not fit the model; " +
-                                                std::to_string(differences.size()) +
-                                                " tensors differ:\n" + table);
+  return Error(ExitCode::CheckpointInvalid,
+               "'" + file.path() + "' does not fit the model; " +
+                   std::to_string(differences.size()) +
+                   (differences.size() == 1 ? " tensor differs:\n" : " tensors differ:\n") + table);
+}
+
+Status requireTensors(const SafetensorsFile &file, std::span<const TensorRef> expected) {
+  std::vector<TensorDifference> differences = compareTensors(file, expected);
+  return differences.empty() ? Status::ok() : Status(doesNotFit(file, differences));
 }
 
 } // namespace danaus

@@ -6,6 +6,7 @@
 #include "runtime/exec/Initialize.h"
 #include "runtime/exec/Update.h"
 #include "runtime/plan/Control.h"
+#include "runtime/structure/ConvertWeights.h"
 #include "runtime/train/Evaluate.h"
 #include "runtime/train/ModelData.h"
 #include "runtime/train/RunRecord.h"
@@ -252,8 +253,13 @@ Status Trainer::initialize() {
     Expected<SafetensorsFile> weights = SafetensorsFile::open(path);
     if (!weights)
       return weights.takeError().during("reading train.init");
-    if (Status status = readParameters(executor, *weights); !status)
-      return status.takeError().during("reading train.init");
+    auto converted = convertWeights(*weights, executor.phase());
+    if (!converted)
+      return converted.takeError().during("reading train.init");
+    for (size_t i = 0; i < converted->values.size(); ++i)
+      std::ranges::copy(converted->values[i], executor.parameter(i).begin());
+    if (!converted->layers.empty())
+      observer.onNote("train.init: " + describeConversions(converted->layers));
   }
   startAverages(executor);
   return writeRunStart(run, file);

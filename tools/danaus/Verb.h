@@ -22,6 +22,7 @@ Status runEval(const Arguments &arguments);
 Status runPredict(const Arguments &arguments);
 Status runSummary(const Arguments &arguments);
 Status runBench(const Arguments &arguments);
+Status runConvert(const Arguments &arguments);
 Status runProfile(const Arguments &arguments);
 Status runData(const Arguments &arguments);
 Status runDevices(const Arguments &arguments);

@@ -13,6 +13,7 @@ static const Verb verbs[] = {
     {"summary", "layers, parameters, arithmetic and memory of a model", runSummary},
     {"bench", "time of a step, images per second, peak memory", runBench},
     {"profile", "what the kernels of a step did; on the virtual GPU exact counts", runProfile},
+    {"convert", "weights of one structure for a model of another", runConvert},
     {"data", "data check: which dataset is in a folder, and is all of it whole", runData},
     {"devices", "what this machine can run models on, and why not", runDevices},
 };

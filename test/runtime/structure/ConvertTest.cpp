@@ -1,0 +1,150 @@
+// Files of tensors for models of another structure: names, shapes, what is missing or left over.
+#include "runtime/structure/ConvertWeights.h"
+
+#include <filesystem>
+#include <gtest/gtest.h>
+#include <random>
+#include <unistd.h>
+
+using namespace danaus;
+
+namespace {
+
+struct Tensor {
+  std::string name;
+  std::vector<uint64_t> shape;
+};
+
+uint64_t countOf(const std::vector<uint64_t> &shape) {
+  uint64_t count = 1;
+  for (uint64_t size : shape)
+    count *= size;
+  return count;
+}
+
+class Convert : public testing::Test {
+protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "danaus-XXXXXX").string();
+    folder = mkdtemp(pattern.data());
+  }
+  void TearDown() override { std::filesystem::remove_all(folder); }
+
+  /// A file of random tensors.
+  SafetensorsFile fileOf(const std::vector<Tensor> &tensors) {
+    std::mt19937 random(1);
+    std::normal_distribution<float> normal;
+    std::vector<TensorRef> refs;
+    for (const Tensor &tensor : tensors) {
+      std::vector<float> &values = content[tensor.name];
+      values.resize(countOf(tensor.shape));
+      for (float &value : values)
+        value = normal(random);
+      refs.push_back({tensor.name, tensor.shape, values.data()});
+    }
+    std::string path = folder + "/w.safetensors";
+    EXPECT_TRUE(bool(writeSafetensors(path, refs)));
+    auto file = SafetensorsFile::open(path);
+    EXPECT_TRUE(bool(file));
+    return std::move(*file);
+  }
+
+  const fb::Phase &phaseOf(const std::vector<Tensor> &parameters,
+                           const std::vector<std::tuple<std::string, uint64_t, uint64_t>> &layers) {
+    fb::PhaseT phase;
+    for (const Tensor &own : parameters) {
+      auto parameter = std::make_unique<fb::ParameterT>();
+      parameter->name = own.name;
+      parameter->shape = own.shape;
+      parameter->init = std::make_unique<fb::InitT>();
+      phase.parameters.push_back(std::move(parameter));
+    }
+    for (const auto &[name, in, out] : layers) {
+      auto layer = std::make_unique<fb::LayerT>();
+      layer->name = name;
+      layer->structure = "any";
+      layer->in_features = in;
+      layer->out_features = out;
+      phase.layers.push_back(std::move(layer));
+    }
+    builder.Clear();
+    builder.Finish(fb::Phase::Pack(builder, &phase));
+    return *flatbuffers::GetRoot<fb::Phase>(builder.GetBufferPointer());
+  }
+
+  std::string folder;
+  std::map<std::string, std::vector<float>> content;
+  flatbuffers::FlatBufferBuilder builder;
+};
+
+TEST_F(Convert, EveryKindOfLinearAndWhatStays) {
+  SafetensorsFile file = fileOf({{"patch.weight", {12, 3, 2, 2}},
+                                 {"patch.bias", {12}},
+                                 {"norm.weight", {12}},
+                                 {"fc.weight", {10, 12}},
+                                 {"head.down.weight", {2, 10}},
+                                 {"head.up.weight", {5, 2}}});
+  const fb::Phase &phase = phaseOf({{"patch.down.weight", {3, 12}},
+                                    {"patch.up.weight", {12, 3}},
+                                    {"patch.bias", {12}},
+                                    {"norm.weight", {12}},
+                                    {"fc.blkdiag1", {4, 3, 3}},
+                                    {"fc.blkdiag2", {4, 3, 3}},
+                                    {"head.weight", {5, 10}}},
+                                   {{"patch", 12, 12}, {"fc", 12, 10}, {"head", 10, 5}});
+  auto converted = convertWeights(file, phase);
+  ASSERT_TRUE(bool(converted)) << converted.error().message();
+  ASSERT_EQ(converted->values.size(), 7u);
+  for (size_t i = 0; i < 7; ++i)
+    EXPECT_EQ(converted->values[i].size(), countOf({phase.parameters()->Get(unsigned(i))->shape()->begin(),
+                                                    phase.parameters()->Get(unsigned(i))->shape()->end()}));
+  EXPECT_EQ(converted->values[2], content["patch.bias"]);
+  EXPECT_EQ(converted->values[3], content["norm.weight"]);
+  ASSERT_EQ(converted->layers.size(), 3u);
+  std::map<std::string, LayerConversion> layers;
+  for (const LayerConversion &layer : converted->layers)
+    layers[layer.name] = layer;
+  EXPECT_EQ(layers["patch"].to, "low_rank r=3");
+  EXPECT_EQ(layers["patch"].parametersBefore, 144u);
+  EXPECT_EQ(layers["patch"].parametersAfter, 72u);
+  EXPECT_GT(layers["patch"].relativeError, 0.1);
+  EXPECT_EQ(layers["fc"].to, "monarch N=4");
+  EXPECT_EQ(layers["head"].from, "low_rank r=2");
+  EXPECT_EQ(layers["head"].relativeError, 0);
+  // head.weight = up down.
+  for (size_t o = 0; o < 5; ++o)
+    for (size_t i = 0; i < 10; ++i) {
+      double sum = 0;
+      for (size_t t = 0; t < 2; ++t)
+        sum += double(content["head.up.weight"][o * 2 + t]) * content["head.down.weight"][t * 10 + i];
+      EXPECT_NEAR(converted->values[6][o * 10 + i], sum, 1e-6);
+    }
+  EXPECT_EQ(describeConversions({layers["head"]}),
+            "1 linear converted (low_rank r=2 to dense, relative error 0 to 0)");
+}
+
+/// The same structure with other sizes is a conversion too.
+TEST_F(Convert, AnotherRank) {
+  SafetensorsFile file = fileOf({{"a.down.weight", {4, 9}}, {"a.up.weight", {6, 4}}});
+  auto converted = convertWeights(
+      file, phaseOf({{"a.down.weight", {6, 9}}, {"a.up.weight", {6, 6}}}, {{"a", 9, 6}}));
+  ASSERT_TRUE(bool(converted)) << converted.error().message();
+  EXPECT_LE(converted->layers.at(0).relativeError, 1e-6);
+}
+
+TEST_F(Convert, WhatDoesNotFitIsATable) {
+  SafetensorsFile file = fileOf(
+      {{"a.weight", {6, 8}}, {"a.bias", {6}}, {"old.bias", {3}}, {"b.weight", {5, 5}}});
+  auto converted = convertWeights(
+      file, phaseOf({{"a.down.weight", {2, 8}}, {"a.up.weight", {7, 2}}, {"a.bias", {7}}, {"b.bias", {5}}},
+                    {{"a", 8, 7}}));
+  ASSERT_FALSE(bool(converted));
+  EXPECT_EQ(converted.error().code(), ExitCode::CheckpointInvalid);
+  std::string message = converted.error().message();
+  for (const char *part : {"a.weight", "the model has [7, 8], the file [6, 8]", "a.bias",
+                           "the model has [7], the file [6]", "b.bias", "missing; the model has [5]",
+                           "old.bias", "not in the model; the file has [3]", "b.weight"})
+    EXPECT_NE(message.find(part), std::string::npos) << part << " in " << message;
+}
+
+} // namespace

@@ -1,0 +1,136 @@
+// danaus convert: weights of one structure for a model of another.
+#include "runtime/base/File.h"
+#include "runtime/structure/ConvertWeights.h"
+#include "tools/danaus/OpenModel.h"
+#include "tools/danaus/Text.h"
+
+namespace danaus::tool {
+
+namespace {
+
+struct ConvertArguments : ModelArguments {
+  std::string weights, out, mostError;
+  bool json = false, force = false;
+};
+
+Expected<CommandLine::Outcome> parse(const Arguments &words, ConvertArguments &into) {
+  CommandLine line(
+      "convert",
+      "Turns weights into those of another structure: a dense layer becomes low-rank by its\n"
+      "largest singular values, or Monarch by those of its blocks, and either becomes dense by\n"
+      "multiplying out. Which structure each layer gets is what MODEL says. Prints a row for each\n"
+      "layer that changes: parameters of its weight before and after, and the relative error of\n"
+      "the weight in Frobenius norm.",
+      {"danaus convert runs/mnist_mlp models/mnist_mlp_low_rank.yaml -o low_rank.safetensors",
+       "danaus convert dense.safetensors models/mnist_mlp_monarch.yaml -o monarch.safetensors",
+       "danaus train models/mnist_mlp_low_rank.yaml train.init=low_rank.safetensors"});
+  line.positional(into.weights, "WEIGHTS",
+                  "a .safetensors file, a checkpoint's folder or the folder of a run");
+  into.declareModel(line);
+  line.option(into.out, "-o,--output", "FILE", "the .safetensors file to write (required)");
+  line.option(into.mostError, "--max-error", "E",
+              "stop where the relative error of a layer is above E, and write nothing");
+  line.flag(into.force, "--force", "overwrite FILE");
+  line.flag(into.json, "--json", "print one JSON object");
+  return line.parse(words);
+}
+
+std::string percent(uint64_t after, uint64_t before) {
+  return before ? format("%.1f %%", 100.0 * double(after) / double(before)) : "-";
+}
+
+void printTable(const ConvertedWeights &converted) {
+  using enum Table::Align;
+  Table table({Left, Left, Left, Right, Right, Right, Right, Right});
+  table.row({"layer", "from", "to", "in -> out", "params", "after", "of before", "relative error"});
+  for (const LayerConversion &layer : converted.layers)
+    table.row({layer.name, layer.from, layer.to,
+               format("%llu -> %llu", (unsigned long long)layer.in, (unsigned long long)layer.out),
+               thousands(layer.parametersBefore), thousands(layer.parametersAfter),
+               percent(layer.parametersAfter, layer.parametersBefore),
+               format("%.3g", layer.relativeError)});
+  std::fputs(table.text().c_str(), stdout);
+}
+
+void printJson(const ConvertedWeights &converted, const std::string &out) {
+  std::printf("{\"output\": %s, \"layers\": [", jsonString(out).c_str());
+  const char *separator = "\n";
+  for (const LayerConversion &layer : converted.layers) {
+    std::printf("%s{\"name\": %s, \"from\": %s, \"to\": %s, \"in\": %llu, \"out\": %llu, "
+                "\"params_before\": %llu, \"params_after\": %llu, \"relative_error\": %.6g}",
+                separator, jsonString(layer.name).c_str(), jsonString(layer.from).c_str(),
+                jsonString(layer.to).c_str(), (unsigned long long)layer.in,
+                (unsigned long long)layer.out, (unsigned long long)layer.parametersBefore,
+                (unsigned long long)layer.parametersAfter, layer.relativeError);
+    separator = ",\n";
+  }
+  std::printf("\n]}\n");
+}
+
+Status checkErrors(const ConvertArguments &arguments, const ConvertedWeights &converted) {
+  if (arguments.mostError.empty())
+    return Status::ok();
+  char *end = nullptr;
+  double most = std::strtod(arguments.mostError.c_str(), &end);
+  if (end == arguments.mostError.c_str() || *end || !(most >= 0))
+    return Error(ExitCode::Usage,
+                 "--max-error '" + arguments.mostError + "' is not a number of at least 0");
+  for (const LayerConversion &layer : converted.layers)
+    if (!(layer.relativeError <= most))
+      return Error(ExitCode::CheckpointInvalid,
+                   format("%s as %s has a relative error of %.3g, above --max-error %g: a larger "
+                          "rank, fewer blocks, or leave it dense; nothing was written",
+                          layer.name.c_str(), layer.to.c_str(), layer.relativeError, most));
+  return Status::ok();
+}
+
+Status convert(const ConvertArguments &arguments, const CompiledModel &model) {
+  bool isRun = isFolder(arguments.weights);
+  auto file = isRun ? openWeights(arguments.weights, "") : openWeights("", arguments.weights);
+  if (!file)
+    return file.takeError();
+  const fb::Phase &phase = *model.file.model().phases()->Get(0);
+  auto converted = convertWeights(*file, phase);
+  if (!converted)
+    return converted.takeError();
+  if (!arguments.json)
+    printTable(*converted);
+  if (Status status = checkErrors(arguments, *converted); !status)
+    return status;
+  std::vector<TensorRef> tensors;
+  for (size_t i = 0; i < converted->values.size(); ++i) {
+    const fb::Parameter &parameter = *phase.parameters()->Get(unsigned(i));
+    tensors.push_back({parameter.name()->str(),
+                       {parameter.shape()->begin(), parameter.shape()->end()},
+                       converted->values[i].data()});
+  }
+  if (Status status = writeSafetensors(arguments.out, tensors, {{"format", "pt"}}); !status)
+    return status;
+  if (arguments.json)
+    printJson(*converted, arguments.out);
+  else
+    std::printf("%s: %s\n", arguments.out.c_str(), describeConversions(converted->layers).c_str());
+  return Status::ok();
+}
+
+} // namespace
+
+Status runConvert(const Arguments &words) {
+  ConvertArguments arguments;
+  auto outcome = parse(words, arguments);
+  if (!outcome)
+    return outcome.takeError();
+  if (*outcome == CommandLine::Outcome::HelpShown)
+    return Status::ok();
+  if (arguments.out.empty())
+    return Error(ExitCode::Usage, "convert: -o FILE is required: where to write the weights");
+  if (pathExists(arguments.out) && !arguments.force)
+    return Error(ExitCode::Usage,
+                 "'" + arguments.out + "' exists: name another file, or --force overwrites it");
+  Expected<CompiledModel> model = openModel(arguments);
+  if (!model)
+    return model.takeError();
+  return convert(arguments, *model);
+}
+
+} // namespace danaus::tool
