@@ -81,6 +81,12 @@ expect 0 "GFLOP/s" bench tiny.dnb --repeats 3 --per-kernel --forward --threads 1
 expect 0 '"launches": [{"label": ' bench tiny.dnb --repeats 3 --per-kernel --json --threads 1
 expect 2 "--seconds" bench tiny.dnb --seconds soon
 
+# Other structures.
+expect 2 "-o FILE is required" convert w.safetensors tiny.dnb
+expect 2 "'tiny.dnb' exists" convert w.safetensors tiny.dnb -o tiny.dnb
+expect 5 "w.safetensors" convert w.safetensors tiny.dnb -o new.safetensors
+expect 0 "Examples:" convert --help
+
 # Kernel by kernel.
 expect 0 "thread us" profile tiny.dnb --steps 3 --threads 1
 expect 0 '"steps": 3, "kernels": [' profile tiny.dnb --steps 3 --json --threads 1

@@ -96,8 +96,9 @@ TEST_F(Convert, EveryKindOfLinearAndWhatStays) {
   ASSERT_TRUE(bool(converted)) << converted.error().message();
   ASSERT_EQ(converted->values.size(), 7u);
   for (size_t i = 0; i < 7; ++i)
-    EXPECT_EQ(converted->values[i].size(), countOf({phase.parameters()->Get(unsigned(i))->shape()->begin(),
-                                                    phase.parameters()->Get(unsigned(i))->shape()->end()}));
+    EXPECT_EQ(converted->values[i].size(),
+              countOf({phase.parameters()->Get(unsigned(i))->shape()->begin(),
+                       phase.parameters()->Get(unsigned(i))->shape()->end()}));
   EXPECT_EQ(converted->values[2], content["patch.bias"]);
   EXPECT_EQ(converted->values[3], content["norm.weight"]);
   ASSERT_EQ(converted->layers.size(), 3u);
@@ -116,7 +117,8 @@ TEST_F(Convert, EveryKindOfLinearAndWhatStays) {
     for (size_t i = 0; i < 10; ++i) {
       double sum = 0;
       for (size_t t = 0; t < 2; ++t)
-        sum += double(content["head.up.weight"][o * 2 + t]) * content["head.down.weight"][t * 10 + i];
+        sum +=
+            double(content["head.up.weight"][o * 2 + t]) * content["head.down.weight"][t * 10 + i];
       EXPECT_NEAR(converted->values[6][o * 10 + i], sum, 1e-6);
     }
   EXPECT_EQ(describeConversions({layers["head"]}),
@@ -133,17 +135,20 @@ TEST_F(Convert, AnotherRank) {
 }
 
 TEST_F(Convert, WhatDoesNotFitIsATable) {
-  SafetensorsFile file = fileOf(
-      {{"a.weight", {6, 8}}, {"a.bias", {6}}, {"old.bias", {3}}, {"b.weight", {5, 5}}});
+  SafetensorsFile file =
+      fileOf({{"a.weight", {6, 8}}, {"a.bias", {6}}, {"old.bias", {3}}, {"b.weight", {5, 5}}});
   auto converted = convertWeights(
-      file, phaseOf({{"a.down.weight", {2, 8}}, {"a.up.weight", {7, 2}}, {"a.bias", {7}}, {"b.bias", {5}}},
-                    {{"a", 8, 7}}));
+      file,
+      phaseOf(
+          {{"a.down.weight", {2, 8}}, {"a.up.weight", {7, 2}}, {"a.bias", {7}}, {"b.bias", {5}}},
+          {{"a", 8, 7}}));
   ASSERT_FALSE(bool(converted));
   EXPECT_EQ(converted.error().code(), ExitCode::CheckpointInvalid);
   std::string message = converted.error().message();
-  for (const char *part : {"a.weight", "the model has [7, 8], the file [6, 8]", "a.bias",
-                           "the model has [7], the file [6]", "b.bias", "missing; the model has [5]",
-                           "old.bias", "not in the model; the file has [3]", "b.weight"})
+  for (const char *part :
+       {"a.weight", "the model has [7, 8], the file [6, 8]", "a.bias",
+        "the model has [7], the file [6]", "b.bias", "missing; the model has [5]", "old.bias",
+        "not in the model; the file has [3]", "b.weight"})
     EXPECT_NE(message.find(part), std::string::npos) << part << " in " << message;
 }
 

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Weights of one structure in a model of another, as users do it.
+
+  convert_run.py MODELS_FOLDER BIN_FOLDER SCRATCH_FOLDER
+
+A dense network is trained for some steps. With every singular value kept a low-rank network is the same function; with
+16 of them it is near, and trains on from train.init. Monarch to dense changes nothing.
+"""
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+
+
+def check(condition, what):
+    if not condition:
+        sys.exit(f"wrong: {what}")
+
+
+def main():
+    models, programs, scratch = (pathlib.Path(argument) for argument in sys.argv[1:4])
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    danaus = programs / "danaus"
+    dense, low_rank, monarch = (models / f"{name}.yaml" for name in ("mnist_mlp", "mnist_mlp_low_rank", "mnist_mlp_monarch"))
+
+    def run(*arguments, code=0):
+        done = subprocess.run([danaus, *arguments], capture_output=True, text=True)
+        check(done.returncode == code, f"{arguments}: code {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout if code == 0 else done.stderr
+
+    def loss(spec, weights, *options):
+        return json.loads(run("eval", spec, *options, "--weights", weights, "--json"))["loss"]
+
+    run("train", dense, "train.epochs=1", "train.max_steps=300", "--out", scratch / "dense", "--quiet")
+    weights = scratch / "dense/checkpoints/best/model.safetensors"
+    start = loss(dense, weights)
+
+    # All singular values: the same function, to rounding.
+    whole = scratch / "whole.safetensors"
+    rows = json.loads(run("convert", scratch / "dense", low_rank, "structure.0.rank=128", "-o", whole, "--json"))["layers"]
+    check([row["name"] for row in rows] == [f"hidden.{i}" for i in range(4)], rows)
+    check(all(row["relative_error"] <= 1e-12 and row["to"] == "low_rank r=128" for row in rows), rows)
+    check(abs(loss(low_rank, whole, "structure.0.rank=128") - start) <= 1e-5 * start, "full rank is the same function")
+
+    # 16 of 128: worse, but nothing like a new network's 2.3.
+    short = scratch / "short.safetensors"
+    table = run("convert", weights, low_rank, "-o", short)
+    check("hidden.3" in table and "16,384" in table and "4,096" in table, table)
+    check(start < loss(low_rank, short) <= 2.0, "rank 16")
+    message = run("convert", weights, low_rank, "-o", short, code=2)
+    check("exists" in message, message)
+    message = run("convert", weights, low_rank, "-o", scratch / "no.safetensors", "--max-error", "0.1", code=5)
+    check("above --max-error 0.1" in message and not (scratch / "no.safetensors").exists(), message)
+    message = run("convert", weights, models / "fashion_vit_tiny.yaml", "-o", scratch / "no.safetensors", code=5)
+    check("does not fit the model" in message and "missing; the model has" in message, message)
+
+    # Monarch and back to dense.
+    blocks, back = scratch / "monarch.safetensors", scratch / "back.safetensors"
+    run("convert", weights, monarch, "-o", blocks)
+    run("convert", blocks, dense, "-o", back)
+    one, two = loss(monarch, blocks), loss(dense, back)
+    check(abs(one - two) <= 1e-5 * one, f"Monarch {one}, multiplied out {two}")
+
+    # Training goes on from dense weights.
+    done = subprocess.run([danaus, "train", low_rank, f"train.init={weights}", "train.epochs=1", "train.max_steps=50", "--out",
+                           scratch / "tuned"], capture_output=True, text=True, check=True)
+    check("4 linears converted (dense to low_rank r=16" in done.stderr, done.stderr)
+    check(loss(low_rank, scratch / "tuned/checkpoints/best") < loss(low_rank, short), "50 steps help")
+
+
+if __name__ == "__main__":
+    main()
