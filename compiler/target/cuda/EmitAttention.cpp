@@ -21,7 +21,7 @@ struct TileShape {
 enum class Direction { Forward, Backward };
 
 /// Largest head that fits the registers of the template for tensor cores.
-constexpr int64_t MostMmaColumns = 64;
+constexpr int64_t MostMmaColumns = 128;
 
 template <typename Op>
 KernelBody emitMma(Op op, Direction direction, ArrayRef<std::string> pointers) {

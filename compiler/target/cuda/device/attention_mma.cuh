@@ -1,20 +1,21 @@
 // kernel.attention and kernel.attention_backward on tensor cores: tensors are float32 in memory, tiles
 // are rounded to 16 bits on their way to shared memory, scores and sums are float32. A block of 128
 // threads works on 64 rows (queries, or keys) of one head of one sample, 16 of a warp, and goes over
-// the other side 64 at a time. Scores never leave registers: as they lie after one product they are an
+// the other side 64 at a time, or 32 where heads are large. Scores never leave registers: as they lie after one product they are an
 // operand of the next (FlashAttention-2, Dao 2023). Gradients as in attention.cuh.
 //
-//   Batch, Heads, Tokens, D, Element   D is at most 64; bf16 or f16
+//   Batch, Heads, Tokens, D, Element   D is at most 128; bf16 or f16
 template <class Op> struct MmaAttention {
   static constexpr int Threads = 128, T = 64, D = Op::D;
+  static constexpr int U = D <= 64 ? 64 : 32;        ///< rows of the other side at a time
   static constexpr int Padded = (D + 15) / 16 * 16;  ///< columns, the last ones zeros
   static constexpr int Row = Padded + 8;             ///< elements: rows that are read together, other banks
-  static constexpr int Steps = Padded / 16, Columns = Padded / 8, Others = T / 8; ///< mma tiles
+  static constexpr int Steps = Padded / 16, Columns = Padded / 8, Others = U / 8; ///< mma tiles
   static constexpr int TileElements = T * Row, Tiles = (Op::Tokens + T - 1) / T;
   static constexpr bool Quads = D % 4 == 0;
   using Element = typename Op::Element;
   using Fragments = unsigned[Steps][4]; ///< 16 rows of a warp, all columns
-  using Scores = float[Others][4];      ///< 16 rows x 64
+  using Scores = float[Others][4];      ///< 16 rows x U
   using Sums = float[Columns][4];       ///< 16 rows x Padded
 
   static __device__ float scale() { return 1 / sqrtf(float(D)); }
@@ -31,10 +32,11 @@ template <class Op> struct MmaAttention {
     return (sample * Op::Heads + head) * Op::Tokens + token;
   }
 
-  /// A tile of T tokens from `first` on; zeros past the end.
+  /// A tile of Rows tokens from `first` on; zeros past the end.
+  template <int Rows>
   static __device__ void loadTile(Element *to, const float *from, int sample, int head, int first) {
 #pragma unroll 4
-    for (int e = threadIdx.x; e < T * Padded / 4; e += Threads) {
+    for (int e = threadIdx.x; e < Rows * Padded / 4; e += Threads) {
       int token = e / (Padded / 4), column = e % (Padded / 4) * 4;
       float values[4] = {0, 0, 0, 0};
       if (first + token < Op::Tokens) {
@@ -62,7 +64,7 @@ template <class Op> struct MmaAttention {
       loadMatrices<false>(to[k], from + k * 32);
   }
 
-  /// products = rows (16 x D) * tile (64 x D)^T.
+  /// products = rows (16 x D) * tile (U x D)^T.
   static __device__ void multiplyRows(Scores &products, const Fragments &rows, const Element *tile) {
     int l = lane();
     unsigned from = sharedAddress(tile + (l / 16 * 8 + l % 8) * Row + l / 8 % 2 * 8);
@@ -80,12 +82,12 @@ template <class Op> struct MmaAttention {
       }
   }
 
-  /// sums += weights (16 x 64) * tile (64 x D).
+  /// sums += weights (16 x U) * tile (U x D).
   static __device__ void addRows(Sums &sums, const Scores &weights, const Element *tile) {
     int l = lane();
     unsigned from = sharedAddress(tile + (l / 8 % 2 * 8 + l % 8) * Row + l / 16 * 8);
 #pragma unroll
-    for (int k = 0; k < T / 16; ++k) {
+    for (int k = 0; k < U / 16; ++k) {
       unsigned rows[4];
 #pragma unroll
       for (int r = 0; r < 4; ++r)
@@ -140,17 +142,17 @@ template <class Op> struct MmaAttention {
     int own = blockIdx.x % Tiles * T, head = blockIdx.x / Tiles % Op::Heads, sample = blockIdx.x / Tiles / Op::Heads;
     Element *keys = reinterpret_cast<Element *>(shared), *values = keys + TileElements;
     Fragments queries;
-    loadTile(keys, query, sample, head, own);
+    loadTile<T>(keys, query, sample, head, own);
     __syncthreads();
     loadRows(queries, keys);
     float largest[2] = {-infinity(), -infinity()}, sum[2] = {0, 0};
     Sums sums;
     clear(sums);
 #pragma unroll 1
-    for (int first = 0; first < Op::Tokens; first += T) {
+    for (int first = 0; first < Op::Tokens; first += U) {
       __syncthreads();
-      loadTile(keys, key, sample, head, first);
-      loadTile(values, value, sample, head, first);
+      loadTile<U>(keys, key, sample, head, first);
+      loadTile<U>(values, value, sample, head, first);
       __syncthreads();
       Scores scores;
       multiplyRows(scores, queries, keys);
@@ -220,8 +222,8 @@ template <class Op> struct MmaAttention {
   static __device__ void backwardQueries(const Tensors &t, unsigned char *shared, int sample, int head, int own) {
     Element *keys = reinterpret_cast<Element *>(shared), *values = keys + TileElements;
     Fragments queries, gradients;
-    loadTile(keys, t.query, sample, head, own);
-    loadTile(values, t.gradient, sample, head, own);
+    loadTile<T>(keys, t.query, sample, head, own);
+    loadTile<T>(values, t.gradient, sample, head, own);
     __syncthreads();
     loadRows(queries, keys);
     loadRows(gradients, values);
@@ -239,10 +241,10 @@ template <class Op> struct MmaAttention {
     Sums sums;
     clear(sums);
 #pragma unroll 1
-    for (int first = 0; first < Op::Tokens; first += T) {
+    for (int first = 0; first < Op::Tokens; first += U) {
       __syncthreads();
-      loadTile(keys, t.key, sample, head, first);
-      loadTile(values, t.value, sample, head, first);
+      loadTile<U>(keys, t.key, sample, head, first);
+      loadTile<U>(values, t.value, sample, head, first);
       __syncthreads();
       Scores scores, products;
       multiplyRows(scores, queries, keys);
@@ -267,8 +269,8 @@ template <class Op> struct MmaAttention {
     Element *queries = reinterpret_cast<Element *>(shared), *gradients = queries + TileElements;
     float *rowSums = reinterpret_cast<float *>(gradients + TileElements), *rowProducts = rowSums + T;
     Fragments keys, values;
-    loadTile(queries, t.key, sample, head, own);
-    loadTile(gradients, t.value, sample, head, own);
+    loadTile<T>(queries, t.key, sample, head, own);
+    loadTile<T>(gradients, t.value, sample, head, own);
     __syncthreads();
     loadRows(keys, queries);
     loadRows(values, gradients);
@@ -276,12 +278,12 @@ template <class Op> struct MmaAttention {
     clear(keySums);
     clear(valueSums);
 #pragma unroll 1
-    for (int first = 0; first < Op::Tokens; first += T) {
+    for (int first = 0; first < Op::Tokens; first += U) {
       __syncthreads();
-      loadTile(queries, t.query, sample, head, first);
-      loadTile(gradients, t.gradient, sample, head, first);
+      loadTile<U>(queries, t.query, sample, head, first);
+      loadTile<U>(gradients, t.gradient, sample, head, first);
 #pragma unroll 1
-      for (int row = warpRow(); row < warpRow() + 16; ++row) {
+      for (int row = threadIdx.x / 32; row < U; row += Threads / 32) {
         float product = rowProduct(t, sample, head, first + row);
         if (lane() == 0) {
           rowProducts[row] = product;
