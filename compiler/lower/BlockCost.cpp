@@ -209,8 +209,8 @@ int64_t danaus::stagingBytes(kernel::ContractOp op, BlockTile tile) {
   int64_t group = op.getGroup();
   if (int64_t count = interleaveOf(op); count > 1)
     return 2 * 2 * MmaKStep * (count * (tile.bm + tile.bn) + 16);
-  if (usesTensorCores(op))
-    return 2 * 2 * MmaKStep * (group * tile.bm + tile.bn);
+  if (usesTensorCores(op)) // rows of groups side by side are padded by up to 32 elements
+    return 2 * 2 * (MmaKStep * (group * tile.bm + tile.bn) + (group > 1 ? 32 * tile.bm : 0));
   WarpShares shares(tile, false, group);
   int64_t kept = 4 * 2 * (group * (KStep * lhsRow(tile.bm, group) + 4) + KStep * (tile.bn + 4));
   int64_t stored = 4 * shares.warpsM * std::min<int64_t>(shares.tm, 4) * (tile.bn + tile.bn / 8);

@@ -16,10 +16,10 @@ using namespace danaus::cuda;
 namespace {
 
 /// How an operand of a contraction on tensor cores comes: device/mma.cuh.
-enum class Form { Elements, RunsOfK, RunsOfRows, Scratch };
+enum class Form { Elements, RunsOfK, RunsOfRows, Interleaved, Scratch };
 
 StringRef nameOf(Form form) {
-  constexpr StringLiteral names[] = {"Elements", "RunsOfK", "RunsOfRows", "Scratch"};
+  constexpr StringLiteral names[] = {"Elements", "RunsOfK", "RunsOfRows", "Interleaved", "Scratch"};
   return names[size_t(form)];
 }
 
@@ -161,7 +161,26 @@ private:
     }
     return hasRuns(lhs, op.getK(), AccessTerm::Plain)   ? Form::RunsOfK
            : hasRuns(lhs, op.getM(), AccessTerm::Plain) ? Form::RunsOfRows
+           : isInterleaved()                            ? Form::Interleaved
                                                         : Form::Elements;
+  }
+
+  /// Whether the lhs has its groups side by side, and K behind them.
+  bool isInterleaved() {
+    const AccessSum &offset = lhs.operand.access.offset;
+    if (group == 1 || !lhs.operand.access.guards.empty() || offset.constant % RunElements != 0 ||
+        sizeOf(op.getK()) * group % RunElements != 0 || offset.plain(op.getK()) != group)
+      return false;
+    bool hasGroups = false;
+    for (const AccessTerm &term : offset.terms) {
+      bool isGroup = term.dim == op.getN() && term.kind == AccessTerm::Mod && term.group == group &&
+                     term.coefficient == 1;
+      bool isK = term.dim == op.getK() && term.kind == AccessTerm::Plain;
+      hasGroups |= isGroup;
+      if (!isGroup && !isK && (term.dim == op.getN() || term.coefficient % RunElements != 0))
+        return false;
+    }
+    return hasGroups;
   }
 
   Form rhsForm() {

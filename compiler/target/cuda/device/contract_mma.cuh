@@ -24,7 +24,8 @@ template <class Op> struct MmaContract {
   using Element = typename Op::Element;
   using Lhs = MmaTile<Op::LhsForm, Group, BM, false>;
   using Rhs = MmaTile<Op::RhsForm, 1, BN, Op::ResultOrder == Order::Pairs>;
-  static constexpr bool Copies = Op::LhsForm == Form::RunsOfK || Op::LhsForm == Form::RunsOfRows ||
+  static constexpr bool IsInterleaved = Op::LhsForm == Form::Interleaved;
+  static constexpr bool Copies = (Op::LhsForm != Form::Elements && Op::LhsForm != Form::Scratch) ||
                                  Op::RhsForm != Form::Elements;
   static constexpr int Stage = Lhs::Elements + Rhs::Elements; ///< elements; two of them
   static constexpr bool WholeM = Op::M % BM == 0, WholeN = Op::N % BN == 0, WholeK = Op::K % BK == 0;
@@ -34,7 +35,14 @@ template <class Op> struct MmaContract {
     static constexpr int Size = Op::M;
     static constexpr long long Step = Op::LhsStep;
     static __device__ void unit(int i, int m0, int &g, int &row, int &m, int &k) {
-      Op::lhsPlace(threadIdx.x, i, g, row, k);
+      if constexpr (IsInterleaved) {
+        int e = threadIdx.x + i * Threads, c = e % (BK * Group / 8) * 8;
+        row = e / (BK * Group / 8);
+        g = c % Group;
+        k = c / Group;
+      } else {
+        Op::lhsPlace(threadIdx.x, i, g, row, k);
+      }
       m = m0 + row;
     }
     static __device__ const Element *at(const Op &op, int batch, int g, int m, int k) {
@@ -82,7 +90,9 @@ template <class Op> struct MmaContract {
     for (int g = 0; g < Group; ++g)
 #pragma unroll
       for (int i = 0; i < LhsTiles; ++i)
-        if constexpr (Op::LhsForm == Form::Scratch)
+        if constexpr (IsInterleaved)
+          at[g][i] = 0; // see loadGroups
+        else if constexpr (Op::LhsForm == Form::Scratch)
           at[g][i] = sharedAddress(op.lhsBase()) + (op.lhsRow(batch, g, row + l % 16) + l / 16 * 8) * 2;
         else if constexpr (Lhs::Transposed)
           at[g][i] = sharedAddress(shared) +
@@ -98,6 +108,30 @@ template <class Op> struct MmaContract {
       loadMatrices<true>(to, at[i] + stage + k * BM * 2);
     else // a row is 64 bytes, of which k turns the upper half
       loadMatrices<false>(to, ((at[0] + stage) ^ (k * 2)) + i * 16 * BK * 2);
+  }
+
+  /// The fragments of all groups, from words that hold an element of each.
+  __device__ void loadGroups(unsigned (&to)[Group][4], unsigned stage, int i, int k) const {
+    int row = (warpM() * TM + i) * 16 + lane() / 4;
+#pragma unroll
+    for (int r = 0; r < 4; ++r) {
+      const Element *from =
+          shared + stage / 2 + Lhs::place(0, row + r % 2 * 8, k + r / 2 * 8 + lane() % 4 * 2);
+      unsigned words[Group]; // of k, then of k + 1
+      if constexpr (Group == 2) {
+        uint2 pair = *reinterpret_cast<const uint2 *>(from);
+        words[0] = pair.x, words[1] = pair.y;
+      } else {
+#pragma unroll
+        for (int w = 0; w < Group; w += 4) {
+          uint4 quad = *reinterpret_cast<const uint4 *>(from + 2 * w);
+          words[w] = quad.x, words[w + 1] = quad.y, words[w + 2] = quad.z, words[w + 3] = quad.w;
+        }
+      }
+#pragma unroll
+      for (int g = 0; g < Group; ++g)
+        to[g][r] = __byte_perm(words[g / 2], words[Group / 2 + g / 2], g % 2 ? 0x7632 : 0x5410);
+    }
   }
 
   /// The same of 16 columns of rhs.
@@ -132,6 +166,18 @@ template <class Op> struct MmaContract {
 #pragma unroll
       for (int j = 0; j < TN / 2; ++j)
         loadRhs(rhs[j], rhsAt, stage, j, k);
+      if constexpr (IsInterleaved) {
+#pragma unroll
+        for (int i = 0; i < TM; ++i) {
+          unsigned lhs[Group][4];
+          loadGroups(lhs, stage, i, k);
+#pragma unroll
+          for (int j = 0; j < TN; ++j)
+            multiplyAdd(sums[i][j], lhs[j / PerGroup], rhs[j / 2][j % 2 * 2], rhs[j / 2][j % 2 * 2 + 1],
+                        Element());
+        }
+        continue;
+      }
 #pragma unroll
       for (int g = 0; g < Group; ++g)
 #pragma unroll

@@ -3,6 +3,7 @@ enum class Form {
   Elements, ///< one by one, through registers; kept as [row][k]
   RunsOfK,  ///< 8 neighbours along K at a time by cp.async; kept as [row][k]
   RunsOfRows, ///< 8 neighbours along M or N at a time by cp.async; kept as [k][row]
+  Interleaved, ///< lhs only: 8 neighbours of all groups and along K, by cp.async; kept as [row][k][group]
   Scratch,  ///< lhs only: read in place from the chain's scratch, [row][k] for each group
 };
 
@@ -171,12 +172,17 @@ __device__ void forSteps(Fetch fetch, Keep keep, Multiply multiply) {
 /// are the units; their places are turned, so that eight that are read together lie in all banks: rows
 /// side by side, or, in Pairs, two of every four.
 template <Form Kind, int Groups, int Rows, bool Pairs> struct MmaTile {
-  static constexpr int BK = 32, Elements = Kind == Form::Scratch ? 0 : Groups * Rows * BK;
+  static constexpr int BK = 32, Content = Kind == Form::Scratch ? 0 : Groups * Rows * BK;
+  /// Interleaved: rows that a warp reads together lie in different banks.
+  static constexpr int Pitch = Groups * BK + (Groups == 2 ? 16 : Groups == 4 ? 32 : 8);
+  static constexpr int Elements = Kind == Form::Interleaved ? Rows * Pitch : Content;
   static constexpr bool Transposed = Kind == Form::RunsOfRows;
-  static constexpr int Units = Elements / (Kind == Form::Elements ? 1 : 8);
+  static constexpr int Units = Content / (Kind == Form::Elements ? 1 : 8);
   static constexpr int Loads = (Units + 255) / 256;
 
   static __device__ int place(int g, int row, int k) {
+    if constexpr (Kind == Form::Interleaved)
+      return row * Pitch + k * Groups + g;
     if constexpr (Transposed) {
       int turn = Rows % 64 == 0 ? k % 8 : Rows % 32 == 0 ? k / 2 % 4 : k / 4 % 2;
       return (g * BK + k) * Rows + (row / 8 ^ turn) * 8 + row % 8;
@@ -189,7 +195,8 @@ template <Form Kind, int Groups, int Rows, bool Pairs> struct MmaTile {
 /// from then on. Op's functions for it are behind `Side`.
 template <class Op, class Tile, Form Kind, class Side> struct MmaOperand {
   static constexpr int Threads = 256, Loads = Tile::Loads > 0 ? Tile::Loads : 1;
-  static constexpr bool IsRun = Kind == Form::RunsOfK || Kind == Form::RunsOfRows;
+  static constexpr bool IsRun =
+      Kind == Form::RunsOfK || Kind == Form::RunsOfRows || Kind == Form::Interleaved;
   static constexpr bool WholeK = Op::K % Tile::BK == 0;
   using Element = typename Op::Element;
 
