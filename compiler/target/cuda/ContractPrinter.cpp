@@ -239,10 +239,22 @@ private:
       printScratchRow(lines);
     else
       print("lhs", lhs, lhsIs, "int batch, int g, int m, int k");
-    printPlace(lines, "rhsPlace",
-               {{"g", group, ofGroup(rhs)},
-                {"j", tile.bn / group, along(rhs, n, group), unitOf(rhsIs, Form::RunsOfRows)},
-                {"k", step, along(rhs, k), unitOf(rhsIs, Form::RunsOfK)}});
+    // A sector of columns, which stay together in shared memory, then 8 of K, which its swizzle
+    // spreads over the banks.
+    int64_t own = tile.bn / group % 16 == 0 ? 16 : 8;
+    if (rhsIs == Form::RunsOfRows && group > 1)
+      printPlace(lines, "rhsPlace",
+                 {{"j", own, 0, RunElements},
+                  {"k", 8, 0},
+                  {"j", tile.bn / group / own, 0, 1, own},
+                  {"k", step / 8, 0, 1, 8},
+                  {"g", group, 0}},
+                 Order::AsGiven);
+    else
+      printPlace(lines, "rhsPlace",
+                 {{"g", group, ofGroup(rhs)},
+                  {"j", tile.bn / group, along(rhs, n, group), unitOf(rhsIs, Form::RunsOfRows)},
+                  {"k", step, along(rhs, k), unitOf(rhsIs, Form::RunsOfK)}});
     print("rhs", rhs, rhsIs, "int batch, int n, int k");
   }
 
