@@ -42,6 +42,8 @@ void barrier(Warp &w, const Instruction &in) {
     return;
   }
   w.state = WarpState::AtBarrier;
+  w.barrier = &in;
+  w.barrierNumber = w.lanes<uint32_t>(in.from[0])[firstLane(w.mask)];
 }
 
 // --- shuffles and votes

@@ -136,12 +136,22 @@ private:
     }
   }
 
-  /// All warps that live are at the barrier: they go on. False where none lives.
+  /// All warps that live are at the barrier: they go on. False where none lives, or where they are
+  /// at different ones, which is a deadlock.
   bool passBarrier() {
-    bool any = false;
-    for (Warp &warp : warps)
-      any |= warp.state == WarpState::AtBarrier;
-    if (!any)
+    const Warp *first = nullptr;
+    for (const Warp &warp : warps) {
+      if (warp.state != WarpState::AtBarrier)
+        continue;
+      if (first && warp.barrierNumber != first->barrierNumber) {
+        block.fail(FindingKind::Deadlock, warp, *warp.barrier, 0,
+                   format("waits at barrier %u, and warp %u waits at barrier %u: neither goes on",
+                          warp.barrierNumber, first->number, first->barrierNumber));
+        return false;
+      }
+      first = first ? first : &warp;
+    }
+    if (!first)
       return false;
     block.shared.nextEpoch();
     ++block.totals->barriers;

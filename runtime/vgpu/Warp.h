@@ -47,6 +47,8 @@ public:
   std::vector<Group> others; ///< diverged groups that wait
   uint32_t alive = 0;        ///< lanes that have not exited
   WarpState state = WarpState::Ready;
+  const Instruction *barrier = nullptr; ///< where it waits
+  uint32_t barrierNumber = 0;
   unsigned number = 0;
   BlockRun *block = nullptr;
   std::vector<PendingCopy> open;                ///< cp.async since the last commit

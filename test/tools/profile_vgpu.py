@@ -89,6 +89,10 @@ def main():
     older = json.loads(profile(programs, spec, "--json", "--forward", sm="sm_75"))
     check(older["step"] == "evaluation" and set(older["kernels"][0]["predicted"]) == {"T4", "A100", "H100"}, older)
     check(sum(kernel["tensor_flops"] for kernel in older["kernels"]) > 0, "no products on tensor cores of sm_75")
+    # Without tensor cores the same code stands for a V100's.
+    spec.write_text(SPEC.replace("DTYPE", "f32"))
+    plain = json.loads(profile(programs, spec, "--json", "--forward", sm="sm_75"))
+    check(set(plain["kernels"][0]["predicted"]) == {"T4", "V100", "A100", "H100"}, plain)
 
 
 if __name__ == "__main__":

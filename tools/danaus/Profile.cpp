@@ -77,12 +77,14 @@ std::vector<Field> fieldsOf(const KernelProfile &kernel) {
   return fields;
 }
 
-/// The GPUs that run code of this architecture.
-std::vector<const GpuModel *> gpusFor(const std::string &arch) {
+/// The GPUs that run code of this architecture. Without tensor cores code for sm_75 is that for
+/// sm_70, which NVRTC 13 does not compile for any more: it stands for a V100's.
+std::vector<const GpuModel *> gpusFor(const std::string &arch, bool usesTensorCores) {
   std::vector<const GpuModel *> gpus;
   unsigned sm = arch.starts_with("sm_") ? unsigned(std::atoi(arch.c_str() + 3)) : ~0u;
+  unsigned oldest = sm == 75 && !usesTensorCores ? 70 : sm;
   for (const GpuModel &gpu : gpuModels())
-    if (gpu.sm >= sm)
+    if (gpu.sm >= oldest)
       gpus.push_back(&gpu);
   return gpus;
 }
@@ -140,7 +142,10 @@ class Printer {
 public:
   Printer(const ProfileArguments &arguments, Executor &executor, const StepProfile &profile)
       : arguments(arguments), executor(executor), profile(profile),
-        arch(executor.plan().isa()->str()), gpus(gpusFor(arch)) {
+        arch(executor.plan().isa()->str()) {
+    gpus = gpusFor(arch, std::ranges::any_of(profile.kernels, [](const KernelProfile &k) {
+                     return k.counters.tensorFlops > 0;
+                   }));
     counts = std::ranges::any_of(profile.kernels,
                                  [](const KernelProfile &k) { return k.counters.launches > 0; });
     if (!counts)

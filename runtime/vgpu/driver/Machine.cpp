@@ -127,6 +127,7 @@ int Machine::run(LaunchNode &node, const Order &order) {
   node.config.parameters = node.parameters;
   node.config.seed = seed;
   node.config.oneByOne = oneByOne;
+  node.config.stepLimit = StepLimit;
   KernelReport &report = reports[node.function->name];
   ++report.launches;
   report.blocks += uint64_t(node.config.grid[0]) * node.config.grid[1] * node.config.grid[2];

@@ -73,6 +73,9 @@ struct KernelReport {
 
 class Machine {
 public:
+  /// Instructions of warps that a block may run, minutes here: a kernel that never ends is found.
+  static constexpr uint64_t StepLimit = uint64_t(1) << 32;
+
   static Machine &instance();
   ~Machine();
 

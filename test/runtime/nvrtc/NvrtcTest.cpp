@@ -145,7 +145,7 @@ TEST(KernelCache, DamagedFilesAreNotUsed) {
 TEST(KernelCache, ManyProcessesShareIt) {
   Folder folder;
   std::vector<pid_t> children;
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < 32; ++i) {
     pid_t child = fork();
     if (child == 0) {
       KernelCache cache(folder.path);

@@ -79,6 +79,25 @@ TEST(Checks, DivergentBarrier) {
       findingsOf("if (t % 2) { __syncthreads(); b[t] = a[t]; } else { b[t] = 2 * a[t]; }"));
 }
 
+TEST(Checks, Deadlock) {
+  Gpu gpu;
+  std::string text =
+      ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k() {\n.reg .b32 "
+      "%r<3>;\n.reg .pred %p<2>;\nmov.u32 %r1, %tid.x;\nsetp.lt.u32 %p1, %r1, "
+      "32;\n@%p1 bra FIRST;\nbar.sync 1;\nbra END;\nFIRST:\nbar.sync 0;\nEND:\n"
+      "ret;\n}\n";
+  Status status = gpu.launch(text, "k", 1, 64, {});
+  ASSERT_FALSE(bool(status));
+  EXPECT_NE(status.error().message().find("deadlock"), std::string::npos);
+  EXPECT_NE(status.error().message().find(
+                "waits at barrier 1, and warp 0 waits at barrier 0: neither goes on"),
+            std::string::npos)
+      << status.error().message();
+  // One warp has nothing to wait for.
+  (void)gpu.memory.takeFindings();
+  EXPECT_TRUE(bool(gpu.launch(text, "k", 1, 32, {})));
+}
+
 TEST(Checks, TrapAndStepLimit) {
   REQUIRE_NVRTC();
   expectFinding(FindingKind::Trap, "the kernel called trap", findingsOf("if (a[t] > 0) __trap();"));
