@@ -4,8 +4,8 @@
 #pragma once
 
 #include "runtime/plan/model_generated.h"
+#include "runtime/safetensors/Safetensors.h"
 #include "runtime/structure/LinearWeights.h"
-#include "runtime/train/Safetensors.h"
 
 #include <string>
 #include <vector>

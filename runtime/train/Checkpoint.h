@@ -4,8 +4,8 @@
 // kept.
 #pragma once
 
+#include "runtime/safetensors/Safetensors.h"
 #include "runtime/train/MetricsLog.h"
-#include "runtime/train/Safetensors.h"
 
 #include <optional>
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "runtime/exec/Executor.h"
-#include "runtime/train/Safetensors.h"
+#include "runtime/safetensors/Safetensors.h"
 
 namespace danaus {
 

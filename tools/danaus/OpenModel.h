@@ -2,7 +2,7 @@
 #pragma once
 
 #include "runtime/exec/Executor.h"
-#include "runtime/train/Safetensors.h"
+#include "runtime/safetensors/Safetensors.h"
 #include "tools/danaus/CommandLine.h"
 #include "tools/danaus/Compile.h"
 

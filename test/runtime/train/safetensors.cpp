@@ -1,6 +1,6 @@
 // safetensors: what is written reads back; every check of the reference implementation has its
 // case.
-#include "runtime/train/Safetensors.h"
+#include "runtime/safetensors/Safetensors.h"
 #include "test/runtime/support/TempFolder.h"
 
 #include <bit>

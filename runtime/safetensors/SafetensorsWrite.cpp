@@ -1,7 +1,7 @@
 // The writer: tensors sorted as the reference implementation sorts them (widest type first, then by
 // name), header padded with spaces so that the data start at a multiple of 8.
 #include "runtime/base/AtomicFile.h"
-#include "runtime/train/Safetensors.h"
+#include "runtime/safetensors/Safetensors.h"
 
 #include <algorithm>
 #include <cstring>

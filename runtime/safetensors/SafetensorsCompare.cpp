@@ -1,5 +1,5 @@
 // What a file holds against what a model expects.
-#include "runtime/train/Safetensors.h"
+#include "runtime/safetensors/Safetensors.h"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // The reader. Nothing of a header is believed before it was checked; the checks are those of the
 // reference implementation (safetensors/src/tensor.rs), and the names in messages are its own
 // words.
-#include "runtime/train/Safetensors.h"
+#include "runtime/safetensors/Safetensors.h"
 
 #include "runtime/base/Json.h"
 
