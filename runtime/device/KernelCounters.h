@@ -19,6 +19,29 @@ struct KernelCounters {
   uint64_t divergentBranches = 0, barriers = 0;
 };
 
+/// The counters with their names in JSON and CSV.
+struct KernelCounterField {
+  const char *name;
+  uint64_t KernelCounters::*value;
+};
+inline constexpr KernelCounterField kernelCounterFields[] = {
+    {"launches", &KernelCounters::launches},
+    {"blocks", &KernelCounters::blocks},
+    {"warp_instructions", &KernelCounters::warpInstructions},
+    {"thread_instructions", &KernelCounters::threadInstructions},
+    {"global_requests", &KernelCounters::globalRequests},
+    {"global_sectors", &KernelCounters::globalSectors},
+    {"ideal_global_sectors", &KernelCounters::idealGlobalSectors},
+    {"unique_read_bytes", &KernelCounters::uniqueReadBytes},
+    {"unique_written_bytes", &KernelCounters::uniqueWrittenBytes},
+    {"shared_waves", &KernelCounters::sharedWaves},
+    {"ideal_shared_waves", &KernelCounters::idealSharedWaves},
+    {"tensor_flops", &KernelCounters::tensorFlops},
+    {"float_flops", &KernelCounters::floatFlops},
+    {"divergent_branches", &KernelCounters::divergentBranches},
+    {"barriers", &KernelCounters::barriers},
+};
+
 /// Symbol danausKernelCounters of a driver's library that counts: fills up to `capacity` entries,
 /// answers how many kernels there are.
 using KernelCountersFunction = uint64_t (*)(KernelCounters *to, uint64_t capacity);

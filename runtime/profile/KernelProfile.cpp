@@ -13,27 +13,12 @@ namespace {
 /// What happened between two readings of a device's counters, by symbol.
 std::map<std::string, KernelCounters> difference(const std::vector<KernelCounters> &before,
                                                  const std::vector<KernelCounters> &after) {
-  static constexpr uint64_t KernelCounters::*fields[] = {&KernelCounters::launches,
-                                                         &KernelCounters::blocks,
-                                                         &KernelCounters::warpInstructions,
-                                                         &KernelCounters::threadInstructions,
-                                                         &KernelCounters::globalRequests,
-                                                         &KernelCounters::globalSectors,
-                                                         &KernelCounters::idealGlobalSectors,
-                                                         &KernelCounters::uniqueReadBytes,
-                                                         &KernelCounters::uniqueWrittenBytes,
-                                                         &KernelCounters::sharedWaves,
-                                                         &KernelCounters::idealSharedWaves,
-                                                         &KernelCounters::tensorFlops,
-                                                         &KernelCounters::floatFlops,
-                                                         &KernelCounters::divergentBranches,
-                                                         &KernelCounters::barriers};
   std::map<std::string, KernelCounters> result;
   for (const KernelCounters &now : after)
     result[now.symbol] = now;
   for (const KernelCounters &then : before)
-    for (auto field : fields)
-      result[then.symbol].*field -= then.*field;
+    for (auto field : kernelCounterFields)
+      result[then.symbol].*field.value -= then.*field.value;
   return result;
 }
 

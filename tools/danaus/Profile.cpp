@@ -59,21 +59,11 @@ std::vector<Field> fieldsOf(const KernelProfile &kernel) {
   add("registers", kernel.registers);
   add("spill_bytes", kernel.spillBytes);
   add("shared_bytes", kernel.sharedBytes);
-  add("counted_launches", c.launches);
-  add("blocks", c.blocks);
-  add("warp_instructions", c.warpInstructions);
-  add("thread_instructions", c.threadInstructions);
-  add("global_requests", c.globalRequests);
-  add("global_sectors", c.globalSectors);
-  add("ideal_global_sectors", c.idealGlobalSectors);
-  add("unique_read_bytes", c.uniqueReadBytes);
-  add("unique_written_bytes", c.uniqueWrittenBytes);
-  add("shared_waves", c.sharedWaves);
-  add("ideal_shared_waves", c.idealSharedWaves);
-  add("tensor_flops", c.tensorFlops);
-  add("float_flops", c.floatFlops);
-  add("divergent_branches", c.divergentBranches);
-  add("barriers", c.barriers);
+  for (auto field : kernelCounterFields) {
+    bool isLaunches =
+        field.value == &KernelCounters::launches; // in all steps; "launches" is of one
+    add(isLaunches ? "counted_launches" : field.name, c.*field.value);
+  }
   return fields;
 }
 

@@ -172,21 +172,10 @@ void Machine::writeReport() const {
   std::string text = "{\"kernels\": [";
   const char *separator = "\n";
   for (const KernelCounters &c : counters()) {
-    auto number = [](const char *key, uint64_t value) {
-      return format(", \"%s\": %llu", key, (unsigned long long)value);
-    };
-    text +=
-        separator + format("{\"kernel\": \"%s\"", c.symbol) + number("launches", c.launches) +
-        number("blocks", c.blocks) + number("warp_instructions", c.warpInstructions) +
-        number("thread_instructions", c.threadInstructions) +
-        number("global_requests", c.globalRequests) + number("global_sectors", c.globalSectors) +
-        number("ideal_global_sectors", c.idealGlobalSectors) +
-        number("unique_read_bytes", c.uniqueReadBytes) +
-        number("unique_written_bytes", c.uniqueWrittenBytes) +
-        number("shared_waves", c.sharedWaves) + number("ideal_shared_waves", c.idealSharedWaves) +
-        number("tensor_flops", c.tensorFlops) + number("float_flops", c.floatFlops) +
-        number("divergent_branches", c.divergentBranches) + number("barriers", c.barriers) +
-        ", \"lines\": [" + linesOf(reports.at(c.symbol).counters) + "]}";
+    text += separator + format("{\"kernel\": \"%s\"", c.symbol);
+    for (auto field : kernelCounterFields)
+      text += format(", \"%s\": %llu", field.name, (unsigned long long)(c.*field.value));
+    text += ", \"lines\": [" + linesOf(reports.at(c.symbol).counters) + "]}";
     separator = ",\n";
   }
   if (Status status = writeFileAtomically(reportPath, text + "\n]}\n"); !status)
