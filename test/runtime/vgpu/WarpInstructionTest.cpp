@@ -243,6 +243,23 @@ TEST(WarpInstructions, LoadsAndStores) {
                  in, 128);
   for (size_t i = 0; i < 128; ++i)
     EXPECT_EQ(out[i], in[i / 4 * 4 + 3 - i % 4]);
+  // The other way round, and words by themselves.
+  out = run("mov.u32 %r1, tile;\nmad.lo.s32 %r2, %r0, 16, %r1;\nmul.wide.u32 %rd5, %r0, 16;\n"
+            "add.s64 %rd6, %rd5, %rd2;\nadd.s64 %rd7, %rd5, %rd3;\n"
+            "ld.global.nc.v2.f32 {%f1, %f2}, [%rd6];\nld.global.nc.f32 %f3, [%rd6+8];\n"
+            "ld.global.nc.u32 %r3, [%rd6+12];\nst.shared.f32 [%r2], %f2;\n"
+            "st.shared.f32 [%r2+4], %f1;\nmov.b32 %f4, %r3;\nmov.b32 %r4, %f3;\n"
+            "st.shared.v2.u32 [%r2+8], {%r3, %r4};\nld.shared.v4.f32 {%f5, %f6, %f7, %f8}, [%r2];\n"
+            "st.global.v4.f32 [%rd7], {%f5, %f6, %f7, %f8};",
+            in, 128);
+  for (size_t i = 0; i < 128; ++i)
+    EXPECT_EQ(out[i], in[i ^ 1]);
+  out = run("mov.u32 %r1, tile;\nmad.lo.s32 %r2, %r0, 4, %r1;\nld.global.nc.u32 %r3, [%rd0];\n"
+            "cvt.u16.u32 %h1, %r3;\nst.shared.u16 [%r2], %h1;\nst.shared.u16 [%r2+2], %h1;\n"
+            "ld.shared.f32 %f1, [%r2];\nst.global.f32 [%rd1], %f1;",
+            in);
+  for (size_t i = 0; i < 32; ++i)
+    EXPECT_EQ(out[i], (in[i] & 0xFFFF) * 0x10001);
   // Narrow ones are extended, with their sign or with zeros; stores keep the low bits.
   out = run("ld.global.s8 %r1, [%rd0];\nld.global.u8 %r2, [%rd0+1];\nld.global.s16 %r3, [%rd0+2];\n"
             "ld.global.nc.u16 %h1, [%rd0+2];\ncvt.u32.u16 %r4, %h1;\nst.global.u32 [%rd1], %r1;\n"
@@ -298,7 +315,9 @@ TEST(WarpInstructions, Conversions) {
                  "cvt.rn.bf16.f32 %h2, %f1;\ncvt.u32.u16 %r1, %h2;\nshl.b32 %r1, %r1, 16;\n"
                  "cvt.rn.bf16x2.f32 %r2, %f1, %f2;\ncvt.rn.f16x2.f32 %r3, %f1, %f2;\n"
                  "cvt.sat.f32.f32 %f3, %f1;\nneg.f32 %f4, %f1;\nmov.f32 %f5, 0f3F800000;\n"
-                 "copysign.f32 %f6, %f1, %f5;\nex2.approx.ftz.f32 %f7, %f3;\nrcp.rn.f32 %f8, %f5;\n"
+                 "copysign.f32 %f6, %f1, %f5;\nex2.approx.ftz.f32 %f7, %f3;\nex2.approx.f32 %f9, "
+                 "%f3;\nsetp.nan.f32 %p1, %f9, %f7;\n"
+                 "selp.f32 %f7, %f9, %f7, %p1;\nrcp.rn.f32 %f8, %f5;\n"
                  "st.global.f32 [%rd1], %f2;\nst.global.u32 [%rd1+128], %r1;\n"
                  "st.global.u32 [%rd1+256], %r2;\nst.global.u32 [%rd1+384], %r3;\n"
                  "st.global.f32 [%rd1+512], %f3;\nst.global.f32 [%rd1+640], %f4;\n"
