@@ -122,6 +122,23 @@ Expected<TargetCode> codeOf(ModuleOp module, const Target &target, const spec::S
   return TargetCode{SectionKind::CudaCode, std::move(*code)};
 }
 
+/// Compiles the phase for one target: its code becomes the next of `codes`, whose section is its
+/// number from 1.
+Status compileTarget(ModuleOp imported, const Target &target, const spec::Spec &spec,
+                     fb::PhaseT &phase, std::vector<TargetCode> &codes, TimingScope &timing) {
+  std::string isa =
+      target.device == "cuda" ? archOf(target).name.str() : isaOf(target, imported).name.str();
+  OwningOpRef<ModuleOp> module = imported.clone();
+  if (failed(runPhases(*module, Stage::Plan, target, timing)))
+    return internal("compiling for " + isa + " failed");
+  auto code = codeOf(*module, target, spec, timing);
+  if (!code)
+    return code.takeError();
+  codes.push_back(std::move(*code));
+  phase.targets.push_back(describePlan(*module, phase, target.device, isa, codes.size()));
+  return Status::ok();
+}
+
 std::span<const std::byte> bytesOf(const char *data, size_t size) {
   return {reinterpret_cast<const std::byte *>(data), size};
 }
@@ -164,26 +181,25 @@ LogicalResult danaus::printStage(ModuleOp module, Stage stage, const Target &tar
   return success();
 }
 
-Status danaus::compileToFile(const spec::Spec &spec, ModuleOp imported, ArrayRef<Target> targets,
-                             StringRef path, TimingScope &timing) {
-  if (failed(runPhases(imported, Stage::Structure, targets.front(), timing)))
-    return internal("recognising structure failed");
-  fb::ModelT model = describeModel(spec, imported.lookupSymbol<func::FuncOp>("forward"));
+Status danaus::compileToFile(const spec::Spec &spec, ArrayRef<OwningOpRef<ModuleOp>> phases,
+                             ArrayRef<Target> targets, StringRef path, TimingScope &timing) {
+  fb::ModelT model;
   std::vector<TargetCode> codes;
-  for (const Target &target : targets) {
-    if (target.device == "cpu")
-      warnOfEmulation(imported, spec, isaOf(target, imported));
-    std::string isa =
-        target.device == "cuda" ? archOf(target).name.str() : isaOf(target, imported).name.str();
-    OwningOpRef<ModuleOp> module = imported.clone();
-    if (failed(runPhases(*module, Stage::Plan, target, timing)))
-      return internal("compiling for " + isa + " failed");
-    auto code = codeOf(*module, target, spec, timing);
-    if (!code)
-      return code.takeError();
-    codes.push_back(std::move(*code));
-    fb::PhaseT &phase = *model.phases.front();
-    phase.targets.push_back(describePlan(*module, phase, target.device, isa, codes.size()));
+  for (auto [index, imported] : llvm::enumerate(phases)) {
+    ModuleOp module = imported.get();
+    if (failed(runPhases(module, Stage::Structure, targets.front(), timing)))
+      return internal("recognising structure failed");
+    auto forward = module.lookupSymbol<func::FuncOp>("forward");
+    if (index == 0)
+      model = describeModel(spec, forward);
+    model.phases.push_back(describePhase(spec, index, forward));
+    for (const Target &target : targets) {
+      if (target.device == "cpu" && index == 0)
+        warnOfEmulation(module, spec, isaOf(target, module));
+      if (Status status = compileTarget(module, target, spec, *model.phases.back(), codes, timing);
+          !status)
+        return status;
+    }
   }
   flatbuffers::FlatBufferBuilder builder;
   fb::FinishModelBuffer(builder, fb::Model::Pack(builder, &model));

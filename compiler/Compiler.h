@@ -7,6 +7,7 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Dialect.h"
+#include "mlir/IR/OwningOpRef.h"
 #include "mlir/Support/Timing.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -41,10 +42,12 @@ mlir::LogicalResult printStage(mlir::ModuleOp module, Stage stage, const Target 
 /// saves, and for neighbours that were not fused, why not.
 mlir::LogicalResult printFusion(mlir::ModuleOp module, llvm::raw_ostream &os);
 
-/// The whole way for every target, from an imported module (which is changed); writes `path`
-/// atomically. Kernels are compiled on the context's threads: the same bytes for any number of
-/// them. Errors of the spec are emitted; the Status says how the program should end.
-Status compileToFile(const spec::Spec &spec, mlir::ModuleOp imported,
+/// The whole way for every target, from the imported modules of the spec's phases (importPhases;
+/// they are changed); writes `path` atomically. Kernels are compiled on the context's threads: the
+/// same bytes for any number of them. Errors of the spec are emitted; the Status says how the
+/// program should end.
+Status compileToFile(const spec::Spec &spec,
+                     llvm::ArrayRef<mlir::OwningOpRef<mlir::ModuleOp>> phases,
                      llvm::ArrayRef<Target> targets, llvm::StringRef path,
                      mlir::TimingScope &timing);
 

@@ -76,7 +76,20 @@ void checkNormalize(const Node &node, const Data &data, Reader &reader) {
                                 "; both have a number for each channel");
 }
 
+/// The epochs of the phases are those of the run; the resolved spec has both.
+static void checkPhases(const Train &train, Reader &reader) {
+  int64_t sum = 0;
+  for (const Phase &phase : train.phases)
+    sum += phase.epochs;
+  if (!train.phases.empty() && train.epochs.mark.written() && train.epochs != sum)
+    reader.error(train.epochs.mark,
+                 "epochs: " + Twine(train.epochs.value) + ", but the phases have " + Twine(sum) +
+                     " together; set theirs (train.phases.0.epochs=3) and leave this key out",
+                 train.phases.front().mark, "the phases are written here");
+}
+
 void checkTrain(const Node &node, const Train &train, Reader &reader) {
+  checkPhases(train, reader);
   if (train.batchSize % train.accumulate == 0)
     return;
   reader.error(train.accumulate.mark,

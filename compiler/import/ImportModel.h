@@ -7,6 +7,8 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 
+#include <vector>
+
 namespace danaus {
 
 /// Builds the module of `spec`: one function
@@ -16,5 +18,11 @@ namespace danaus {
 /// file:line:column). Parameters stand in the order of their layers, factors before biases.
 /// Null after an error, which was emitted at its mark.
 mlir::OwningOpRef<mlir::ModuleOp> importModel(const spec::Spec &spec, mlir::MLIRContext *context);
+
+/// The modules of all phases of `spec`, in order; a spec without phases has one. Refuses phases
+/// that change nothing and a structure section that no phase uses. Empty after an error, which was
+/// emitted.
+std::vector<mlir::OwningOpRef<mlir::ModuleOp>> importPhases(const spec::Spec &spec,
+                                                            mlir::MLIRContext *context);
 
 } // namespace danaus

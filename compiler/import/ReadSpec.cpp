@@ -66,6 +66,14 @@ std::string folderOf(StringRef file) {
 
 } // namespace
 
+Spec Spec::ofPhase(size_t index) const {
+  Spec result = *this;
+  if (!train.phases.empty() && train.phases[index].structure)
+    result.structure = *train.phases[index].structure;
+  result.train.phases.clear();
+  return result;
+}
+
 mlir::FailureOr<Spec> readSpec(llvm::SourceMgr &sources, llvm::ArrayRef<std::string> overrides,
                                mlir::MLIRContext *context) {
   llvm::MemoryBufferRef main = *sources.getMemoryBuffer(sources.getMainFileID());
@@ -84,6 +92,8 @@ mlir::FailureOr<Spec> readSpec(llvm::SourceMgr &sources, llvm::ArrayRef<std::str
     schema.root().readAny(*root, &spec, reader);
     spec.train.mixesLabels =
         spec.data.find(AugmentKind::Mixup) || spec.data.find(AugmentKind::Cutmix);
+    for (int64_t sum = 0; const Phase &phase : spec.train.phases)
+      spec.train.epochs.value = sum += phase.epochs;
     if (problems.empty())
       spec.resolved = printYaml(schema.root().printAny(&spec));
   }

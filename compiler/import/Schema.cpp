@@ -32,7 +32,8 @@ Schema::Schema() {
                         "Decides the initial weights, the order of the data and the split for "
                         "validation.");
   top->self("model", model(), "The layers.").markedAs(detail::markOf<&Spec::model>).required();
-  top->key<&Spec::structure>("structure", structure(),
+  rules = structure();
+  top->key<&Spec::structure>("structure", rules,
                              "How linears are built. The first rule whose `match` fits the name of "
                              "a linear decides; the others are dense.")
       .hiddenUnset();
@@ -130,7 +131,7 @@ const Record<Spec> *Schema::model() {
   return model;
 }
 
-const Type *Schema::structure() {
+const ListType<Structure> *Schema::structure() {
   auto *rule = make<Record<Structure>>();
   rule->key<&Structure::match>("match", make<TextType>(TextForm::Any),
                                "A glob on the names of layers: `hidden.*`.")
@@ -189,9 +190,35 @@ const Record<Train> *Schema::train() {
                             "What the operands of matrix products are rounded to. Weights, their "
                             "updates, checkpoints and all sums are f32 with each; with fp16 "
                             "gradients are scaled.");
+  train->key<&Train::lrScale>("lr_scale", make<NumberType>(Range::above(0)),
+                              "Multiplies the learning rate of the scheduler.");
+  train
+      ->key<&Train::phases>("phases", make<ListType<Phase>>(phase(), "phases", 1, 64),
+                            "Spans of training, each with a structure of its own; weights are "
+                            "converted in between (docs/Phases.md). Not written: one phase.")
+      .hiddenUnset();
   train->checkedBy(checkTrain);
-  train->notYet({"phases", "lr_scale"});
   return train;
+}
+
+const Record<Phase> *Schema::phase() {
+  auto *phase = make<Record<Phase>>();
+  phase->key<&Phase::epochs>("epochs", make<IntegerType>(1, 1'000'000), "How long.").required();
+  phase->self("structure", make<PhaseStructureType>(rules), "In place of the section `structure`.")
+      .markedAs(detail::markOf<&Phase::structureMark>)
+      .hiddenUnset();
+  phase->key<&Phase::optimizerState>(
+      "optimizer_state",
+      make<WordType<BorderState>>(
+          Words<BorderState>{{"reset", BorderState::Reset}, {"project", BorderState::Project}}),
+      "At the phase's beginning: as of a new optimizer, or carried over, that of converted linears "
+      "by the chain rule.");
+  phase->self("lr_scale", make<OwnScaleType>(), "In place of train.lr_scale.").hiddenUnset();
+  phase->key<&Phase::maxError>("max_error", make<NumberType>(Range::within(0, 1)),
+                               "Largest relative error of a converted weight (Frobenius norm); "
+                               "more ends the run before the phase.");
+  phase->markedBy<&Phase::mark>();
+  return phase;
 }
 
 const Record<Optimizer> *Schema::optimizer() {

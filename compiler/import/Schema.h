@@ -41,10 +41,11 @@ private:
                    const char *meaning);
   const Record<Layer> *opsBlock();
   const Record<Spec> *model();
-  const Type *structure();
+  const ListType<Structure> *structure();
   const Record<Data> *data();
   const Type *augment();
   const Record<Train> *train();
+  const Record<Phase> *phase();
   const Record<Optimizer> *optimizer();
   const Record<Schedule> *scheduler();
   const Record<Spec> *checkpoint();
@@ -54,6 +55,7 @@ private:
   Record<Spec> *top = nullptr;
   LayerType *layer = nullptr;
   const Type *layerList = nullptr, *shape = nullptr, *layerName = nullptr;
+  const ListType<Structure> *rules = nullptr; ///< of `structure` and of phases
 };
 
 } // namespace danaus::spec

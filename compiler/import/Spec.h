@@ -161,6 +161,21 @@ struct Schedule {
   At<double> minLr;
 };
 
+/// What becomes of the optimizer's state where one phase ends and the next begins.
+enum class BorderState { Reset, Project };
+
+/// One entry of `train.phases`: a span of training with a structure of its own.
+struct Phase {
+  Mark mark;
+  At<int64_t> epochs{1};
+  Mark structureMark;
+  /// In place of the section `structure`: no rules, all linears are dense. None: the section's.
+  std::optional<std::vector<Structure>> structure;
+  BorderState optimizerState = BorderState::Reset; ///< at its beginning
+  std::optional<double> lrScale;                   ///< none: as train.lr_scale
+  double maxError = 1; ///< relative, of a converted weight; more stops the run
+};
+
 struct Train {
   Mark mark;
   At<int64_t> epochs{10}, batchSize{128};
@@ -173,6 +188,9 @@ struct Train {
   double ema = 0;          ///< decay of the moving average of the weights; 0: off
   At<std::string> init;    ///< an absolute path; empty: from the seed
   At<DataType> dtype{DataType::F32};
+  double lrScale = 1;
+  /// In order; empty: one, of all epochs. Else `epochs` is the sum of theirs.
+  std::vector<Phase> phases;
   /// Whether rows carry a second label and a weight (mixup, cutmix).
   bool mixesLabels = false;
 
@@ -195,6 +213,10 @@ struct Spec {
   int64_t checkpointEveryNSteps = 0, checkpointKeep = 1, logEvery = 0;
   /// The whole spec with every default written out: runs/NAME/config.yaml.
   std::string resolved;
+
+  size_t phaseCount() const { return train.phases.empty() ? 1 : train.phases.size(); }
+  /// The spec that phase `index` is built from: with its structure, and without phases.
+  Spec ofPhase(size_t index) const;
 };
 
 } // namespace danaus::spec

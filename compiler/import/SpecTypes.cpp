@@ -32,6 +32,40 @@ json::Value RankType::jsonSchema() const {
   return json::Object{{"anyOf", json::Array{rows.jsonSchema(), ratio.jsonSchema()}}};
 }
 
+static constexpr char allDense[] = "dense";
+
+void PhaseStructureType::read(const Node &node, Phase &phase, Reader &reader) const {
+  phase.structureMark = node.mark;
+  phase.structure.emplace();
+  if (node.isList())
+    return rules->read(node, *phase.structure, reader);
+  if (!node.isScalar())
+    return reader.mismatch(node, describe());
+  if (node.text != allDense)
+    reader.unknown(node.mark, "structure", node.text, {allDense}, {});
+}
+
+Node PhaseStructureType::print(const Phase &phase) const {
+  if (!phase.structure)
+    return Node::scalar("", true);
+  return phase.structure->empty() ? Node::scalar(allDense, true) : rules->print(*phase.structure);
+}
+
+std::string PhaseStructureType::describe() const { return "dense, or " + rules->describe(); }
+
+json::Value PhaseStructureType::jsonSchema() const {
+  return json::Object{
+      {"anyOf", json::Array{json::Object{{"const", allDense}}, rules->jsonSchema()}}};
+}
+
+void OwnScaleType::read(const Node &node, Phase &phase, Reader &reader) const {
+  scale.read(node, phase.lrScale.emplace(1), reader);
+}
+
+Node OwnScaleType::print(const Phase &phase) const {
+  return phase.lrScale ? scale.print(*phase.lrScale) : Node::scalar("", true);
+}
+
 static constexpr char crossEntropy[] = "cross_entropy";
 
 void LossType::read(const Node &node, Train &train, Reader &reader) const {

@@ -20,6 +20,31 @@ private:
   NumberType ratio{Range::between(0, 1)};
 };
 
+/// dense, or rules as of the section `structure`.
+class PhaseStructureType : public TypeFor<Phase> {
+public:
+  explicit PhaseStructureType(const ListType<Structure> *rules) : rules(rules) {}
+  void read(const Node &node, Phase &phase, Reader &reader) const override;
+  Node print(const Phase &phase) const override;
+  std::string describe() const override;
+  llvm::json::Value jsonSchema() const override;
+
+private:
+  const ListType<Structure> *rules;
+};
+
+/// A phase's own factor of the learning rate.
+class OwnScaleType : public TypeFor<Phase> {
+public:
+  void read(const Node &node, Phase &phase, Reader &reader) const override;
+  Node print(const Phase &phase) const override;
+  std::string describe() const override { return scale.describe(); }
+  llvm::json::Value jsonSchema() const override { return scale.jsonSchema(); }
+
+private:
+  NumberType scale{Range::above(0)};
+};
+
 /// cross_entropy, or {cross_entropy: {options}}.
 class LossType : public TypeFor<Train> {
 public:

@@ -166,18 +166,17 @@ std::unique_ptr<fb::ProgramT> describeProgram(plan::ProgramOp op,
 
 } // namespace
 
-fb::ModelT danaus::describeModel(const spec::Spec &spec, func::FuncOp forward) {
-  fb::ModelT model;
-  model.name = spec.name.value;
-  model.seed = spec.seed;
-  model.compiler = "danausc " DANAUS_VERSION;
-  model.input_shape.assign(spec.inputShape.value.begin(), spec.inputShape.value.end());
-  model.classes = shapeOf(forward.getResultTypes()[2])[1];
-  model.spec = spec.resolved;
-  describeSettings(spec, model);
-
+std::unique_ptr<fb::PhaseT> danaus::describePhase(const spec::Spec &spec, size_t index,
+                                                  func::FuncOp forward) {
   auto phase = std::make_unique<fb::PhaseT>();
-  phase->epochs = spec.train.epochs.value;
+  spec::Phase settings;
+  settings.epochs = spec.train.epochs;
+  if (!spec.train.phases.empty())
+    settings = spec.train.phases[index];
+  phase->epochs = settings.epochs.value;
+  phase->lr_scale = settings.lrScale.value_or(spec.train.lrScale);
+  phase->projects_state = settings.optimizerState == spec::BorderState::Project;
+  phase->max_error = settings.maxError;
   for (BlockArgument argument : forward.getArguments()) {
     unsigned i = argument.getArgNumber();
     auto role = forward.getArgAttrOfType<StringAttr>(i, nn::RoleAttr);
@@ -192,10 +191,8 @@ fb::ModelT danaus::describeModel(const spec::Spec &spec, func::FuncOp forward) {
   }
   std::vector<LayerRow> rows = collectLayers(forward);
   ModelTotals totals = collectTotals(forward, rows);
-  model.params = totals.params;
-  model.macs = totals.macs;
-  model.dense_params = totals.denseParams;
-  model.dense_macs = totals.denseMacs;
+  phase->params = totals.params;
+  phase->macs = totals.macs;
   for (const LayerRow &row : rows) {
     auto layer = std::make_unique<fb::LayerT>();
     layer->name = row.name;
@@ -209,7 +206,21 @@ fb::ModelT danaus::describeModel(const spec::Spec &spec, func::FuncOp forward) {
     layer->line = row.line;
     phase->layers.push_back(std::move(layer));
   }
-  model.phases.push_back(std::move(phase));
+  return phase;
+}
+
+fb::ModelT danaus::describeModel(const spec::Spec &spec, func::FuncOp forward) {
+  fb::ModelT model;
+  model.name = spec.name.value;
+  model.seed = spec.seed;
+  model.compiler = "danausc " DANAUS_VERSION;
+  model.input_shape.assign(spec.inputShape.value.begin(), spec.inputShape.value.end());
+  model.classes = shapeOf(forward.getResultTypes()[2])[1];
+  model.spec = spec.resolved;
+  describeSettings(spec, model);
+  ModelTotals totals = collectTotals(forward, collectLayers(forward));
+  model.dense_params = totals.denseParams;
+  model.dense_macs = totals.denseMacs;
   return model;
 }
 

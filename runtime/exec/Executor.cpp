@@ -55,6 +55,13 @@ Expected<std::unique_ptr<Executor>> Executor::open(const ModelFile &file, Device
   return executor;
 }
 
+Status Executor::checkPlans(const ModelFile &file, Device &device) {
+  for (size_t phase = 0; phase < file.model().phases()->size(); ++phase)
+    if (Status status = Executor(file, device).choosePlan(phase); !status)
+      return status;
+  return Status::ok();
+}
+
 Status Executor::choosePlan(size_t phase) {
   const auto &phases = *model().phases();
   if (phase >= phases.size())

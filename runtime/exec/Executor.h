@@ -29,10 +29,18 @@ public:
   /// arena is zero: call initializeParameters or write them. DeviceUnavailable when no plan fits
   /// the device or its memory; CheckpointInvalid when the code is broken.
   static Expected<std::unique_ptr<Executor>> open(const ModelFile &file, Device &device,
-                                                  size_t phase = 0);
+                                                  size_t phase);
   ~Executor();
 
   const fb::Model &model() const { return file->model(); }
+  /// Opens the last phase: the model as it ends up.
+  static Expected<std::unique_ptr<Executor>> open(const ModelFile &file, Device &device) {
+    return open(file, device, file.model().phases()->size() - 1);
+  }
+
+  /// Whether every phase of `file` has a plan for the device: DeviceUnavailable where one has none.
+  static Status checkPlans(const ModelFile &file, Device &device);
+
   const fb::Phase &phase() const { return *currentPhase; }
   const fb::TargetPlan &plan() const { return *currentPlan; }
   Device &device() { return *owner; }

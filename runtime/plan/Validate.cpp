@@ -141,6 +141,10 @@ Status checkPhase(const fb::Model &model, const fb::Phase &phase, const HasCodeS
     if (!names.insert(parameter->name()->string_view()).second)
       return invalidModel("two parameters are called " + parameter->name()->str());
   }
+  if (!std::isfinite(phase.lr_scale()) || phase.lr_scale() <= 0)
+    return invalidModel("lr_scale is not a finite number > 0");
+  if (!(phase.max_error() >= 0 && phase.max_error() <= 1))
+    return invalidModel("max_error is not a number from 0 to 1");
   if (phase.targets()->size() == 0)
     return invalidModel("no target was compiled");
   for (const fb::TargetPlan *plan : *phase.targets())
@@ -180,6 +184,13 @@ Status validateModel(const fb::Model &model, const HasCodeSection &hasCode) {
   for (uint32_t i = 0; i < model.phases()->size(); ++i)
     if (Status status = checkPhase(model, *model.phases()->Get(i), hasCode); !status)
       return invalidModel(format("phase %u: ", i) + status.error().message());
+  uint64_t epochs = 0;
+  for (const fb::Phase *phase : *model.phases())
+    epochs += phase->epochs();
+  if (epochs != model.training()->epochs())
+    return invalidModel(format("the phases have %llu epochs together, the run %llu",
+                               (unsigned long long)epochs,
+                               (unsigned long long)model.training()->epochs()));
   return Status::ok();
 }
 

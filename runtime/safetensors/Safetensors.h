@@ -114,8 +114,8 @@ std::vector<TensorDifference> compareTensors(const SafetensorsFile &file,
 /// An aligned table, one line a difference, at most `limit` lines and a count of the rest.
 std::string differenceTable(const std::vector<TensorDifference> &differences, size_t limit = 20);
 
-/// CheckpointInvalid with the table.
-Error doesNotFit(const SafetensorsFile &file, const std::vector<TensorDifference> &differences);
+/// CheckpointInvalid with the table; `origin` is the path of the file.
+Error doesNotFit(const std::string &origin, const std::vector<TensorDifference> &differences);
 
 /// Ok when the file has exactly these tensors; else CheckpointInvalid with the table.
 Status requireTensors(const SafetensorsFile &file, std::span<const TensorRef> expected);

@@ -49,18 +49,17 @@ std::string differenceTable(const std::vector<TensorDifference> &differences, si
   return table;
 }
 
-Error doesNotFit(const SafetensorsFile &file, const std::vector<TensorDifference> &differences) {
+Error doesNotFit(const std::string &origin, const std::vector<TensorDifference> &differences) {
   std::string table = differenceTable(differences);
   table.pop_back();
   return Error(ExitCode::CheckpointInvalid,
-               "'" + file.path() + "' does not fit the model; " +
-                   std::to_string(differences.size()) +
+               "'" + origin + "' does not fit the model; " + std::to_string(differences.size()) +
                    (differences.size() == 1 ? " tensor differs:\n" : " tensors differ:\n") + table);
 }
 
 Status requireTensors(const SafetensorsFile &file, std::span<const TensorRef> expected) {
   std::vector<TensorDifference> differences = compareTensors(file, expected);
-  return differences.empty() ? Status::ok() : Status(doesNotFit(file, differences));
+  return differences.empty() ? Status::ok() : Status(doesNotFit(file.path(), differences));
 }
 
 } // namespace danaus

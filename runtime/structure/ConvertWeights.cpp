@@ -74,10 +74,25 @@ std::pair<std::string, std::string> tensorsOf(const std::string &name, LinearKin
   return {name + ".weight", ""};
 }
 
+/// Both matrices, from the tensors of the linear with `suffix` behind their names.
+Status readLinear(const WeightSource &source, const std::string &name, const std::string &suffix,
+                  LinearWeights &into) {
+  auto [first, second] = tensorsOf(name, into.kind);
+  for (auto [tensor, matrix] : {std::pair(first, &into.first), std::pair(second, &into.second)}) {
+    if (tensor.empty())
+      continue;
+    std::vector<float> values(matrix->data.size());
+    if (Status status = source.read(tensor + suffix, values.data(), values.size()); !status)
+      return status;
+    std::ranges::copy(values, matrix->data.begin());
+  }
+  return Status::ok();
+}
+
 class Converter {
 public:
-  Converter(const SafetensorsFile &file, const fb::Phase &phase) : file(file), phase(phase) {
-    for (const TensorInfo &tensor : file.tensors())
+  Converter(const WeightSource &source, const fb::Phase &phase) : source(source), phase(phase) {
+    for (const TensorInfo &tensor : source.tensors)
       given[tensor.name] = tensor.shape;
     for (const fb::Parameter *parameter : *phase.parameters())
       wanted[parameter->name()->str()] = {parameter->shape()->begin(), parameter->shape()->end()};
@@ -91,7 +106,7 @@ public:
       if (same != given.end() && same->second == shape) {
         used.insert(name);
         auto &values = results[name] = std::vector<float>(product(shape));
-        if (Status status = file.readFloats(name, values.data(), values.size()); !status)
+        if (Status status = source.read(name, values.data(), values.size()); !status)
           return status.takeError();
       }
     }
@@ -103,7 +118,7 @@ public:
       if (!used.contains(name))
         differences.push_back({TensorDifference::Unexpected, name, {}, shape});
     if (!differences.empty())
-      return doesNotFit(file, differences);
+      return doesNotFit(source.origin, differences);
     ConvertedWeights converted;
     for (const fb::Parameter *parameter : *phase.parameters())
       converted.values.push_back(std::move(results[parameter->name()->str()]));
@@ -133,15 +148,10 @@ private:
 
   Status convertLinear(const std::string &name, LinearWeights from, LinearWeights to) {
     auto [first, second] = tensorsOf(name, from.kind);
-    for (auto [tensor, matrix] : {std::pair(first, &from.first), std::pair(second, &from.second)}) {
-      if (tensor.empty())
-        continue;
-      used.insert(tensor);
-      std::vector<float> values(matrix->data.size());
-      if (Status status = file.readFloats(tensor, values.data(), values.size()); !status)
-        return status;
-      std::ranges::copy(values, matrix->data.begin());
-    }
+    used.insert(first);
+    used.insert(second);
+    if (Status status = readLinear(source, name, "", from); !status)
+      return status;
     if (auto known = features.find(name); known != features.end())
       std::tie(to.in, to.out) = known->second;
     // Blocks may be padded: what is beyond the model's features is no weight.
@@ -172,12 +182,12 @@ private:
     results[firstTo].assign(made->first.data.begin(), made->first.data.end());
     if (!secondTo.empty())
       results[secondTo].assign(made->second.data.begin(), made->second.data.end());
-    layers.push_back({name, from.describe(), made->describe(), to.in, to.out, from.parameters(),
-                      made->parameters(), relativeError(dense, toDense(*made))});
+    double error = relativeError(dense, toDense(*made));
+    layers.push_back({name, std::move(from), std::move(*made), error});
     return Status::ok();
   }
 
-  const SafetensorsFile &file;
+  const WeightSource &source;
   const fb::Phase &phase;
   Shapes given, wanted;
   std::map<std::string, std::pair<uint64_t, uint64_t>> features; ///< in, out, by layer
@@ -189,8 +199,92 @@ private:
 
 } // namespace
 
-Expected<ConvertedWeights> convertWeights(const SafetensorsFile &file, const fb::Phase &phase) {
-  return Converter(file, phase).run();
+WeightSource sourceOf(const SafetensorsFile &file) {
+  return {file.path(), file.tensors(), [&file](const std::string &name, float *values, size_t n) {
+            return file.readFloats(name, values, n);
+          }};
+}
+
+WeightSource sourceOf(std::string origin, std::span<const TensorRef> tensors) {
+  WeightSource source{origin, {}, {}};
+  for (const TensorRef &tensor : tensors)
+    source.tensors.push_back({tensor.name, tensor.type, tensor.shape});
+  source.read = [tensors, origin](const std::string &name, float *values, size_t count) {
+    auto found = std::ranges::find(tensors, name, &TensorRef::name);
+    if (found == tensors.end() || product(found->shape) != count)
+      return Status(Error(ExitCode::CheckpointInvalid, origin + " has no " + name));
+    std::copy_n(static_cast<const float *>(found->data), count, values);
+    return Status::ok();
+  };
+  return source;
+}
+
+Expected<ConvertedWeights> convertWeights(const WeightSource &source, const fb::Phase &phase) {
+  return Converter(source, phase).run();
+}
+
+Expected<std::vector<std::vector<float>>> convertState(const WeightSource &state,
+                                                       const std::string &suffix, Moment moment,
+                                                       const ConvertedWeights &weights,
+                                                       const fb::Phase &phase) {
+  std::map<std::string, std::vector<float>> converted;
+  for (const LayerConversion &layer : weights.layers) {
+    LinearWeights before = layer.before;
+    if (Status status = readLinear(state, layer.name, suffix, before); !status)
+      return status.takeError();
+    auto after = convertMoment(layer.before, before, layer.after, moment);
+    if (!after)
+      return after.takeError().during("carrying over the optimizer's state of " + layer.name);
+    auto [first, second] = tensorsOf(layer.name, after->kind);
+    converted[first].assign(after->first.data.begin(), after->first.data.end());
+    converted[second].assign(after->second.data.begin(), after->second.data.end());
+  }
+  std::vector<std::vector<float>> values;
+  for (const fb::Parameter *parameter : *phase.parameters()) {
+    std::string name = parameter->name()->str();
+    auto &into = values.emplace_back();
+    if (auto found = converted.find(name); found != converted.end()) {
+      into = std::move(found->second);
+      continue;
+    }
+    into.resize(weights.values[values.size() - 1].size());
+    if (std::ranges::find(state.tensors, name + suffix, &TensorInfo::name) != state.tensors.end())
+      if (Status status = state.read(name + suffix, into.data(), into.size()); !status)
+        return status.takeError();
+  }
+  return values;
+}
+
+bool isConverted(const std::vector<LayerConversion> &layers, const std::string &parameter) {
+  return std::ranges::any_of(layers, [&](const LayerConversion &layer) {
+    auto [first, second] = tensorsOf(layer.name, layer.after.kind);
+    return parameter == first || parameter == second;
+  });
+}
+
+Status checkErrors(const std::vector<LayerConversion> &layers, double most) {
+  for (const LayerConversion &layer : layers)
+    if (!(layer.relativeError <= most))
+      return Error(ExitCode::CheckpointInvalid,
+                   format("%s as %s has a relative error of %.3g, above the limit of %g: use a "
+                          "larger rank or fewer blocks, or leave it dense",
+                          layer.name.c_str(), layer.after.describe().c_str(), layer.relativeError,
+                          most));
+  return Status::ok();
+}
+
+std::string conversionsJson(const std::vector<LayerConversion> &layers) {
+  using ull = unsigned long long;
+  std::string text = "[";
+  for (const LayerConversion &layer : layers)
+    text += format("%s\n  {\"name\": \"%s\", \"from\": \"%s\", \"to\": \"%s\", \"in\": %llu, "
+                   "\"out\": %llu, \"params_before\": %llu, \"params_after\": %llu, "
+                   "\"relative_error\": %.6g}",
+                   &layer == layers.data() ? "" : ",", layer.name.c_str(),
+                   layer.before.describe().c_str(), layer.after.describe().c_str(),
+                   ull(layer.after.in), ull(layer.after.out), ull(layer.before.parameters()),
+                   ull(layer.after.parameters()), layer.relativeError);
+  return text + "\n]";
 }
 
 std::string describeConversions(const std::vector<LayerConversion> &layers) {
@@ -200,7 +294,7 @@ std::string describeConversions(const std::vector<LayerConversion> &layers) {
   auto [least, most] = std::ranges::minmax_element(layers, {}, byError);
   std::set<std::string> ways;
   for (const LayerConversion &layer : layers)
-    ways.insert(layer.from + " to " + layer.to);
+    ways.insert(layer.before.describe() + " to " + layer.after.describe());
   std::string text;
   for (const std::string &way : ways)
     text += (text.empty() ? "" : ", ") + way;

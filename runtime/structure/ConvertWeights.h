@@ -5,18 +5,29 @@
 
 #include "runtime/plan/model_generated.h"
 #include "runtime/safetensors/Safetensors.h"
-#include "runtime/structure/LinearWeights.h"
+#include "runtime/structure/ConvertMoments.h"
 
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace danaus {
 
+/// Tensors by name, wherever they are.
+struct WeightSource {
+  std::string origin; ///< what error messages call it
+  std::vector<TensorInfo> tensors;
+  std::function<Status(const std::string &name, float *values, size_t count)> read;
+};
+/// What is given must outlive the source.
+WeightSource sourceOf(const SafetensorsFile &file);
+WeightSource sourceOf(std::string origin, std::span<const TensorRef> tensors);
+
 /// What became of a linear whose structure changed.
 struct LayerConversion {
-  std::string name, from, to; ///< "hidden.0", "dense", "low_rank r=16"
-  uint64_t in = 0, out = 0;
-  uint64_t parametersBefore = 0, parametersAfter = 0; ///< of the weight
+  std::string name;
+  LinearWeights before, after;
   double relativeError = 0; ///< in Frobenius norm, of the weight multiplied out
 };
 
@@ -25,10 +36,28 @@ struct ConvertedWeights {
   std::vector<LayerConversion> layers;    ///< those that changed, in that order
 };
 
-/// All parameters of `phase` from `file`: what has the same name and shape is taken as it is,
+/// All parameters of `phase` from `source`: what has the same name and shape is taken as it is,
 /// linears of other structures are converted. CheckpointInvalid with a table where tensors are
 /// missing, left over, or do not fit; errors of LinearWeights.h.
-Expected<ConvertedWeights> convertWeights(const SafetensorsFile &file, const fb::Phase &phase);
+Expected<ConvertedWeights> convertWeights(const WeightSource &source, const fb::Phase &phase);
+
+/// One state of the optimizer for weights that were converted: the tensors NAME + `suffix` of
+/// `state`, in the order of the phase's parameters. That of converted linears goes the way of
+/// ConvertMoments.h; 0 where `state` has none.
+Expected<std::vector<std::vector<float>>> convertState(const WeightSource &state,
+                                                       const std::string &suffix, Moment moment,
+                                                       const ConvertedWeights &weights,
+                                                       const fb::Phase &phase);
+
+/// Whether the parameter is (part of) the weight of one of the layers.
+bool isConverted(const std::vector<LayerConversion> &layers, const std::string &parameter);
+
+/// CheckpointInvalid for the first layer whose relative error is above `most`.
+Status checkErrors(const std::vector<LayerConversion> &layers, double most);
+
+/// The conversions as a JSON list of {"name", "from", "to", "in", "out", "params_before",
+/// "params_after", "relative_error"}.
+std::string conversionsJson(const std::vector<LayerConversion> &layers);
 
 /// "12 linears converted (dense to low_rank r=16, relative error 0.21 to 0.43)".
 std::string describeConversions(const std::vector<LayerConversion> &layers);

@@ -16,7 +16,10 @@ struct CheckpointManifest {
   uint64_t step = 0;      ///< optimizer updates done
   uint64_t epoch = 0;     ///< epochs completed; the next batch is of this epoch (from 0)
   uint64_t epochStep = 0; ///< batches done of that epoch
-  std::optional<double> bestAccuracy; ///< on validation, so far
+  uint64_t phase = 0;     ///< whose structure the weights have
+  /// Steps that the optimizer does not remember: those before its state was last reset.
+  uint64_t forgottenSteps = 0;
+  std::optional<double> bestAccuracy; ///< on validation, so far in this phase
   uint64_t bestEpoch = 0;             ///< from 1; 0: none yet
   uint64_t seed = 0;
   std::string model;    ///< name of the model

@@ -6,14 +6,15 @@
 
 namespace danaus {
 
-Expected<Evaluation> evaluate(Executor &executor, const BatchSource &source) {
+static Expected<Evaluation> evaluateSteps(Executor &executor, const BatchSource &source,
+                                          size_t steps) {
   Expected<std::unique_ptr<BatchFeed>> feed = BatchFeed::create(executor, source);
   if (!feed)
     return feed.takeError();
   (*feed)->startEpoch(0, 0);
   Evaluation result;
   double lossSum = 0;
-  for (size_t step = 0; step < source.stepsPerEpoch(); ++step) {
+  for (size_t step = 0; step < steps; ++step) {
     Expected<uint64_t> rows = (*feed)->next();
     if (!rows)
       return rows.takeError();
@@ -27,6 +28,14 @@ Expected<Evaluation> evaluate(Executor &executor, const BatchSource &source) {
   if (result.images)
     result.loss = lossSum / double(result.images);
   return result;
+}
+
+Expected<Evaluation> evaluate(Executor &executor, const BatchSource &source) {
+  return evaluateSteps(executor, source, source.stepsPerEpoch());
+}
+
+Expected<Evaluation> evaluateFirstBatch(Executor &executor, const BatchSource &source) {
+  return evaluateSteps(executor, source, 1);
 }
 
 } // namespace danaus

@@ -11,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr uint64_t formatVersion = 1;
+constexpr uint64_t formatVersion = 2;
 
 Error invalid(const std::string &path, const std::string &what) {
   return Error(ExitCode::CheckpointInvalid, "'" + path + "': " + what);
@@ -96,6 +96,8 @@ Expected<std::string> manifestText(const ManifestFile &file) {
                  {"step", manifest.step},
                  {"epoch", manifest.epoch},
                  {"epoch_step", manifest.epochStep},
+                 {"phase", manifest.phase},
+                 {"forgotten_steps", manifest.forgottenSteps},
                  {"best_accuracy", manifest.bestAccuracy ? json(*manifest.bestAccuracy) : json()},
                  {"best_epoch", manifest.bestEpoch},
                  {"seed", manifest.seed},
@@ -126,6 +128,8 @@ Expected<ManifestFile> parseManifest(const std::string &text, const std::string 
   reader.number("step", file.manifest.step);
   reader.number("epoch", file.manifest.epoch);
   reader.number("epoch_step", file.manifest.epochStep);
+  reader.number("phase", file.manifest.phase);
+  reader.number("forgotten_steps", file.manifest.forgottenSteps);
   reader.optionalReal("best_accuracy", file.manifest.bestAccuracy);
   reader.number("best_epoch", file.manifest.bestEpoch);
   reader.number("seed", file.manifest.seed);

@@ -24,8 +24,8 @@ RunSummary describeRun(Executor &executor) {
   RunSummary summary;
   summary.model = model.name()->str();
   summary.device = executor.device().description();
-  summary.params = model.params();
-  summary.macs = model.macs();
+  summary.params = executor.phase().params();
+  summary.macs = executor.phase().macs();
   summary.denseParams = model.dense_params();
   summary.denseMacs = model.dense_macs();
   return summary;

@@ -35,7 +35,9 @@ double Schedule::cosine(double step) const {
   return minRate + (rate - minRate) / 2 * (1 + std::cos(std::numbers::pi * done));
 }
 
-double Schedule::learningRate(uint64_t step) const {
+double Schedule::learningRate(uint64_t step) const { return scale * unscaledRate(step); }
+
+double Schedule::unscaledRate(uint64_t step) const {
   switch (kind) {
   case fb::ScheduleKind::Constant:
     return rate;

@@ -16,7 +16,8 @@ public:
   Schedule(const fb::Schedule &schedule, const fb::Optimizer &optimizer, uint64_t epochs,
            uint64_t stepsPerEpoch, uint64_t seed);
 
-  /// The rate of the update that takes step `step`, counted from 0 over the whole run:
+  /// The rate of the update that takes step `step`, counted from 0 over the whole run, times the
+  /// scale (1 until set):
   ///   constant  lr
   ///   step      lr * gamma^floor(epoch / step_size), as PyTorch's StepLR called once an epoch
   ///   cosine    lr * step / W for step < W, then
@@ -29,13 +30,17 @@ public:
   void fillControl(uint64_t step, uint64_t validRows, std::span<float> control,
                    uint64_t skipped = 0) const;
 
+  /// Multiplies the rate from here on: the scale of the phase.
+  void setScale(double factor) { scale = factor; }
+
 private:
   double cosine(double step) const;
+  double unscaledRate(uint64_t step) const;
 
   fb::ScheduleKind kind;
   double rate, gamma, minRate;
   uint64_t stepSize, stepsPerEpoch, seed;
-  double warmupSteps, totalSteps;
+  double warmupSteps, totalSteps, scale = 1;
   /// Of Adam and AdamW; 0 otherwise, which makes both corrections 1.
   double beta1 = 0, beta2 = 0;
 };

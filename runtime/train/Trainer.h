@@ -8,6 +8,7 @@
 #include "runtime/train/Checkpoint.h"
 #include "runtime/train/LossScale.h"
 #include "runtime/train/MetricsLog.h"
+#include "runtime/train/PhaseBorder.h"
 #include "runtime/train/RunFolder.h"
 #include "runtime/train/Schedule.h"
 
@@ -29,6 +30,10 @@ struct StepProgress {
 class TrainObserver {
 public:
   virtual ~TrainObserver() = default;
+  /// Before the first step of a phase, and of a run that is resumed; `phase` counts from 1.
+  virtual void onPhase(Executor &executor, uint64_t phase) {}
+  /// Between two phases, before onPhase.
+  virtual void onBorder(const BorderReport &report) {}
   virtual void onStep(const StepProgress &progress) {}
   /// After an epoch is logged; `bestEpoch` is the best one so far.
   virtual void onEpoch(const EpochRow &row, uint64_t bestEpoch) {}
@@ -45,21 +50,25 @@ class Trainer {
 public:
   /// Everything given must outlive the trainer. `data` is the training portion of the dataset,
   /// `test` the test portion; both fit the model (ModelData.h).
-  Trainer(const ModelFile &file, Executor &executor, const Dataset &data, const Dataset &test,
+  Trainer(const ModelFile &file, Device &device, const Dataset &data, const Dataset &test,
           const RunFolder &run, TrainerOptions options, TrainObserver &observer);
 
   /// Runs to the end, from the beginning or, if the folder was opened with RunMode::Resume, from
   /// its last checkpoint. Errors: Stopped (after a checkpoint), Diverged (loss or weights not
-  /// finite; nothing was overwritten), CheckpointInvalid, DataInvalid, IoError.
+  /// finite; nothing was overwritten), CheckpointInvalid (also where weights cannot be converted
+  /// for the next phase), DataInvalid, IoError, DeviceUnavailable.
   Expected<RunSummary> train();
 
 private:
   using Clock = std::chrono::steady_clock;
 
   Status begin();
+  Status openPhase(std::unique_ptr<Executor> opened);
   Status makeSources();
   Status initialize();
-  Status resume();
+  Status resume(LoadedCheckpoint last);
+  uint64_t phaseOfEpoch(uint64_t epoch) const;
+  Status enterPhase(uint64_t next);
   bool limitReached() const;
   bool finished() const;
   uint64_t stepsPerEpoch() const;
@@ -73,7 +82,8 @@ private:
   Expected<RunSummary> finish();
 
   const ModelFile &file;
-  Executor &executor;
+  Device &device;
+  std::unique_ptr<Executor> executor; ///< of the phase `at.phase`
   const fb::Training &training;
   const Dataset &data, &testData;
   const RunFolder &run;

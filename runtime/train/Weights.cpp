@@ -10,13 +10,32 @@ static std::vector<uint64_t> shapeOf(const fb::Parameter &parameter) {
   return {parameter.shape()->begin(), parameter.shape()->end()};
 }
 
+std::vector<std::string> stateSuffixes(const fb::Model &model) {
+  std::vector<std::string> suffixes;
+  if (model.optimizer()->kind() != fb::OptimizerKind::Sgd)
+    suffixes = {".exp_avg", ".exp_avg_sq"};
+  else if (model.optimizer()->momentum() != 0)
+    suffixes = {".momentum_buffer"};
+  if (model.training()->ema() > 0)
+    suffixes.push_back(".ema");
+  return suffixes;
+}
+
 static std::string stateName(const Executor &executor, size_t index, size_t slot) {
-  std::string name = executor.parameterInfo(index).name()->str();
-  if (executor.model().training()->ema() > 0 && slot + 1 == executor.stateCount())
-    return name + ".ema";
-  if (executor.model().optimizer()->kind() == fb::OptimizerKind::Sgd)
-    return name + ".momentum_buffer";
-  return name + (slot == 0 ? ".exp_avg" : ".exp_avg_sq");
+  return executor.parameterInfo(index).name()->str() + stateSuffixes(executor.model())[slot];
+}
+
+size_t fittingPhase(const fb::Model &model, const SafetensorsFile &file) {
+  size_t last = model.phases()->size() - 1;
+  for (size_t i = last + 1; i-- > 0;) {
+    auto fits = [&](const fb::Parameter *parameter) {
+      const TensorInfo *tensor = file.find(parameter->name()->str());
+      return tensor && tensor->shape == shapeOf(*parameter);
+    };
+    if (std::ranges::all_of(*model.phases()->Get(unsigned(i))->parameters(), fits))
+      return i;
+  }
+  return last;
 }
 
 std::vector<TensorRef> parameterTensors(Executor &executor) {

@@ -17,6 +17,13 @@ std::vector<TensorRef> stateTensors(Executor &executor);
 /// there are none the parameters themselves.
 std::vector<TensorRef> judgedTensors(Executor &executor);
 
+/// The last phase of the model whose parameters the file has, by name and shape; the last of all
+/// where none fits.
+size_t fittingPhase(const fb::Model &model, const SafetensorsFile &file);
+
+/// Behind the names of parameters: ".exp_avg", of each state in order.
+std::vector<std::string> stateSuffixes(const fb::Model &model);
+
 /// The moving averages begin as the parameters.
 void startAverages(Executor &executor);
 

@@ -71,6 +71,7 @@ GOLDEN = {
     "mnist_mlp_low_rank": (118666, 118016),
     "mnist_mlp_monarch": mlp(784, 128, 4, 10, 2 * 4 * 32 * 32),
     "mnist_mlp_large": (2508298, mlp(784, 512, 8, 10, 512 * 512)[1]),
+    "mnist_mlp_pufferfish": (118666, mlp(784, 128, 4, 10, 2 * 16 * 128)[1]),
     "mnist_mlp_large_low_rank": (935434, mlp(784, 512, 8, 10, 2 * 64 * 512)[1]),
     "vit_s16": (48754408, 9888884736),
     "vit_s16_monarch": (20442856, 4311508992),

@@ -31,6 +31,7 @@ static Expected<CommandLine::Outcome> parse(const Arguments &words, BenchArgumen
   line.option(into.seconds, "--seconds", "how long to repeat the step [3]");
   line.flag(into.perKernel, "--per-kernel", "a row for each launch; with --json \"launches\"");
   into.declareDevice(line);
+  into.declarePhase(line);
   line.flag(into.json, "--json", "print one JSON object");
   auto outcome = line.parse(words);
   into.measure.seconds = double(into.seconds);
@@ -106,7 +107,10 @@ static Status bench(const BenchArguments &arguments, const CompiledModel &model)
   auto device = openDevice(arguments);
   if (!device)
     return device.takeError();
-  auto opened = Executor::open(model.file, **device);
+  Expected<size_t> phase = arguments.phaseOf(model.file.model());
+  if (!phase)
+    return phase.takeError();
+  auto opened = Executor::open(model.file, **device, *phase);
   if (!opened)
     return opened.takeError();
   Executor &executor = **opened;

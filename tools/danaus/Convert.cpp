@@ -1,6 +1,6 @@
 // danaus convert: weights of one structure for a model of another.
 #include "runtime/base/File.h"
-#include "runtime/structure/ConvertWeights.h"
+#include "tools/danaus/ConversionTable.h"
 #include "tools/danaus/OpenModel.h"
 #include "tools/danaus/Text.h"
 
@@ -35,38 +35,6 @@ Expected<CommandLine::Outcome> parse(const Arguments &words, ConvertArguments &i
   return line.parse(words);
 }
 
-std::string percent(uint64_t after, uint64_t before) {
-  return before ? format("%.1f %%", 100.0 * double(after) / double(before)) : "-";
-}
-
-void printTable(const ConvertedWeights &converted) {
-  using enum Table::Align;
-  Table table({Left, Left, Left, Right, Right, Right, Right, Right});
-  table.row({"layer", "from", "to", "in -> out", "params", "after", "of before", "relative error"});
-  for (const LayerConversion &layer : converted.layers)
-    table.row({layer.name, layer.from, layer.to,
-               format("%llu -> %llu", (unsigned long long)layer.in, (unsigned long long)layer.out),
-               thousands(layer.parametersBefore), thousands(layer.parametersAfter),
-               percent(layer.parametersAfter, layer.parametersBefore),
-               format("%.3g", layer.relativeError)});
-  std::fputs(table.text().c_str(), stdout);
-}
-
-void printJson(const ConvertedWeights &converted, const std::string &out) {
-  std::printf("{\"output\": %s, \"layers\": [", jsonString(out).c_str());
-  const char *separator = "\n";
-  for (const LayerConversion &layer : converted.layers) {
-    std::printf("%s{\"name\": %s, \"from\": %s, \"to\": %s, \"in\": %llu, \"out\": %llu, "
-                "\"params_before\": %llu, \"params_after\": %llu, \"relative_error\": %.6g}",
-                separator, jsonString(layer.name).c_str(), jsonString(layer.from).c_str(),
-                jsonString(layer.to).c_str(), (unsigned long long)layer.in,
-                (unsigned long long)layer.out, (unsigned long long)layer.parametersBefore,
-                (unsigned long long)layer.parametersAfter, layer.relativeError);
-    separator = ",\n";
-  }
-  std::printf("\n]}\n");
-}
-
 Status checkErrors(const ConvertArguments &arguments, const ConvertedWeights &converted) {
   if (arguments.mostError.empty())
     return Status::ok();
@@ -75,12 +43,8 @@ Status checkErrors(const ConvertArguments &arguments, const ConvertedWeights &co
   if (end == arguments.mostError.c_str() || *end || !(most >= 0))
     return Error(ExitCode::Usage,
                  "--max-error '" + arguments.mostError + "' is not a number of at least 0");
-  for (const LayerConversion &layer : converted.layers)
-    if (!(layer.relativeError <= most))
-      return Error(ExitCode::CheckpointInvalid,
-                   format("%s as %s has a relative error of %.3g, above --max-error %g: a larger "
-                          "rank, fewer blocks, or leave it dense; nothing was written",
-                          layer.name.c_str(), layer.to.c_str(), layer.relativeError, most));
+  if (Status status = danaus::checkErrors(converted.layers, most); !status)
+    return status.takeError().during("nothing was written (--max-error)");
   return Status::ok();
 }
 
@@ -89,12 +53,12 @@ Status convert(const ConvertArguments &arguments, const CompiledModel &model) {
   auto file = isRun ? openWeights(arguments.weights, "") : openWeights("", arguments.weights);
   if (!file)
     return file.takeError();
-  const fb::Phase &phase = *model.file.model().phases()->Get(0);
-  auto converted = convertWeights(*file, phase);
+  const fb::Phase &phase = lastPhase(model.file.model());
+  auto converted = convertWeights(sourceOf(*file), phase);
   if (!converted)
     return converted.takeError();
   if (!arguments.json)
-    printTable(*converted);
+    std::fputs(conversionTable(converted->layers).c_str(), stdout);
   if (Status status = checkErrors(arguments, *converted); !status)
     return status;
   std::vector<TensorRef> tensors;
@@ -107,7 +71,8 @@ Status convert(const ConvertArguments &arguments, const CompiledModel &model) {
   if (Status status = writeSafetensors(arguments.out, tensors, {{"format", "pt"}}); !status)
     return status;
   if (arguments.json)
-    printJson(*converted, arguments.out);
+    std::printf("{\"output\": %s, \"layers\": %s}\n", jsonString(arguments.out).c_str(),
+                conversionsJson(converted->layers).c_str());
   else
     std::printf("%s: %s\n", arguments.out.c_str(), describeConversions(converted->layers).c_str());
   return Status::ok();

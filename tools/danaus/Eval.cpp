@@ -79,7 +79,8 @@ Status runEval(const Arguments &words) {
   auto device = openDevice(arguments);
   if (!device)
     return device.takeError();
-  auto executor = Executor::open(model->file, **device);
+  auto executor =
+      Executor::open(model->file, **device, fittingPhase(model->file.model(), *weights));
   if (!executor)
     return executor.takeError();
   if (Status status = readParameters(**executor, *weights); !status)

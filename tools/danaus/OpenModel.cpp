@@ -20,6 +20,19 @@ void ModelArguments::declareDevice(CommandLine &line) {
   line.option(threads, "--threads", "threads of the cpu device [all cores of this process]");
 }
 
+void ModelArguments::declarePhase(CommandLine &line) {
+  line.option(phase, "--phase", "which of train.phases, from 1 [the last]");
+}
+
+Expected<size_t> ModelArguments::phaseOf(const fb::Model &model) const {
+  size_t count = model.phases()->size();
+  if (phase <= count)
+    return phase ? phase - 1 : count - 1;
+  return Error(ExitCode::Usage,
+               format("--phase %llu: %s has %zu phase%s", (unsigned long long)phase,
+                      model.name()->c_str(), count, count == 1 ? "" : "s"));
+}
+
 static Status checkOverrides(const ModelArguments &arguments) {
   for (const std::string &entry : arguments.overrides)
     if (size_t equals = entry.find('='); equals == std::string::npos || equals == 0)

@@ -13,10 +13,19 @@ struct ModelArguments {
   std::vector<std::string> overrides;
   std::string device = "cpu";
   uint64_t threads = 0;
+  uint64_t phase = 0; ///< from 1; 0: not given
 
   void declareModel(CommandLine &line);
   void declareDevice(CommandLine &line);
+  void declarePhase(CommandLine &line);
+  /// The index of the phase that the user named, or of the last; Usage where there is none such.
+  Expected<size_t> phaseOf(const fb::Model &model) const;
 };
+
+/// The structure that a model ends up with.
+inline const fb::Phase &lastPhase(const fb::Model &model) {
+  return *model.phases()->Get(model.phases()->size() - 1);
+}
 
 /// Opens (compiling where needed) what the user named. Overrides on anything but a spec are Usage.
 Expected<CompiledModel> openModel(const ModelArguments &arguments);

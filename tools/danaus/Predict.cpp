@@ -74,7 +74,7 @@ static Expected<std::vector<std::vector<double>>> predict(const PredictArguments
   auto device = openDevice(arguments);
   if (!device)
     return device.takeError();
-  auto executor = Executor::open(model.file, **device);
+  auto executor = Executor::open(model.file, **device, fittingPhase(model.file.model(), *weights));
   if (!executor)
     return executor.takeError();
   if (Status status = readParameters(**executor, *weights); !status)

@@ -27,6 +27,7 @@ Expected<CommandLine::Outcome> parse(const Arguments &words, ProfileArguments &i
   line.option(into.batch, "--batch", "compile for this batch size (train.batch_size)");
   line.option(into.steps, "--steps", "steps to run [20; 1 on the virtual GPU]");
   into.declareDevice(line);
+  into.declarePhase(line);
   line.flag(into.json, "--json", "print one JSON object");
   line.flag(into.csv, "--csv", "print comma-separated values");
   auto outcome = line.parse(words);
@@ -39,7 +40,10 @@ Status profile(const ProfileArguments &arguments, const CompiledModel &model) {
   auto device = openDevice(arguments);
   if (!device)
     return device.takeError();
-  auto opened = Executor::open(model.file, **device);
+  Expected<size_t> phase = arguments.phaseOf(model.file.model());
+  if (!phase)
+    return phase.takeError();
+  auto opened = Executor::open(model.file, **device, *phase);
   if (!opened)
     return opened.takeError();
   Executor &executor = **opened;

@@ -67,9 +67,8 @@ static Status train(const TrainArguments &arguments, const ModelFile &file) {
   auto device = openDevice(arguments);
   if (!device)
     return device.takeError();
-  auto executor = Executor::open(file, **device);
-  if (!executor)
-    return executor.takeError();
+  if (Status status = Executor::checkPlans(file, **device); !status)
+    return status;
   // All data are there before anything is written; the test images are looked at once, at the end.
   Expected<Dataset> data = loadModelData(file.model(), Portion::Train);
   if (!data)
@@ -85,11 +84,10 @@ static Status train(const TrainArguments &arguments, const ModelFile &file) {
   StopSignals signals;
   TrainPrinter printer(arguments.json ? TableStyle::Off : TableStyle::On,
                        arguments.quiet ? ProgressStyle::Off : progressStyleOf(STDERR_FILENO));
-  printer.printHeader(**executor);
   TrainerOptions options;
   options.logEvery = arguments.logEvery.value_or(file.model().training()->log_every());
   options.stopRequested = [&] { return signals.requested(); };
-  Trainer trainer(file, **executor, *data, *test, *run, options, printer);
+  Trainer trainer(file, **device, *data, *test, *run, options, printer);
   Expected<RunSummary> summary = trainer.train();
   printer.clearLine();
   if (!summary)

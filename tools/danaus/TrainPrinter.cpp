@@ -2,6 +2,7 @@
 #include "tools/danaus/TrainPrinter.h"
 
 #include "runtime/exec/Update.h"
+#include "tools/danaus/ConversionTable.h"
 #include "tools/danaus/OpenModel.h"
 #include "tools/danaus/Text.h"
 
@@ -11,28 +12,43 @@ namespace danaus::tool {
 
 using ull = unsigned long long;
 
-static std::string comparedWithDense(const fb::Model &model) {
-  if (!model.dense_params() || model.params() == model.dense_params())
+static std::string comparedWithDense(const fb::Phase &phase, uint64_t dense) {
+  if (!dense || phase.params() == dense)
     return "dense";
-  double percent = 100 * (1 - double(model.params()) / double(model.dense_params()));
+  double percent = 100 * (1 - double(phase.params()) / double(dense));
   return format("%.0f %% %s than dense", std::abs(percent), percent > 0 ? "fewer" : "more");
 }
 
-void TrainPrinter::printHeader(Executor &executor) {
+void TrainPrinter::onPhase(Executor &executor, uint64_t phase) {
+  line.clear();
+  start = epochStart = Clock::now();
+  steps = epochImages = 0;
   if (table == TableStyle::Off)
     return;
   const fb::Model &model = executor.model();
   unsigned threads = executor.threads();
+  if (size_t phases = model.phases()->size(); phases > 1)
+    std::printf("phase %llu of %zu: ", ull(phase), phases);
   std::printf("%s   %s params (%s)   %s   %s, %u thread%s   %zu kernels/step\n",
-              model.name()->c_str(), thousands(model.params()).c_str(),
-              comparedWithDense(model).c_str(), describeDtype(model, executor.plan()).c_str(),
+              model.name()->c_str(), thousands(executor.phase().params()).c_str(),
+              comparedWithDense(executor.phase(), model.dense_params()).c_str(),
+              describeDtype(model, executor.plan()).c_str(),
               std::string(executor.device().kind()).c_str(), threads, threads == 1 ? "" : "s",
               size_t(updateLaunches(executor)));
-  if (!model.data()->validation())
+  if (!model.data()->validation() && phase == model.phases()->size())
     std::puts("no validation images (data.validation=0): best is the last epoch");
   std::printf("%5s %12s %10s %9s %8s %7s %10s\n", "epoch", "train loss", "val loss", "val acc",
               "lr", "time", "images/s");
   std::fflush(stdout);
+}
+
+void TrainPrinter::onBorder(const BorderReport &report) {
+  line.clear();
+  if (table == TableStyle::Off)
+    return;
+  std::fputs(conversionTable(report.layers).c_str(), stdout);
+  std::printf("loss of a batch, before and after   %.4f   %.4f\n", report.lossBefore,
+              report.lossAfter);
 }
 
 void TrainPrinter::onStep(const StepProgress &progress) {

@@ -12,13 +12,14 @@ class TrainPrinter : public TrainObserver {
 public:
   TrainPrinter(TableStyle table, ProgressStyle progress) : table(table), line(progress) {}
 
-  /// "mnist_mlp   118,666 params (29 % fewer than dense)   cpu, 2 threads   5 kernels/step" and
-  /// the table's head.
-  void printHeader(Executor &executor);
   void printResult(const RunSummary &summary, const RunFolder &run);
   /// Before an error or anything else that is not ours.
   void clearLine() { line.clear(); }
 
+  /// "mnist_mlp   118,666 params (29 % fewer than dense)   cpu, 2 threads   5 kernels/step" and
+  /// the table's head.
+  void onPhase(Executor &executor, uint64_t phase) override;
+  void onBorder(const BorderReport &report) override;
   void onStep(const StepProgress &progress) override;
   void onEpoch(const EpochRow &row, uint64_t bestEpoch) override;
   void onNote(const std::string &sentence) override;

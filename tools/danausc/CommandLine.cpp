@@ -63,6 +63,9 @@ struct Flags {
                             cl::desc("Print a stage (nn, structure, gradient, fused, kernels, "
                                      "plan, llvm, asm, cuda, ptx) or a "
                                      "table (fusion, summary) in place of compiling")};
+  cl::opt<unsigned> phase{"phase", cl::value_desc("N"), cl::cat(category),
+                          cl::desc("With --emit: which of train.phases, from 1 (the last, unless "
+                                   "given)")};
   cl::opt<unsigned> jobs{"j", cl::Prefix, cl::value_desc("N"), cl::cat(category),
                          cl::desc("Compile N kernels at a time (one a core, unless given); the "
                                   "result is the same for any N")};
@@ -183,6 +186,11 @@ std::optional<CommandLine> danaus::parseCommandLine(int argc, char **argv) {
   if (flags.emit.getNumOccurrences())
     if (auto problem = readEmit(flags.emit, line))
       return usageError(*problem);
+  if (flags.phase.getNumOccurrences()) {
+    if (!line.emit || flags.phase < 1)
+      return usageError("--phase N, from 1, says of which phase --emit prints a stage");
+    line.phase = flags.phase;
+  }
   if (line.printConfig + line.printSchema + line.emit.has_value() > 1)
     return usageError("--emit, --print-config and --print-schema exclude each other");
   return line;

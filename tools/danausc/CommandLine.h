@@ -22,6 +22,7 @@ struct CommandLine {
   std::string output;                 ///< empty: where the kind of output goes by default
   std::vector<Target> targets;        ///< at least one
   std::optional<Emission> emit;       ///< none: a model binary
+  std::optional<unsigned> phase;      ///< of emit, from 1; none: the last
   std::optional<unsigned> jobs;       ///< at least 1; none: one a core
   bool printConfig = false, printSchema = false;
   bool remarks = false; ///< print what the passes tell about their decisions

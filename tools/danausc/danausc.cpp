@@ -23,6 +23,11 @@ static ExitCode ioError(const llvm::Twine &what, std::error_code code) {
   return ExitCode::IoError;
 }
 
+static ExitCode usageError(const llvm::Twine &text) {
+  llvm::WithColor::error(llvm::errs(), "danausc") << text << '\n';
+  return ExitCode::Usage;
+}
+
 /// Writes `text` to a file, or to standard output where `path` is empty or "-".
 static ExitCode writeText(llvm::StringRef path, llvm::StringRef text) {
   std::error_code code;
@@ -63,14 +68,15 @@ static std::string defaultOutput(const spec::Spec &spec) {
 }
 
 /// The folder is tried before the work, so that nobody waits for a compilation to be thrown away.
-static ExitCode compile(const spec::Spec &spec, mlir::ModuleOp module, const CommandLine &line,
-                        mlir::TimingScope &timing) {
+static ExitCode compile(const spec::Spec &spec,
+                        llvm::ArrayRef<mlir::OwningOpRef<mlir::ModuleOp>> phases,
+                        const CommandLine &line, mlir::TimingScope &timing) {
   std::string path = line.output.empty() ? defaultOutput(spec) : line.output;
   llvm::StringRef folder = llvm::sys::path::parent_path(path);
   folder = folder.empty() ? "." : folder;
   if (std::error_code code = llvm::sys::fs::access(folder, llvm::sys::fs::AccessMode::Write))
     return ioError("cannot write to folder '" + folder + "'", code);
-  Status status = compileToFile(spec, module, line.targets, path, timing);
+  Status status = compileToFile(spec, phases, line.targets, path, timing);
   if (status)
     return ExitCode::Done;
   llvm::WithColor::error(llvm::errs(), "danausc") << status.error().message() << '\n';
@@ -109,19 +115,23 @@ static ExitCode translate(llvm::SourceMgr &sources, const CommandLine &line,
   mlir::FailureOr<spec::Spec> spec = spec::readSpec(sources, line.overrides, &context);
   if (failed(spec))
     return ExitCode::SpecInvalid;
-  mlir::OwningOpRef<mlir::ModuleOp> module = importModel(*spec, &context);
-  if (!module)
+  std::vector<mlir::OwningOpRef<mlir::ModuleOp>> phases = importPhases(*spec, &context);
+  if (phases.empty())
     return ExitCode::SpecInvalid;
   import.stop();
+  size_t phase = line.phase.value_or(phases.size());
+  if (phase > phases.size())
+    return usageError("--phase " + llvm::Twine(phase) + ": '" + spec->name.value + "' has " +
+                      llvm::Twine(phases.size()) + (phases.size() == 1 ? " phase" : " phases"));
   if (line.printConfig)
     return writeText(line.output, spec->resolved);
   if (!line.emit)
     return failed(spec::checkDataFits(*spec, &context)) ? ExitCode::SpecInvalid
-                                                        : compile(*spec, *module, line, timing);
+                                                        : compile(*spec, phases, line, timing);
 
   std::string text;
   llvm::raw_string_ostream os(text);
-  if (failed(emit(*module, *line.emit, line.targets.front(), os, timing)))
+  if (failed(emit(*phases[phase - 1], *line.emit, line.targets.front(), os, timing)))
     return ExitCode::Internal;
   return writeText(line.output, text);
 }

@@ -236,6 +236,7 @@ train:
   clip_grad_norm: 0.0
   ema: 0.0
   dtype: f32
+  lr_scale: 1.0
 optimizer: {type: adam, lr: 0.001, betas: [0.9, 0.999], eps: 1.0e-8, weight_decay: 0.0}
 scheduler: {type: constant}
 checkpoint: {every_n_steps: 0, keep: 1}

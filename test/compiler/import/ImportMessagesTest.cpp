@@ -228,6 +228,38 @@ TEST_P(ImportMessages, AreExact) {
 INSTANTIATE_TEST_SUITE_P(All, ImportMessages, testing::ValuesIn(cases),
                          [](const auto &info) { return info.param.name; });
 
+TEST(ImportMessagesOfPhases, PointAtThePhase) {
+  std::string model = "name: m\nmodel:\n  input: {shape: [32]}\n  layers:\n"
+                      "    - linear: {name: a, out: 16}\n    - linear: {out: 10}\n"
+                      "data: {name: mnist}\n";
+  std::string rules = "structure:\n  - {match: a, kind: low_rank, rank: 4}\n";
+  EXPECT_EQ(importMessages(model + rules +
+                           "train: {phases: [{epochs: 2, structure: dense}, {epochs: 3}]}\n"),
+            "");
+  // A change of the rate alone is one.
+  EXPECT_EQ(importMessages(model + "train: {phases: [{epochs: 2}, {epochs: 3, lr_scale: 0.1}]}\n"),
+            "");
+  EXPECT_EQ(
+      importMessages(model + "train: {phases: [{epochs: 2}, {epochs: 3, structure: dense}]}\n"),
+      "bad.yaml:8:31: error: this phase changes nothing: it has the structure and the lr_scale "
+      "of the one before; make one phase of the two, with epochs: 5\n"
+      "train: {phases: [{epochs: 2}, {epochs: 3, structure: dense}]}\n"
+      "                              ^\n");
+  EXPECT_EQ(importMessages(model + rules + "train: {phases: [{epochs: 2, structure: dense}]}\n"),
+            "bad.yaml:9:5: error: no phase uses the section 'structure': every one has its own; "
+            "leave `structure` out in the phase that shall use it\n"
+            "  - {match: a, kind: low_rank, rank: 4}\n"
+            "    ^\n");
+  EXPECT_EQ(importMessages(model + "train:\n  phases:\n    - {epochs: 2}\n    - epochs: 3\n"
+                                   "      structure: [{match: a, kind: low_rank, rank: 17}]\n"),
+            "bad.yaml:12:52: error: rank 17 exceeds min(in, out) = 16 of layer a\n"
+            "      structure: [{match: a, kind: low_rank, rank: 17}]\n"
+            "                                                   ^\n"
+            "bad.yaml:5:7: note: the layer is a (32 -> 16)\n"
+            "    - linear: {name: a, out: 16}\n"
+            "      ^\n");
+}
+
 TEST(ImportMessagesOnTheCommandLine, PointIntoTheOverride) {
   std::string good = "name: m\nmodel:\n  input: {shape: [4096]}\n  layers:\n"
                      "    - linear: {out: 10}\ndata: {name: mnist}\n";

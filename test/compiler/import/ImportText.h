@@ -17,7 +17,7 @@ inline std::string importMessages(const std::string &text,
   llvm::raw_string_ostream stream(messages);
   mlir::SourceMgrDiagnosticHandler handler(sources, &context, stream);
   mlir::FailureOr<Spec> spec = readSpec(sources, overrides, &context);
-  bool imported = succeeded(spec) && importModel(*spec, &context);
+  bool imported = succeeded(spec) && !importPhases(*spec, &context).empty();
   return imported == messages.empty() ? messages : "the result contradicts:\n" + messages;
 }
 

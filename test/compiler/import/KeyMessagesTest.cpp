@@ -23,10 +23,48 @@ log: {wibble: 3}
 train: {Epochs: 3}
         ^
 )~"},
-    {"KeyOfALaterVersion", 7, "train: {phases: []}",
-     R"~(bad.yaml:7:9: error: train: key 'phases' is not supported by this version
+    {"NoPhases", 7, "train: {phases: []}",
+     R"~(bad.yaml:7:17: error: train.phases: expected a list of 1 to 64 phases, found 0 entries
 train: {phases: []}
-        ^
+                ^
+)~"},
+    {"PhaseWithoutEpochs", 7, "train: {phases: [{structure: dense}]}",
+     R"~(bad.yaml:7:18: error: train.phases.0: missing key 'epochs': an integer from 1 to 1000000
+train: {phases: [{structure: dense}]}
+                 ^
+)~"},
+    {"PhaseOfAnotherStructure", 7, "train: {phases: [{epochs: 1, structure: dens}]}",
+     R"~(bad.yaml:7:41: error: train.phases.0.structure: unknown structure 'dens'; did you mean 'dense'?
+train: {phases: [{epochs: 1, structure: dens}]}
+                                        ^
+)~"},
+    {"PhaseStructureAsMap", 7, "train: {phases: [{epochs: 1, structure: {kind: dense}}]}",
+     R"~(bad.yaml:7:41: error: train.phases.0.structure: expected dense, or a list of rules, found a map with the key kind
+train: {phases: [{epochs: 1, structure: {kind: dense}}]}
+                                        ^
+)~"},
+    {"PhaseState", 7, "train: {phases: [{epochs: 1, optimizer_state: keep}]}",
+     R"~(bad.yaml:7:47: error: train.phases.0.optimizer_state: unknown value 'keep'; known here: reset, project
+train: {phases: [{epochs: 1, optimizer_state: keep}]}
+                                              ^
+)~"},
+    {"PhaseError", 7, "train: {phases: [{epochs: 1, max_error: 1.5}]}",
+     R"~(bad.yaml:7:41: error: train.phases.0.max_error: 1.5 is out of range: expected a number of at least 0.0 and at most 1.0
+train: {phases: [{epochs: 1, max_error: 1.5}]}
+                                        ^
+)~"},
+    {"PhaseScale", 7, "train: {phases: [{epochs: 1, lr_scale: 0}]}",
+     R"~(bad.yaml:7:40: error: train.phases.0.lr_scale: 0 is out of range: expected a number above 0.0
+train: {phases: [{epochs: 1, lr_scale: 0}]}
+                                       ^
+)~"},
+    {"EpochsBesidePhases", 7, "train: {epochs: 3, phases: [{epochs: 1}, {epochs: 1}]}",
+     R"~(bad.yaml:7:17: error: train: epochs: 3, but the phases have 2 together; set theirs (train.phases.0.epochs=3) and leave this key out
+train: {epochs: 3, phases: [{epochs: 1}, {epochs: 1}]}
+                ^
+bad.yaml:7:29: note: the phases are written here
+train: {epochs: 3, phases: [{epochs: 1}, {epochs: 1}]}
+                            ^
 )~"},
     {"SectionOfALaterVersion", 7, "dist: {}",
      R"~(bad.yaml:7:1: error: key 'dist' is not supported by this version
@@ -49,12 +87,12 @@ seed: 1
   ^
 )~"},
     {"SectionIsEmpty", 7, "train:",
-     R"~(bad.yaml:7:1: error: train: expected a map with the keys epochs, max_steps, batch_size, accumulate, recompute, loss, clip_grad_norm, ema, init, dtype, found nothing
+     R"~(bad.yaml:7:1: error: train: expected a map with the keys epochs, max_steps, batch_size, accumulate, recompute, loss, clip_grad_norm, ema, init, dtype, lr_scale, phases, found nothing
 train:
 ^
 )~"},
     {"SectionIsText", 7, "train: 3",
-     R"~(bad.yaml:7:8: error: train: expected a map with the keys epochs, max_steps, batch_size, accumulate, recompute, loss, clip_grad_norm, ema, init, dtype, found '3'
+     R"~(bad.yaml:7:8: error: train: expected a map with the keys epochs, max_steps, batch_size, accumulate, recompute, loss, clip_grad_norm, ema, init, dtype, lr_scale, phases, found '3'
 train: 3
        ^
 )~"},

@@ -197,9 +197,10 @@ struct Loaded {
 
 inline std::string compiled(Model &model, const Folder &folder, const Target &target) {
   std::string path = folder.path / (target.device + target.isa + ".dnb");
-  mlir::OwningOpRef<mlir::ModuleOp> copy = model.imported->clone();
+  std::vector<mlir::OwningOpRef<mlir::ModuleOp>> copies(1);
+  copies[0] = model.imported->clone();
   mlir::TimingScope untimed;
-  Status status = compileToFile(model.spec, *copy, {target}, path, untimed);
+  Status status = compileToFile(model.spec, copies, {target}, path, untimed);
   EXPECT_TRUE(bool(status)) << (status ? "" : status.error().message());
   return path;
 }

@@ -3,6 +3,8 @@
 
 #include "runtime/plan/Validate.h"
 
+#include <cmath>
+
 #include <array>
 #include <functional>
 #include <gtest/gtest.h>
@@ -143,6 +145,15 @@ const BrokenModel BrokenModels[] = {
 }
 }
 , {"NoPhase", "no phase", BREAK{model.phases.clear();
+}
+}
+, {"PhaseEpochs", "the phases have 7 epochs together", BREAK{phase.epochs = 7;
+}
+}
+, {"PhaseScale", "lr_scale is not a finite number > 0", BREAK{phase.lr_scale = 0;
+}
+}
+, {"PhaseError", "max_error is not a number from 0 to 1", BREAK{phase.max_error = NAN;
 }
 }
 , {"NoTarget", "no target", BREAK{phase.targets.clear();

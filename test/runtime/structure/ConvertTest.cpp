@@ -92,7 +92,7 @@ TEST_F(Convert, EveryKindOfLinearAndWhatStays) {
                                     {"fc.blkdiag2", {4, 3, 3}},
                                     {"head.weight", {5, 10}}},
                                    {{"patch", 12, 12}, {"fc", 12, 10}, {"head", 10, 5}});
-  auto converted = convertWeights(file, phase);
+  auto converted = convertWeights(sourceOf(file), phase);
   ASSERT_TRUE(bool(converted)) << converted.error().message();
   ASSERT_EQ(converted->values.size(), 7u);
   for (size_t i = 0; i < 7; ++i)
@@ -105,12 +105,12 @@ TEST_F(Convert, EveryKindOfLinearAndWhatStays) {
   std::map<std::string, LayerConversion> layers;
   for (const LayerConversion &layer : converted->layers)
     layers[layer.name] = layer;
-  EXPECT_EQ(layers["patch"].to, "low_rank r=3");
-  EXPECT_EQ(layers["patch"].parametersBefore, 144u);
-  EXPECT_EQ(layers["patch"].parametersAfter, 72u);
+  EXPECT_EQ(layers["patch"].after.describe(), "low_rank r=3");
+  EXPECT_EQ(layers["patch"].before.parameters(), 144u);
+  EXPECT_EQ(layers["patch"].after.parameters(), 72u);
   EXPECT_GT(layers["patch"].relativeError, 0.1);
-  EXPECT_EQ(layers["fc"].to, "monarch N=4");
-  EXPECT_EQ(layers["head"].from, "low_rank r=2");
+  EXPECT_EQ(layers["fc"].after.describe(), "monarch N=4");
+  EXPECT_EQ(layers["head"].before.describe(), "low_rank r=2");
   EXPECT_EQ(layers["head"].relativeError, 0);
   // head.weight = up down.
   for (size_t o = 0; o < 5; ++o)
@@ -125,11 +125,55 @@ TEST_F(Convert, EveryKindOfLinearAndWhatStays) {
             "1 linear converted (low_rank r=2 to dense, relative error 0 to 0)");
 }
 
+/// What the optimizer remembers goes with the weights: as it is where they stay.
+TEST_F(Convert, StateOfWhatStaysAndOfWhatChanges) {
+  SafetensorsFile file = fileOf({{"a.weight", {6, 8}}, {"a.bias", {6}}});
+  std::vector<float> weight(48, 2), bias{1, 2, 3, 4, 5, 6};
+  std::vector<TensorRef> state{{"a.weight.exp_avg", {6, 8}, weight.data()},
+                               {"a.bias.exp_avg", {6}, bias.data()}};
+  const fb::Phase &phase =
+      phaseOf({{"a.down.weight", {3, 8}}, {"a.up.weight", {6, 3}}, {"a.bias", {6}}}, {{"a", 8, 6}});
+  auto weights = convertWeights(sourceOf(file), phase);
+  ASSERT_TRUE(bool(weights)) << weights.error().message();
+  auto moments =
+      convertState(sourceOf("the state", state), ".exp_avg", Moment::First, *weights, phase);
+  ASSERT_TRUE(bool(moments)) << moments.error().message();
+  EXPECT_EQ((*moments)[2], bias);
+  // down's is up^T G, up's is G down^T, and all of G is 2.
+  for (size_t t = 0; t < 3; ++t) {
+    double up = 0, down = 0;
+    for (size_t o = 0; o < 6; ++o)
+      up += 2 * double(weights->values[1][o * 3 + t]);
+    for (size_t i = 0; i < 8; ++i)
+      down += 2 * double(weights->values[0][t * 8 + i]);
+    for (size_t i = 0; i < 8; ++i)
+      EXPECT_NEAR((*moments)[0][t * 8 + i], up, 1e-5);
+    for (size_t o = 0; o < 6; ++o)
+      EXPECT_NEAR((*moments)[1][o * 3 + t], down, 1e-5);
+  }
+  auto missing =
+      convertState(sourceOf("the state", state), ".exp_avg_sq", Moment::Second, *weights, phase);
+  ASSERT_FALSE(bool(missing));
+  EXPECT_EQ(missing.error().message(), "the state has no a.weight.exp_avg_sq");
+}
+
+TEST_F(Convert, ErrorsAboveTheLimit) {
+  SafetensorsFile file = fileOf({{"a.weight", {6, 8}}});
+  auto converted = convertWeights(
+      sourceOf(file), phaseOf({{"a.down.weight", {1, 8}}, {"a.up.weight", {6, 1}}}, {{"a", 8, 6}}));
+  ASSERT_TRUE(bool(converted));
+  EXPECT_TRUE(bool(checkErrors(converted->layers, 1)));
+  Status status = checkErrors(converted->layers, 0.1);
+  ASSERT_FALSE(bool(status));
+  EXPECT_NE(status.error().message().find("a as low_rank r=1 has a relative error of 0."),
+            std::string::npos);
+}
+
 /// The same structure with other sizes is a conversion too.
 TEST_F(Convert, AnotherRank) {
   SafetensorsFile file = fileOf({{"a.down.weight", {4, 9}}, {"a.up.weight", {6, 4}}});
   auto converted = convertWeights(
-      file, phaseOf({{"a.down.weight", {6, 9}}, {"a.up.weight", {6, 6}}}, {{"a", 9, 6}}));
+      sourceOf(file), phaseOf({{"a.down.weight", {6, 9}}, {"a.up.weight", {6, 6}}}, {{"a", 9, 6}}));
   ASSERT_TRUE(bool(converted)) << converted.error().message();
   EXPECT_LE(converted->layers.at(0).relativeError, 1e-6);
 }
@@ -138,7 +182,7 @@ TEST_F(Convert, WhatDoesNotFitIsATable) {
   SafetensorsFile file =
       fileOf({{"a.weight", {6, 8}}, {"a.bias", {6}}, {"old.bias", {3}}, {"b.weight", {5, 5}}});
   auto converted = convertWeights(
-      file,
+      sourceOf(file),
       phaseOf(
           {{"a.down.weight", {2, 8}}, {"a.up.weight", {7, 2}}, {"a.bias", {7}}, {"b.bias", {5}}},
           {{"a", 8, 7}}));

@@ -167,8 +167,8 @@ fb::ModelT tinyModel(const TinyOptions &options) {
   model.compiler = "test";
   model.input_shape = {28, 28};
   model.classes = classes;
-  model.params = model.dense_params = classes * inputs + classes;
-  model.macs = model.dense_macs = classes * inputs;
+  model.dense_params = classes * inputs + classes;
+  model.dense_macs = classes * inputs;
   model.data = make<fb::DataT>();
   model.data->name = "fashion_mnist";
   model.data->shuffle = true;
@@ -190,6 +190,8 @@ fb::ModelT tinyModel(const TinyOptions &options) {
   model.spec = options.spec;
   auto phase = make<fb::PhaseT>();
   phase->epochs = options.epochs;
+  phase->params = model.dense_params;
+  phase->macs = model.dense_macs;
   phase->parameters.push_back(parameter("output.weight", {classes, inputs}));
   phase->parameters.push_back(parameter("output.bias", {classes}));
   phase->layers.push_back(layer());

@@ -49,15 +49,12 @@ protected:
     auto device = builtinDevices().create("cpu", {.threads = threads});
     if (!device)
       return device.takeError();
-    auto executor = Executor::open(*file, **device);
-    if (!executor)
-      return executor.takeError();
     auto opened = RunFolder::open(folder / run, mode);
     if (!opened)
       return opened.takeError();
     watcher.steps = 0;
     options.stopRequested = [this] { return watcher.steps == watcher.stopAt; };
-    return Trainer(*file, **executor, data, test, *opened, options, watcher).train();
+    return Trainer(*file, **device, data, test, *opened, options, watcher).train();
   }
 
   std::string weights(const std::string &run, const std::string &slot = "last") {

@@ -1,0 +1,197 @@
+// How a run begins, goes on from a checkpoint, and passes from one phase to the next; see
+// Trainer.h.
+#include "runtime/base/AtomicFile.h"
+#include "runtime/base/Checksum.h"
+#include "runtime/exec/Initialize.h"
+#include "runtime/exec/Update.h"
+#include "runtime/structure/ConvertWeights.h"
+#include "runtime/train/Evaluate.h"
+#include "runtime/train/ModelData.h"
+#include "runtime/train/RunRecord.h"
+#include "runtime/train/Trainer.h"
+#include "runtime/train/Weights.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace danaus {
+
+using ull = unsigned long long;
+
+Status Trainer::begin() {
+  if (training.dtype() == fb::DType::F16)
+    lossScale.emplace();
+  at.seed = file.model().seed();
+  at.model = file.model().name()->str();
+  const flatbuffers::String &spec = *file.model().spec();
+  at.specHash = format("%08x", crc32(spec.data(), spec.size()));
+  bool continues = run.mode() == RunMode::Resume && store.exists("last");
+  if (run.mode() == RunMode::Resume && !continues)
+    observer.onNote(run.path() + " has no checkpoint yet: starting from the first step");
+  std::optional<LoadedCheckpoint> last;
+  if (continues) {
+    auto loaded = store.load("last");
+    if (!loaded)
+      return loaded.takeError();
+    last = std::move(*loaded);
+  }
+  if (Status status = last ? resume(std::move(*last)) : initialize(); !status)
+    return status;
+  observer.onPhase(*executor, at.phase + 1);
+  Expected<MetricsLog> opened = MetricsLog::open(run, at.metrics);
+  if (!opened)
+    return opened.takeError();
+  log.emplace(std::move(*opened));
+  return Status::ok();
+}
+
+/// Everything that belongs to the executor of one phase.
+Status Trainer::openPhase(std::unique_ptr<Executor> opened) {
+  feed.reset();
+  executor = std::move(opened);
+  if (Status status = makeSources(); !status)
+    return status;
+  schedule->setScale(executor->phase().lr_scale());
+  return Status::ok();
+}
+
+Status Trainer::makeSources() {
+  uint64_t batch = microBatchRows(*executor);
+  uint64_t evalBatch = executor->batch(fb::ProgramKind::EvalStep);
+  if (!batch || !evalBatch)
+    return Error(ExitCode::CheckpointInvalid,
+                 file.path() + " cannot be trained: it lacks the program of a training or an "
+                               "evaluation step; compile it again");
+  struct Wanted {
+    std::optional<BatchSource> &into;
+    const Dataset &dataset;
+    SplitName split;
+    uint64_t batch;
+    ImageUse use = ImageUse::Evaluation;
+  };
+  std::vector<Wanted> all = {{source, data, SplitName::Train, batch, ImageUse::Training},
+                             {test, testData, SplitName::Test, evalBatch}};
+  if (file.model().data()->validation())
+    all.push_back({validation, data, SplitName::Validation, evalBatch});
+  for (Wanted &wanted : all) {
+    auto made =
+        makeBatchSource(file.model(), wanted.dataset, wanted.split, wanted.batch, wanted.use);
+    if (!made)
+      return made.takeError();
+    wanted.into.emplace(std::move(*made));
+  }
+  Expected<std::unique_ptr<BatchFeed>> made = BatchFeed::create(*executor, *source);
+  if (!made)
+    return made.takeError();
+  feed = std::move(*made);
+  schedule.emplace(*file.model().schedule(), *file.model().optimizer(), training.epochs(),
+                   stepsPerEpoch(), at.seed);
+  return Status::ok();
+}
+
+/// Weights first: a run whose init file does not fit leaves nothing behind.
+Status Trainer::initialize() {
+  auto opened = Executor::open(file, device, 0);
+  if (!opened)
+    return opened.takeError();
+  if (Status status = openPhase(std::move(*opened)); !status)
+    return status;
+  std::string path = training.init() ? training.init()->str() : "";
+  if (path.empty()) {
+    if (Status status = initializeParameters(*executor, at.seed); !status)
+      return status;
+  } else {
+    Expected<SafetensorsFile> weights = SafetensorsFile::open(path);
+    if (!weights)
+      return weights.takeError().during("reading train.init");
+    auto converted = convertWeights(sourceOf(*weights), executor->phase());
+    if (!converted)
+      return converted.takeError().during("reading train.init");
+    for (size_t i = 0; i < converted->values.size(); ++i)
+      std::ranges::copy(converted->values[i], executor->parameter(i).begin());
+    if (!converted->layers.empty())
+      observer.onNote("train.init: " + describeConversions(converted->layers));
+  }
+  startAverages(*executor);
+  return writeRunStart(run, file);
+}
+
+Status Trainer::resume(LoadedCheckpoint last) {
+  if (!last.note.empty())
+    observer.onNote(last.note);
+  if (last.manifest.specHash != at.specHash)
+    return Error(ExitCode::CheckpointInvalid,
+                 format("%s was trained with another spec (model '%s'): resume it with the one in "
+                        "%s, or start a new run with train.init=%s",
+                        run.path().c_str(), last.manifest.model.c_str(),
+                        run.file("config.yaml").c_str(), last.model.path().c_str()));
+  if (last.manifest.phase >= file.model().phases()->size())
+    return Error(ExitCode::CheckpointInvalid,
+                 format("%s is of phase %llu, which the model does not have",
+                        last.model.path().c_str(), ull(last.manifest.phase + 1)));
+  auto opened = Executor::open(file, device, last.manifest.phase);
+  if (!opened)
+    return opened.takeError();
+  if (Status status = openPhase(std::move(*opened)); !status)
+    return status;
+  if (Status status = readParameters(*executor, last.model); !status)
+    return status;
+  if (Status status = readState(*executor, last.state); !status)
+    return status;
+  at = std::move(last.manifest);
+  if (lossScale)
+    lossScale->restore(at.sums);
+  lossSum = at.sums["loss"];
+  rowCount = at.sums["rows"];
+  epochSeconds = at.sums["epoch_seconds"];
+  finishedSeconds = at.sums["seconds"];
+  return Status::ok();
+}
+
+/// The checkpoint before it has the weights as they were: a run that is stopped here does all of
+/// this again. `best` begins anew, so that what is tested in the end has the last structure.
+Status Trainer::enterPhase(uint64_t next) {
+  BorderReport report{next + 1, at.epoch, {}};
+  // Validation images, else those that are trained on, but not augmented.
+  auto first =
+      makeBatchSource(file.model(), data, validation ? SplitName::Validation : SplitName::Train,
+                      executor->batch(fb::ProgramKind::EvalStep), ImageUse::Evaluation);
+  if (!first)
+    return first.takeError();
+  Expected<Evaluation> before = evaluateFirstBatch(*executor, *first);
+  if (!before)
+    return before.takeError();
+  feed.reset(); // it holds the executor
+  auto crossed = crossBorder(file, device, std::move(executor), next, report.layers);
+  if (!crossed)
+    return crossed.takeError().during(
+        format("entering phase %llu of %s", ull(next + 1), file.model().name()->c_str()));
+  if (Status status = openPhase(std::move(*crossed)); !status)
+    return status;
+  Expected<Evaluation> after = evaluateFirstBatch(*executor, *first);
+  if (!after)
+    return after.takeError();
+  report.lossBefore = before->loss;
+  report.lossAfter = after->loss;
+
+  at.phase = next;
+  at.bestAccuracy.reset();
+  at.bestEpoch = 0;
+  if (!executor->phase().projects_state())
+    at.forgottenSteps = at.step - (lossScale ? lossScale->skipped() : 0);
+  if (!std::isfinite(report.lossAfter))
+    return diverged(at.step,
+                    format("after the conversion for phase %llu the loss is %g (%g before)",
+                           ull(next + 1), report.lossAfter, report.lossBefore));
+  if (Status status = writeFileAtomically(run.file(format("phase-%llu.json", ull(next + 1))),
+                                          borderJson(report));
+      !status)
+    return status;
+  if (Status status = save("last"); !status)
+    return status;
+  observer.onBorder(report);
+  observer.onPhase(*executor, next + 1);
+  return Status::ok();
+}
+
+} // namespace danaus
