@@ -84,6 +84,51 @@ int64_t fewestRowsOf(kernel::ChainOp chain) {
   return fewestRowsOf(columns);
 }
 
+/// Whether a contraction sums over so many rows of both operands that calls shall pack them, one
+/// stretch after the other: gradients of weights. Rows of the operands must be contiguous.
+bool isLongSum(kernel::ContractOp op, unsigned width) {
+  constexpr int64_t longSum = 512, longSide = 32;
+  // With sides as wide as that, copies of whole operands cost less than packing them block by block,
+  // as long as the second-level cache holds a panel of all of K.
+  constexpr int64_t wideSide = 512, mostOfK = 2048;
+  auto sizes = op.getSizes();
+  if (std::min(sizes[op.getM()], sizes[op.getN()]) >= wideSide && sizes[op.getK()] <= mostOfK &&
+      op.getGroup() == 1)
+    return false;
+  if (isa<kernel::ChainOp>(op->getParentOp()) || sizes[op.getK()] < longSum ||
+      std::min(sizes[op.getM()], sizes[op.getN()]) < longSide)
+    return false;
+  auto accessOf = [&](unsigned map, Value operand) {
+    return Access::of(op.getMap(map), cast<RankedTensorType>(operand.getType()).getShape(), sizes);
+  };
+  auto lhs = accessOf(kernel::ContractOp::LhsMap, op.getLhs());
+  auto rhs = accessOf(kernel::ContractOp::RhsMap, op.getRhs());
+  int64_t group = op.getGroup();
+  auto strided = [&](const Access &access) {
+    return access.along(op.getK()) == Access::Motion::Strided;
+  };
+  if (!lhs || !rhs || !strided(*lhs) || !strided(*rhs) || !lhs->guards.empty() ||
+      rhs->along(op.getN()) != Access::Motion::Unit || width % group != 0)
+    return false;
+  for (const AccessTerm &term : lhs->offset.terms) {
+    if (term.dim == op.getM() && (term.kind != AccessTerm::Plain || term.coefficient != group))
+      return false;
+    if (term.dim == op.getN() && (term.kind != AccessTerm::Mod || term.coefficient != 1))
+      return false;
+  }
+  return lhs->offset.uses(op.getM()) && (group == 1 || lhs->offset.uses(op.getN()));
+}
+
+/// How far a stretch of K goes: such that all are equal, where there is a number like that.
+int64_t depthOf(int64_t k) {
+  constexpr int64_t best = 96, least = 64, most = 128;
+  int64_t found = 0;
+  for (int64_t depth = least; depth <= most; depth += 4)
+    if (k % depth == 0 && std::abs(depth - best) < std::abs(found - best))
+      found = depth;
+  return found ? found : best;
+}
+
 struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
   using KernelChooseTilesBase::KernelChooseTilesBase;
 
@@ -107,8 +152,40 @@ struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
     op.setMatrixUnit(true);
   }
 
+  /// The block whose operands are read least often, among those whose sums and stretches stay in the
+  /// second-level cache, and that leave calls for some threads.
+  void chooseBlock(Builder &builder, kernel::ContractOp op, RegisterTile tile) {
+    auto sizes = op.getSizes();
+    int64_t batches = llvm::product_of(sizes.drop_back(3)), group = op.getGroup();
+    int64_t mostSums = 192 * 384 * int64_t(vectorWidth) / 16, slabWidth = tile.vectors * vectorWidth;
+    auto part = [](int64_t size, int64_t parts, int64_t unit) -> int64_t {
+      return llvm::alignTo(llvm::divideCeil(size, parts), unit);
+    };
+    int64_t bestRows = 0, bestColumns = 0, bestCalls = 0;
+    double least = 0;
+    for (int64_t m = 1, rows = 0; rows != tile.rows; ++m) {
+      rows = part(sizes[op.getM()], m, tile.rows);
+      for (int64_t n = 1, columns = 0; columns != slabWidth; ++n) {
+        columns = part(sizes[op.getN()], n, slabWidth);
+        int64_t calls = batches * llvm::divideCeil(sizes[op.getM()], rows) *
+                        llvm::divideCeil(sizes[op.getN()], columns);
+        double traffic = double(rows * group + columns) * double(calls);
+        calls = std::min(calls, fewestCalls); // more do not count
+        if (rows * columns > mostSums || std::tuple(-calls, traffic) >= std::tuple(-bestCalls, least))
+          continue;
+        bestRows = rows, bestColumns = columns, bestCalls = calls, least = traffic;
+      }
+    }
+    op.setTileAttr(builder.getDenseI64ArrayAttr({tile.rows, tile.vectors, bestRows,
+                                                 bestColumns / slabWidth,
+                                                 depthOf(sizes[op.getK()])}));
+  }
+
   void runOnOperation() override {
     Builder builder(&getContext());
+    int64_t longSums = 0;
+    getOperation().walk([&](kernel::ContractOp op) { longSums += isLongSum(op, vectorWidth); });
+    fewestCalls = longSums < 16 ? 8 : 1;
     getOperation().walk([&](Operation *op) {
       if (auto contract = dyn_cast<kernel::ContractOp>(op)) {
         if (matrixUnit && matrixLhsOf(contract)) {
@@ -118,6 +195,10 @@ struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
         RegisterTile tile =
             registerTile(contract.getSizes()[contract.getN()], vectorWidth, vectorRegisters);
         int64_t m = contract.getSizes()[contract.getM()];
+        if (isLongSum(contract, vectorWidth)) {
+          chooseBlock(builder, contract, tile);
+          return;
+        }
         contract.setTileAttr(
             builder.getDenseI64ArrayAttr({tile.rows, tile.vectors, rowsPerCall(m, mostRows)}));
       } else if (auto row = dyn_cast<kernel::RowOp>(op)) {
@@ -136,6 +217,9 @@ struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
       chain.setRows(onMatrixUnit ? llvm::alignTo(rows, 2 * MatrixTile) : rows);
     });
   }
+
+  /// Of each long sum: where there are many, they run beside each other.
+  int64_t fewestCalls = 1;
 };
 
 } // namespace

@@ -118,7 +118,7 @@ struct PackOperands : danaus::impl::KernelPackOperandsBase<PackOperands> {
     SmallVector<kernel::ContractOp> contracts;
     getOperation().walk([&](kernel::ContractOp op) { contracts.push_back(op); });
     for (kernel::ContractOp op : contracts) {
-      if (!op.getTile())
+      if (!op.getTile() || op.isBlocked())
         continue;
       Operation *place = op;
       while (place->getParentOp() != getOperation())

@@ -1,7 +1,7 @@
 // kernel.contract as register-tiled code: MR rows times NV vectors of sums in registers, one vector
 // of the rhs and one broadcast of the lhs per product, the whole of K in one loop, the epilogue on
 // the sums.
-#include "compiler/target/cpu/Emitter.h"
+#include "compiler/target/cpu/ContractParts.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -12,26 +12,12 @@ using namespace danaus::cpu;
 
 namespace {
 
-class ContractEmitter {
+class ContractEmitter : public ContractParts {
 public:
   ContractEmitter(Emitter &e, kernel::ContractOp op, ViewOf viewOf)
-      : e(e), op(op), sizes(op.getSizes()), m(op.getM()), n(op.getN()), k(op.getK()),
-        rowsPerTile((*op.getTile())[0]), vectorsPerSlab((*op.getTile())[1]) {
-    auto operand = [&](Value value, unsigned map) {
-      return operandOf(value, op.getMap(map), sizes, m, viewOf);
-    };
-    lhs = operand(op.getLhs(), kernel::ContractOp::LhsMap);
-    rhs = operand(op.getRhs(), kernel::ContractOp::RhsMap);
-    for (Value result : op.getResults())
-      results.push_back(operand(result, kernel::ContractOp::ResultMap));
-    for (auto [i, extra] : llvm::enumerate(op.getExtras()))
-      extras.push_back(operand(extra, kernel::ContractOp::FirstExtraMap + i));
+      : ContractParts(e, op, viewOf) {
     splitGuards();
   }
-
-  int64_t batchCount() const { return llvm::product_of(sizes.drop_back(3)); }
-  int64_t vectorCount() const { return llvm::divideCeil(sizes[n], e.width()); }
-  int64_t slabCount() const { return llvm::divideCeil(vectorCount(), vectorsPerSlab); }
 
   /// One slab of columns of one batch, for a panel of rows.
   void emitSlab(Value batch, Value slab, int64_t vectors, bool partial, const Panel &panel) {
@@ -40,33 +26,21 @@ public:
     });
   }
 
-  /// Calls `emitSlab` with the number of vectors that the slab has; `slab` may be known only at run
-  /// time.
+  /// `slab` may be known only at run time.
   void emitAnySlab(Value batch, Value slab, const Panel &panel) {
-    if (!lastSlabDiffers() || slabCount() == 1)
-      return emitSlab(batch, slab, slabCount() == 1 ? vectorCount() : vectorsPerSlab, isPartial(),
-                      panel);
-    auto branch =
-        scf::IfOp::create(e.b, e.loc, e.equal(slab, slabCount() - 1), /*withElseRegion=*/true);
-    OpBuilder::InsertionGuard guard(e.b);
-    e.b.setInsertionPoint(branch.thenBlock()->getTerminator());
-    emitSlab(batch, e.index(slabCount() - 1), vectorCount() - (slabCount() - 1) * vectorsPerSlab,
-             isPartial(), panel);
-    e.b.setInsertionPoint(branch.elseBlock()->getTerminator());
-    emitSlab(batch, slab, vectorsPerSlab, false, panel);
+    forAnySlab(slab, [&](Value slab, int64_t vectors, bool partial) {
+      emitSlab(batch, slab, vectors, partial, panel);
+    });
   }
 
   void emitAllSlabs(Value batch, const Panel &panel) {
     int64_t whole = lastSlabDiffers() ? slabCount() - 1 : slabCount();
     e.loop(whole, [&](Value slab) { emitSlab(batch, slab, vectorsPerSlab, false, panel); });
     if (lastSlabDiffers())
-      emitSlab(batch, e.index(whole), vectorCount() - whole * vectorsPerSlab, isPartial(), panel);
+      emitSlab(batch, e.index(whole), vectorsOfLastSlab(), isPartial(), panel);
   }
 
 private:
-  bool isPartial() const { return sizes[n] % e.width() != 0; }
-  bool lastSlabDiffers() const { return isPartial() || vectorCount() % vectorsPerSlab != 0; }
-
   /// Guards that only limit K become the loop's bound; the others stay masks.
   void splitGuards() {
     for (Operand *operand : {&lhs, &rhs})
@@ -76,16 +50,6 @@ private:
         kGuards.push_back(guard);
         return true;
       });
-  }
-
-  /// The batch indices of a flat batch number, then places for M, N, K.
-  SmallVector<Value> pointOf(Value batch) {
-    SmallVector<Value> point(sizes.size(), e.index(0));
-    for (unsigned i = op.getNumBatch(); i-- > 0;) {
-      point[i] = e.rem(batch, sizes[i]);
-      batch = e.div(batch, sizes[i]);
-    }
-    return point;
   }
 
   /// How far K goes before an operand ends: min over guards of ceil((extent - rest) / coefficient).
@@ -126,12 +90,7 @@ private:
       int64_t lanes = std::min<int64_t>(group->group, e.width());
       auto part = VectorType::get({lanes}, lhs.element);
       value = e.widened(vector::LoadOp::create(e.b, e.loc, part, lhs.view.memory, offset));
-      if (lanes < e.width()) {
-        SmallVector<int64_t> repeat;
-        for (int64_t i = 0; i < e.width(); ++i)
-          repeat.push_back(i % lanes);
-        value = vector::ShuffleOp::create(e.b, e.loc, value, value, repeat);
-      }
+      value = repeated(value, lanes);
     }
     if (Value inside = e.mask(lhs, point, n, std::nullopt))
       value = arith::SelectOp::create(e.b, e.loc, inside, value, e.zero(e.b.getF32Type()));
@@ -185,28 +144,24 @@ private:
     return llvm::divideCeil(*op.getPanel(), llvm::divideCeil(panel.full, rowsPerTile));
   }
 
-  void prefetch(Value memory, Value offset, bool isWrite, unsigned level) {
-    memref::PrefetchOp::create(e.b, e.loc, memory, offset, isWrite, 4 - level, true);
-  }
-
   void emitTile(Value batch, Value slab, int64_t vectors, bool partial, Value row, int64_t rows,
                 const Panel &panel) {
     SmallVector<Value> point = pointOf(batch);
-    Value column = e.mul(slab, vectorsPerSlab * e.width());
-    auto at = [&](int64_t r, int64_t v) {
-      SmallVector<Value> p(point);
-      p[m] = e.add(row, e.index(r));
-      p[n] = e.add(column, e.index(v * e.width()));
-      return p;
-    };
+    auto at = [&](int64_t r, int64_t v) { return placeIn(point, slab, row, r, v); };
     Value ahead = nextPanel(point, slab, row, panel);
-    for (const Operand &result : results)
-      for (int64_t r = 0; r < rows && result.access.along(n) == Access::Motion::Unit; ++r)
+    auto fetch = [&](const Operand &operand, bool isWrite) {
+      for (int64_t r = 0; r < rows && operand.access.along(n) == Access::Motion::Unit; ++r)
         for (int64_t v = 0; v < vectors; ++v)
-          prefetch(result.view.memory, e.offsetOf(result, at(r, v)), true, 1);
+          e.prefetch(operand.view.memory, e.offsetOf(operand, at(r, v)), isWrite, 1);
+    };
+    for (const Operand &result : results)
+      fetch(result, true);
+    for (const Operand &extra : extras) // what is not in scratch comes from far away
+      if (extra.access.offset.uses(m) && !extra.view.firstRow)
+        fetch(extra, false);
     auto step = [&](Value place, ValueRange sums) {
       if (ahead)
-        prefetch(rhs.view.memory, e.add(ahead, e.mul(place, shareOfPanel(panel))), false, 2);
+        e.prefetch(rhs.view.memory, e.add(ahead, e.mul(place, shareOfPanel(panel))), false, 2);
       auto withK = [&](SmallVector<Value> p) {
         p[k] = place;
         return p;
@@ -226,34 +181,9 @@ private:
     };
     SmallVector<Value> sums = e.loopOverSums(
         kBound(point), SmallVector<Value>(rows * vectors, e.zero(e.b.getF32Type())), step);
-    for (int64_t v = 0; v < vectors; ++v) {
-      SmallVector<Value> shared(extras.size()); // extras that are the same for every row
-      for (int64_t r = 0; r < rows; ++r) {
-        auto p = at(r, v);
-        SmallVector<Value> arguments{sums[r * vectors + v]};
-        for (auto [i, extra] : llvm::enumerate(extras)) {
-          bool perRow = extra.access.offset.uses(m);
-          if (perRow || !shared[i])
-            shared[i] = e.loadVector(extra, p, n);
-          arguments.push_back(shared[i]);
-        }
-        auto values = e.vectorise(op.getEpilogue().front(), arguments);
-        std::optional<int64_t> limit;
-        if (partial && v == vectors - 1)
-          limit = sizes[n];
-        for (auto [result, value] : llvm::zip(results, values))
-          e.storeVector(result, p, n, value, e.mask(result, p, n, limit));
-      }
-    }
+    finishTile(point, slab, vectors, partial, row, rows, sums);
   }
 
-  Emitter &e;
-  kernel::ContractOp op;
-  ArrayRef<int64_t> sizes;
-  unsigned m, n, k;
-  int64_t rowsPerTile, vectorsPerSlab;
-  Operand lhs, rhs;
-  std::vector<Operand> results, extras;
   SmallVector<AccessGuard> kGuards;
 };
 

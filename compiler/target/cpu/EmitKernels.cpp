@@ -2,6 +2,7 @@
 // by class.
 #include "compiler/target/cpu/EmitKernels.h"
 
+#include "compiler/target/cpu/ContractParts.h"
 #include "compiler/target/cpu/EmitMatrix.h"
 #include "dialects/plan/Plan.h"
 
@@ -72,6 +73,8 @@ private:
       scratchElements = attentionScratch(attention, isa);
     if (auto attention = dyn_cast<kernel::AttentionBackwardOp>(body))
       scratchElements = attentionScratch(attention, isa);
+    if (auto contract = dyn_cast<kernel::ContractOp>(body))
+      scratchElements = blockedScratch(contract, isa);
     auto chain = dyn_cast<kernel::ChainOp>(body);
     if (chain)
       planChain(chain);
@@ -130,6 +133,7 @@ private:
     auto viewOf = [&](Value value) { return views.at(value); };
     if (auto op = dyn_cast<kernel::ContractOp>(body))
       return op.getMatrixUnit() ? emitMatrixContract(emitter, op, viewOf, call, matrixMemory())
+             : op.isBlocked()   ? emitBlockedContract(emitter, op, viewOf, call, scratch)
                                 : emitContract(emitter, op, viewOf, call);
     if (auto op = dyn_cast<kernel::PackOp>(body))
       return emitPack(emitter, op, viewOf, call);

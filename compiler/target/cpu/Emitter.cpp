@@ -210,13 +210,16 @@ void Emitter::loop(Value from, Value to, int64_t step, llvm::function_ref<void(V
 
 SmallVector<Value>
 Emitter::loopOverSums(Value count, ValueRange sums,
-                      llvm::function_ref<SmallVector<Value>(Value, ValueRange)> step) {
-  constexpr int64_t unroll = 4;
+                      llvm::function_ref<SmallVector<Value>(Value, ValueRange)> step,
+                      llvm::function_ref<void(Value)> turn) {
+  constexpr int64_t unroll = stepsPerTurn;
   auto loop = [&](Value from, Value to, int64_t steps, ValueRange sums) -> SmallVector<Value> {
     auto loop = scf::ForOp::create(b, loc, from, to, index(steps), sums);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(loop.getBody());
     SmallVector<Value> next(loop.getRegionIterArgs());
+    if (turn && steps == unroll)
+      turn(div(loop.getInductionVar(), unroll));
     for (int64_t i = 0; i < steps; ++i)
       next = step(add(loop.getInductionVar(), index(i)), next);
     scf::YieldOp::create(b, loc, next);
@@ -228,6 +231,10 @@ Emitter::loopOverSums(Value count, ValueRange sums,
   Value whole = mul(div(count, unroll), unroll);
   SmallVector<Value> result = loop(index(0), whole, unroll, sums);
   return known && *known % unroll == 0 ? result : loop(whole, count, 1, result);
+}
+
+void Emitter::prefetch(Value memory, Value offset, bool isWrite, unsigned level) {
+  memref::PrefetchOp::create(b, loc, memory, offset, isWrite, 4 - level, true);
 }
 
 Value Emitter::widened(Value value) {

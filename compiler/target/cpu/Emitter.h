@@ -98,10 +98,16 @@ public:
             llvm::function_ref<void(mlir::Value)> body);
 
   /// scf.for over `count` steps that carries sums, four steps in one turn: enough products for the
-  /// loads of the next to be under way. `step` takes its place and the sums and returns the next.
+  /// loads of the next to be under way. `step` takes its place and the sums and returns the next;
+  /// `turn`, where given, is called with the number of each turn.
+  static constexpr int64_t stepsPerTurn = 4;
   llvm::SmallVector<mlir::Value> loopOverSums(
       mlir::Value count, mlir::ValueRange sums,
-      llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)> step);
+      llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)> step,
+      llvm::function_ref<void(mlir::Value)> turn = nullptr);
+
+  /// Asks for a cache line: `level` 1 or 2.
+  void prefetch(mlir::Value memory, mlir::Value offset, bool isWrite, unsigned level);
 
   /// bfloat16 numbers as float32; others as they are.
   mlir::Value widened(mlir::Value value);
