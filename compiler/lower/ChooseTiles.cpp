@@ -17,7 +17,7 @@ using namespace danaus;
 namespace {
 
 /// Rows per call at most: what a call makes of them stays in the second-level cache.
-constexpr int64_t mostRows = 96;
+constexpr int64_t mostRows = 64;
 
 /// The same for a matrix unit, which is so fast that the weights' way into the cache counts.
 constexpr int64_t mostMatrixRows = 128;
@@ -88,8 +88,8 @@ int64_t fewestRowsOf(kernel::ChainOp chain) {
 /// stretch after the other: gradients of weights. Rows of the operands must be contiguous.
 bool isLongSum(kernel::ContractOp op, unsigned width) {
   constexpr int64_t longSum = 512, longSide = 32;
-  // With sides as wide as that, copies of whole operands cost less than packing them block by block,
-  // as long as the second-level cache holds a panel of all of K.
+  // With sides as wide as that, copies of whole operands cost less than packing them block by
+  // block, as long as the second-level cache holds a panel of all of K.
   constexpr int64_t wideSide = 512, mostOfK = 2048;
   auto sizes = op.getSizes();
   if (std::min(sizes[op.getM()], sizes[op.getN()]) >= wideSide && sizes[op.getK()] <= mostOfK &&
@@ -152,12 +152,13 @@ struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
     op.setMatrixUnit(true);
   }
 
-  /// The block whose operands are read least often, among those whose sums and stretches stay in the
-  /// second-level cache, and that leave calls for some threads.
+  /// The block whose operands are read least often, among those whose sums and stretches stay in
+  /// the second-level cache, and that leave calls for some threads.
   void chooseBlock(Builder &builder, kernel::ContractOp op, RegisterTile tile) {
     auto sizes = op.getSizes();
     int64_t batches = llvm::product_of(sizes.drop_back(3)), group = op.getGroup();
-    int64_t mostSums = 192 * 384 * int64_t(vectorWidth) / 16, slabWidth = tile.vectors * vectorWidth;
+    int64_t mostSums = 192 * 384 * int64_t(vectorWidth) / 16,
+            slabWidth = tile.vectors * vectorWidth;
     auto part = [](int64_t size, int64_t parts, int64_t unit) -> int64_t {
       return llvm::alignTo(llvm::divideCeil(size, parts), unit);
     };
@@ -171,14 +172,14 @@ struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
                         llvm::divideCeil(sizes[op.getN()], columns);
         double traffic = double(rows * group + columns) * double(calls);
         calls = std::min(calls, fewestCalls); // more do not count
-        if (rows * columns > mostSums || std::tuple(-calls, traffic) >= std::tuple(-bestCalls, least))
+        if (rows * columns > mostSums ||
+            std::tuple(-calls, traffic) >= std::tuple(-bestCalls, least))
           continue;
         bestRows = rows, bestColumns = columns, bestCalls = calls, least = traffic;
       }
     }
-    op.setTileAttr(builder.getDenseI64ArrayAttr({tile.rows, tile.vectors, bestRows,
-                                                 bestColumns / slabWidth,
-                                                 depthOf(sizes[op.getK()])}));
+    op.setTileAttr(builder.getDenseI64ArrayAttr(
+        {tile.rows, tile.vectors, bestRows, bestColumns / slabWidth, depthOf(sizes[op.getK()])}));
   }
 
   void runOnOperation() override {

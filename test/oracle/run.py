@@ -18,11 +18,17 @@ import gzip
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 
 TOLERANCE = {"f32": 1e-4, "bf16": 2.0**-6, "fp16": 2.0**-7}
+
+
+def expected(case):
+    """PyTorch's loss of each step."""
+    return json.load(open(case / "expected.json"))["loss"]
 
 
 def instruction_sets():
@@ -63,8 +69,24 @@ def runs_on_cpu(case, programs, scratch):
         yield name, dtype, one, two
 
 
-def small_test_set(case, scratch):
-    """A folder with the data set of the case and only 32 test images: evaluation is not what is tested."""
+def validation_of(case):
+    """data.validation of the case's spec."""
+    found = re.search(r"validation: (\d+)", (case / "spec.yaml").read_text())
+    return int(found.group(1)) if found else 0
+
+
+def trained_on(case):
+    """Images that the case trains on: the first, as nothing is shuffled."""
+    return 60000 - (validation_of(case) or 32)
+
+
+def small_options(case, data):
+    return [f"data.dir={data}"] + (["data.validation=32"] if validation_of(case) else [])
+
+
+def small_data_set(case, scratch):
+    """A folder with the data set of the case, but only 32 images to test with, and of those that no step of a case trains
+    on only 32 to validate with: evaluation is not what is tested."""
     folders = [pathlib.Path("/usr/share/datasets/fashion-mnist")]
     source = next((folder for folder in folders if folder.is_dir()), None)
     if source is None:
@@ -73,33 +95,33 @@ def small_test_set(case, scratch):
     folder.mkdir(exist_ok=True)
     for path in source.glob("*ubyte.gz"):
         content = gzip.open(path).read()
-        if path.name.startswith("t10k"):
-            header, image = (16, 28 * 28) if "images" in path.name else (8, 1)
-            content = content[:4] + (32).to_bytes(4, "big") + content[8:header + 32 * image]
+        count = 32 if path.name.startswith("t10k") else trained_on(case) + 32
+        header, image = (16, 28 * 28) if "images" in path.name else (8, 1)
+        content = content[:4] + count.to_bytes(4, "big") + content[8:header + count * image]
         (folder / path.stem).write_bytes(content)
     return folder
 
 
 def runs_on_vgpu(case, programs, scratch):
-    data = small_test_set(case, scratch)
+    data = small_data_set(case, scratch)
     # The virtual GPU interprets every instruction: of the large cases the first steps will do.
-    steps = {"vit": 2, "mixer": 3}.get(case.name, 20)
+    steps = {"vit": 2, "mixer": 3}.get(case.name, len(expected(case)))
     for dtype, arch in (("f32", "sm_75"), ("bf16", "sm_80"), ("fp16", "sm_75")):
         name = f"{case.name}.{dtype}.{arch}"
         binary = scratch / f"{name}.dnb"
-        subprocess.run([programs / "danausc", case / "spec.yaml", f"train.dtype={dtype}", f"data.dir={data}",
+        subprocess.run([programs / "danausc", case / "spec.yaml", f"train.dtype={dtype}", *small_options(case, data),
                         f"train.max_steps={steps}", "-o", binary, "--target", f"cuda:{arch}"], check=True)
-        seeds = (0, 7) if steps == 20 and dtype == "f32" else (7,)
+        seeds = (0, 7) if steps >= 20 and dtype == "f32" else (7,)
         runs = [losses(programs / "danaus", binary, scratch / f"{name}.{seed}", "--device", "vgpu",
                        environment={"DANAUS_VGPU": f"{arch},seed={seed}"}) for seed in seeds]
         yield name, dtype, runs[0], runs[-1]
 
 
 def runs_on_gpu(case, programs, scratch):
-    data = small_test_set(case, scratch)
+    data = small_data_set(case, scratch)
     for dtype in ("f32", "bf16", "fp16"):
         name = f"{case.name}.{dtype}.cuda"
-        options = [f"train.dtype={dtype}", f"data.dir={data}"]
+        options = [f"train.dtype={dtype}", *small_options(case, data)]
         one, two = (losses(programs / "danaus", case / "spec.yaml", scratch / f"{name}.{number}", *options,
                            "--device", "cuda") for number in (1, 2))
         yield name, dtype, one, two
@@ -121,20 +143,20 @@ def main():
     if reason := why_skipped(programs, device):
         print("skipped:", reason)
         sys.exit(77)
-    expected = json.load(open(case / "expected.json"))["loss"]
+    wanted_losses = expected(case)
     scratch.mkdir(parents=True, exist_ok=True)
     failed = False
     ways = {"cpu": runs_on_cpu, "vgpu": runs_on_vgpu, "cuda": runs_on_gpu}
     for name, dtype, one, two in ways[device](case, programs, scratch):
-        if not 1 < len(one) <= len(expected) or (device != "vgpu" and len(one) != len(expected)):
-            sys.exit(f"{name}: {len(one)} steps logged, {len(expected)} expected")
+        if not 1 < len(one) <= len(wanted_losses) or (device != "vgpu" and len(one) != len(wanted_losses)):
+            sys.exit(f"{name}: {len(one)} steps logged, {len(wanted_losses)} expected")
         if one != two:
             sys.exit(f"{name}: two runs differ:\n{one}\n{two}")
-        for step, (got, wanted) in enumerate(zip(one, expected), 1):
+        for step, (got, wanted) in enumerate(zip(one, wanted_losses), 1):
             if not abs(got - wanted) <= TOLERANCE[dtype] * abs(wanted):
                 print(f"{name}: step {step}: loss {got}, expected {wanted}")
                 failed = True
-        worst = max(abs(got - wanted) / abs(wanted) for got, wanted in zip(one, expected))
+        worst = max(abs(got - wanted) / abs(wanted) for got, wanted in zip(one, wanted_losses))
         print(f"{name}: largest relative difference {worst:.2e} over {len(one)} steps")
     sys.exit(1 if failed else 0)
 

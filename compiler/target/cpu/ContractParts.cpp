@@ -21,8 +21,7 @@ ContractParts::ContractParts(Emitter &e, kernel::ContractOp op, ViewOf viewOf)
     extras.push_back(operand(extra, kernel::ContractOp::FirstExtraMap + i));
 }
 
-void ContractParts::forAnySlab(Value slab,
-                               llvm::function_ref<void(Value, int64_t, bool)> body) {
+void ContractParts::forAnySlab(Value slab, llvm::function_ref<void(Value, int64_t, bool)> body) {
   if (slabCount() == 1)
     return body(slab, vectorCount(), isPartial());
   if (!lastSlabDiffers())

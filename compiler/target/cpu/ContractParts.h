@@ -21,8 +21,7 @@ protected:
 
   /// Calls `body(slab, vectors, whether the last vector is partial)`; `slab` may be known only at
   /// run time.
-  void forAnySlab(mlir::Value slab,
-                  llvm::function_ref<void(mlir::Value, int64_t, bool)> body);
+  void forAnySlab(mlir::Value slab, llvm::function_ref<void(mlir::Value, int64_t, bool)> body);
 
   /// The batch indices of a flat batch number, then places for M, N, K.
   llvm::SmallVector<mlir::Value> pointOf(mlir::Value batch);

@@ -43,9 +43,8 @@ public:
     firstSlab = slabs.begin;
     slabsHere = choose(slabs, slabs.full, slabs.last);
     point = pointOf(e.div(call, groups * panels));
-    e.loop(layout.right / e.width(), [&](Value i) {
-      store(e.zero(e.b.getF32Type()), e.mul(i, e.width()));
-    });
+    e.loop(layout.right / e.width(),
+           [&](Value i) { store(e.zero(e.b.getF32Type()), e.mul(i, e.width())); });
     e.loop(e.index(0), e.index(sizes[k]), layout.depth, [&](Value start) { emitStretch(start); });
     forTiles([&](Value place, Value slab, int64_t vectors, bool partial, Value row, int64_t rows) {
       finishTile(point, slab, vectors, partial, row, rows, loadSums(place, row, rows, vectors));
@@ -79,9 +78,8 @@ private:
                     body) {
     e.loop(e.index(0), slabsHere, 1, [&](Value place) {
       forAnySlab(e.add(firstSlab, place), [&](Value slab, int64_t vectors, bool partial) {
-        e.forRows(block, rowsPerTile, [&](Value row, int64_t rows) {
-          body(place, slab, vectors, partial, row, rows);
-        });
+        e.forRows(block, rowsPerTile,
+                  [&](Value row, int64_t rows) { body(place, slab, vectors, partial, row, rows); });
       });
     });
   }
@@ -115,8 +113,8 @@ private:
       int64_t lanes = std::min(layout.panelHeight, e.width());
       auto type = VectorType::get({lanes}, lhs.element);
       for (int64_t c = 0; c < layout.panelHeight; c += lanes) {
-        Value value = vector::LoadOp::create(e.b, e.loc, type, lhs.view.memory,
-                                             e.add(from, e.index(c)));
+        Value value =
+            vector::LoadOp::create(e.b, e.loc, type, lhs.view.memory, e.add(from, e.index(c)));
         store(e.widened(value), e.add(into, e.index(layout.left + c)));
       }
     });
@@ -136,13 +134,13 @@ private:
     SmallVector<Value> sums;
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t v = 0; v < vectors; ++v)
-        sums.push_back(vector::LoadOp::create(e.b, e.loc, e.floats(), scratch,
-                                              sumOffset(place, row, r, v)));
+        sums.push_back(
+            vector::LoadOp::create(e.b, e.loc, e.floats(), scratch, sumOffset(place, row, r, v)));
     return sums;
   }
 
-  /// While products are computed, the second-level cache fetches the next stretch of an operand: one
-  /// row of K after the other, `width` elements each from `at` on.
+  /// While products are computed, the second-level cache fetches the next stretch of an operand:
+  /// one row of K after the other, `width` elements each from `at` on.
   void fetchNext(const Operand &operand, ArrayRef<Value> at, int64_t width, Value start,
                  Value turn) {
     constexpr int64_t line = 16;
@@ -159,17 +157,19 @@ private:
     }
   }
 
-  void emitProducts(Value start, Value place, int64_t vectors, Value row, int64_t rows, Value count) {
+  void emitProducts(Value start, Value place, int64_t vectors, Value row, int64_t rows,
+                    Value count) {
     Value right = e.mul(place, layout.depth * layout.slabWidth);
-    Value left = e.mul(e.div(e.sub(row, block.begin), rowsPerTile), layout.depth * layout.panelHeight);
+    Value left =
+        e.mul(e.div(e.sub(row, block.begin), rowsPerTile), layout.depth * layout.panelHeight);
     auto step = [&](Value i, ValueRange sums) {
       SmallVector<Value> columns, next;
       Value rightRow = e.add(right, e.mul(i, layout.slabWidth));
       Value leftRow = e.add(left, e.mul(i, layout.panelHeight));
       for (int64_t v = 0; v < vectors; ++v)
-        columns.push_back(vector::LoadOp::create(
-            e.b, e.loc, e.floats(), scratch,
-            e.add(rightRow, e.index(layout.right + v * e.width()))));
+        columns.push_back(
+            vector::LoadOp::create(e.b, e.loc, e.floats(), scratch,
+                                   e.add(rightRow, e.index(layout.right + v * e.width()))));
       for (int64_t r = 0; r < rows; ++r) {
         Value factor = loadFactor(e.add(leftRow, e.index(layout.left + r * layout.group)));
         for (int64_t v = 0; v < vectors; ++v)

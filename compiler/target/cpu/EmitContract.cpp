@@ -14,8 +14,7 @@ namespace {
 
 class ContractEmitter : public ContractParts {
 public:
-  ContractEmitter(Emitter &e, kernel::ContractOp op, ViewOf viewOf)
-      : ContractParts(e, op, viewOf) {
+  ContractEmitter(Emitter &e, kernel::ContractOp op, ViewOf viewOf) : ContractParts(e, op, viewOf) {
     splitGuards();
   }
 

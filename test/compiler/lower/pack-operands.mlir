@@ -22,10 +22,19 @@ func.func @backward(%d: tensor<32x100xf32>, %w: tensor<100x64xf32>) -> tensor<32
 // The gradient of a weight sums over rows that lie far apart: both sides are packed, the left one in the rows of
 // register tiles.
 // CHECK-LABEL: @weight_gradient
-// CHECK: %[[R:.*]] = kernel.copy %arg1 map {{.*}} tensor<512x96xf32> -> tensor<2x512x48xf32>
-// CHECK: %[[L:.*]] = kernel.copy %arg0 map {{.*}} tensor<512x96xf32> -> tensor<12x512x8xf32>
+// CHECK: %[[R:.*]] = kernel.copy %arg1 map {{.*}} tensor<400x96xf32> -> tensor<2x400x48xf32>
+// CHECK: %[[L:.*]] = kernel.copy %arg0 map {{.*}} tensor<400x96xf32> -> tensor<12x400x8xf32>
 // CHECK: kernel.contract %[[L]], %[[R]] {{.*}} panel 48 lhs_panel 8
-func.func @weight_gradient(%d: tensor<512x96xf32>, %x: tensor<512x96xf32>) -> tensor<96x96xf32> {
+func.func @weight_gradient(%d: tensor<400x96xf32>, %x: tensor<400x96xf32>) -> tensor<96x96xf32> {
+  %g = nn.contract %d, %x sizes [400, 96, 96] maps [affine_map<(t, o, i) -> (t, o)>, affine_map<(t, o, i) -> (t, i)>, affine_map<(t, o, i) -> (o, i)>]
+      : tensor<400x96xf32>, tensor<400x96xf32> -> tensor<96x96xf32>
+  return %g : tensor<96x96xf32>
+}
+// With more rows the kernel itself packs, stretch by stretch: blocks of 24 rows and 2 slabs, 64 rows of the sum at a time.
+// CHECK-LABEL: @long_weight_gradient
+// CHECK-NOT: kernel.copy
+// CHECK: kernel.contract %arg0, %arg1 sizes [96, 96, 512] {{.*}} tile [8, 3, 24, 1, 64] :
+func.func @long_weight_gradient(%d: tensor<512x96xf32>, %x: tensor<512x96xf32>) -> tensor<96x96xf32> {
   %g = nn.contract %d, %x sizes [512, 96, 96] maps [affine_map<(t, o, i) -> (t, o)>, affine_map<(t, o, i) -> (t, i)>, affine_map<(t, o, i) -> (o, i)>]
       : tensor<512x96xf32>, tensor<512x96xf32> -> tensor<96x96xf32>
   return %g : tensor<96x96xf32>

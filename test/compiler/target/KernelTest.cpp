@@ -65,6 +65,29 @@ TEST_P(LongSequences, StepsAgreeWithTheReference) {
 }
 INSTANTIATE_TEST_SUITE_P(Sides, LongSequences, testing::Values(7, 17, 23));
 
+/// Gradients of weights over so many rows that they are summed in stretches: with and without a
+/// short last one, blocks and slabs of columns that are cut, groups of Monarch's, padding, all
+/// structures.
+class LongSums : public testing::TestWithParam<int> {};
+TEST_P(LongSums, StepsAgreeWithTheReference) {
+  expectStepsAgree("name: sums\nmodel:\n  input: {shape: [41]}\n  layers:\n"
+                   "    - linear: {name: a, out: 70, activation: relu}\n"
+                   "    - linear: {name: b, out: 64}\n"
+                   "    - linear: {name: c, out: 144, activation: gelu}\n"
+                   "    - linear: {name: d, out: 270}\n"
+                   "    - linear: {name: e, out: 37}\n"
+                   "    - linear: {name: head, out: 33}\n"
+                   "structure:\n"
+                   "  - {match: b, kind: monarch, nblocks: 2}\n"
+                   "  - {match: c, kind: monarch, nblocks: 4}\n"
+                   "  - {match: d, kind: low_rank, rank: 35}\n"
+                   "  - {match: e, kind: monarch, nblocks: 4}\n"
+                   "data: {name: npy}\ntrain: {batch_size: " +
+                       std::to_string(GetParam()) + "}\noptimizer: {type: sgd, lr: 0.1}\n",
+                   1);
+}
+INSTANTIATE_TEST_SUITE_P(Rows, LongSums, testing::Values(521, 600));
+
 class RandomVisionModels : public testing::TestWithParam<unsigned> {};
 /// The first on every instruction set, the others on one each: most of the time goes into
 /// compiling.

@@ -241,11 +241,11 @@ TEST_F(DamageTest, EveryLengthAndEveryByte) {
 
 TEST_F(DamageTest, ManifestOfAnotherFormat) {
   std::string path = folder / "last/manifest.json", text = readText(path);
-  size_t place = text.find("\"format\": 1");
+  size_t place = text.find("\"format\": 2");
   ASSERT_NE(place, std::string::npos);
-  writeText(path, text.replace(place, 11, "\"format\": 2"));
+  writeText(path, text.replace(place, 11, "\"format\": 3"));
   EXPECT_TRUE(failsWith(store.load("last"), ExitCode::CheckpointInvalid,
-                        "has format 2; this program reads 1"));
+                        "has format 3; this program reads 2"));
 }
 
 TEST_F(DamageTest, NumbersThatJsonCannotHold) {
