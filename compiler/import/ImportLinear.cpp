@@ -143,6 +143,44 @@ FailureOr<Value> createMonarch(ModelContext &model, const LinearLayer &layer, co
       .getResult();
 }
 
+FailureOr<Value> createBlockDiagonal(ModelContext &model, const LinearLayer &layer,
+                                     const Structure &rule, const Shape &shape, Location loc,
+                                     Value input, RankedTensorType type) {
+  if (failed(checkBlocks(model, layer, rule, shape)))
+    return failure();
+  int64_t blocks = rule.nblocks;
+  int64_t p = llvm::divideCeil(shape.in, blocks), s = llvm::divideCeil(shape.out, blocks);
+  auto weight =
+      model.addParameter(shape.name + ".blkdiag", {blocks, s, p}, Init::fanIn(p), layer.mark);
+  if (failed(weight))
+    return failure();
+  FailureOr<Value> bias = Value();
+  if (layer.bias && failed(bias = model.addParameter(shape.name + ".bias", shape.out,
+                                                     Init::fanIn(p), layer.mark)))
+    return failure();
+  return nn::BlockDiagonalLinearOp::create(model.builder, loc, type, input, *weight, *bias)
+      .getResult();
+}
+
+/// `kind: auto`: decided by the sizes alone, so that weights and machines do not change a model.
+FailureOr<Value> createAuto(ModelContext &model, const LinearLayer &layer, const Structure &rule,
+                            const Shape &shape, Location loc, Value input, RankedTensorType type) {
+  constexpr int64_t blocks = 4, leastSide = 64;
+  int64_t p = llvm::divideCeil(shape.in, blocks), s = llvm::divideCeil(shape.out, blocks);
+  int64_t weights = blocks * std::min(p, s) * (p + s);
+  if (shape.least() >= leastSide && 4 * weights <= 3 * shape.in * shape.out) {
+    Structure monarch = rule;
+    monarch.kind = StructureKind::Monarch;
+    monarch.nblocks.value = blocks;
+    return createMonarch(model, layer, monarch, shape, loc, input, type);
+  }
+  emitWarning(model.locationOf(rule.mark))
+      << "kind: auto leaves layer " << describe(shape) << " dense: structure "
+      << (shape.least() < leastSide ? "does not pay with fewer than 64 features on a side"
+                                    : "would save less than a quarter of its weights");
+  return createDense(model, layer, shape, loc, input, type);
+}
+
 FailureOr<Value> createLinear(ModelContext &model, const LinearLayer &layer, const Shape &shape,
                               Location loc, Value input, RankedTensorType type) {
   const Structure *rule = ruleFor(model, shape.name);
@@ -153,6 +191,10 @@ FailureOr<Value> createLinear(ModelContext &model, const LinearLayer &layer, con
     return createLowRank(model, layer, *rule, shape, loc, input, type);
   case StructureKind::Monarch:
     return createMonarch(model, layer, *rule, shape, loc, input, type);
+  case StructureKind::BlockDiagonal:
+    return createBlockDiagonal(model, layer, *rule, shape, loc, input, type);
+  case StructureKind::Auto:
+    return createAuto(model, layer, *rule, shape, loc, input, type);
   }
   llvm_unreachable("a structure without a case");
 }

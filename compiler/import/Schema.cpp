@@ -138,18 +138,24 @@ const ListType<Structure> *Schema::structure() {
       .required();
   rule->key<&Structure::kind>(
           "kind",
-          make<WordType<StructureKind>>(Words<StructureKind>{{"dense", StructureKind::Dense},
-                                                             {"low_rank", StructureKind::LowRank},
-                                                             {"monarch", StructureKind::Monarch}}),
-          "How the weight is built.")
+          make<WordType<StructureKind>>(
+              Words<StructureKind>{{"dense", StructureKind::Dense},
+                                   {"low_rank", StructureKind::LowRank},
+                                   {"monarch", StructureKind::Monarch},
+                                   {"block_diagonal", StructureKind::BlockDiagonal},
+                                   {"auto", StructureKind::Auto}}),
+          "How the weight is built. auto: monarch of 4 blocks where that has at most three "
+          "quarters "
+          "of a dense layer's weights and 64 features on either side, else dense, with a warning "
+          "(`danaus advise` looks closer).")
       .required();
   rule->self("rank", make<RankType>(), "The rank of the two factors.")
       .required()
       .onlyWith("kind", {"low_rank"});
   rule->key<&Structure::nblocks>("nblocks", make<IntegerType>(1, 65'536),
-                                 "Blocks in each of the two block-diagonal factors.")
+                                 "Blocks on the diagonal, of monarch in each of its two factors.")
       .required()
-      .onlyWith("kind", {"monarch"});
+      .onlyWith("kind", {"monarch", "block_diagonal"});
   rule->markedBy<&Structure::mark>();
   return make<ListType<Structure>>(rule, "rules", 0);
 }

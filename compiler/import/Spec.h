@@ -87,7 +87,8 @@ struct Layer {
   At<int64_t> token;                              ///< select_token: which, from 0
 };
 
-enum class StructureKind { Dense, LowRank, Monarch };
+/// Auto: Monarch where it pays, else dense.
+enum class StructureKind { Dense, LowRank, Monarch, BlockDiagonal, Auto };
 
 /// One rule of `structure:`; the first whose glob matches a layer's name decides.
 struct Structure {
@@ -96,7 +97,7 @@ struct Structure {
   StructureKind kind = StructureKind::Dense;
   At<int64_t> rank;                    ///< low_rank, as a number of rows; 0 where a ratio is given
   std::optional<At<double>> rankRatio; ///< low_rank, `rank: 0.25`: int(0.25 * min(in, out))
-  At<int64_t> nblocks;                 ///< monarch
+  At<int64_t> nblocks;                 ///< monarch, block_diagonal
 };
 
 enum class AugmentKind {

@@ -56,6 +56,7 @@ void recognise::absorbBiases(func::FuncOp function) {
   SmallVector<Operation *> linears;
   function.walk([&](nn::StructuredLinearOpInterface op) { linears.push_back(op); });
   for (Operation *op : linears)
-    TypeSwitch<Operation *>(op).Case<nn::LinearOp, nn::LowRankLinearOp, nn::MonarchLinearOp>(
-        [](auto linear) { absorbBias(linear); });
+    TypeSwitch<Operation *>(op)
+        .Case<nn::LinearOp, nn::LowRankLinearOp, nn::MonarchLinearOp, nn::BlockDiagonalLinearOp>(
+            [](auto linear) { absorbBias(linear); });
 }

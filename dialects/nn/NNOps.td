@@ -10,6 +10,7 @@ include "dialects/nn/ops/Attention.td"
 include "dialects/nn/ops/Tokens.td"
 include "dialects/nn/ops/Loss.td"
 include "dialects/nn/ops/Optimizer.td"
+include "dialects/nn/structured/block_diagonal/BlockDiagonal.td"
 include "dialects/nn/structured/low_rank/LowRank.td"
 include "dialects/nn/structured/monarch/Monarch.td"
 

@@ -92,6 +92,10 @@ Expected<Matrix> lift(const LinearWeights &weights, const LinearWeights &moment,
   for (const FactorBlock &block : blocksOf(weights)) {
     if (block.firstRows.empty() || block.columns.empty())
       continue;
+    if (!block.isProduct()) {
+      block.setDense(dense, block.first(moment));
+      continue;
+    }
     Matrix a = block.first(weights), b = block.second(weights);
     Expected<Matrix> part =
         which == Moment::First
@@ -119,6 +123,10 @@ Expected<LinearWeights> convertMoment(const LinearWeights &before, const LinearW
   std::ranges::fill(result.first.data, 0);
   std::ranges::fill(result.second.data, 0);
   for (const FactorBlock &block : blocksOf(after)) {
+    if (!block.isProduct()) {
+      block.setFirst(result, block.dense(*dense));
+      continue;
+    }
     Matrix a = block.first(after), b = block.second(after), part = block.dense(*dense);
     if (which == Moment::Second) {
       a = squared(std::move(a));

@@ -9,8 +9,8 @@ namespace danaus {
 
 namespace {
 
-constexpr const char *suffixes[] = {".down.weight", ".up.weight", ".blkdiag1", ".blkdiag2",
-                                    ".weight"};
+constexpr const char *suffixes[] = {".down.weight", ".up.weight", ".blkdiag1",
+                                    ".blkdiag2",    ".blkdiag",   ".weight"};
 
 /// The linear that a tensor may belong to; empty where its name is not one of a linear's.
 std::string linearOf(const std::string &tensor) {
@@ -25,6 +25,14 @@ uint64_t product(const std::vector<uint64_t> &shape, size_t from = 0) {
   for (size_t i = from; i < shape.size(); ++i)
     result *= shape[i];
   return result;
+}
+
+/// Ones in front change nothing of a tensor: other libraries' class tokens have them.
+std::span<const uint64_t> withoutOnes(const std::vector<uint64_t> &shape) {
+  size_t first = 0;
+  while (first + 1 < shape.size() && shape[first] == 1)
+    ++first;
+  return std::span(shape).subspan(first);
 }
 
 /// The tensors of one side: the file's, or the model's, whose values are not known yet.
@@ -54,6 +62,15 @@ bool describeLinear(const std::string &name, const Shapes &shapes, LinearWeights
             (*one)[0]};
     return true;
   }
+  if (const auto *diagonal = find(".blkdiag"); diagonal && diagonal->size() == 3) {
+    into = {LinearKind::BlockDiagonal,
+            (*diagonal)[0] * (*diagonal)[2],
+            (*diagonal)[0] * (*diagonal)[1],
+            Matrix((*diagonal)[0] * (*diagonal)[1], (*diagonal)[2]),
+            Matrix(),
+            (*diagonal)[0]};
+    return true;
+  }
   if (!dense || dense->size() < 2) // a norm has a weight of one dimension
     return false;
   into = {LinearKind::Dense, product(*dense, 1), (*dense)[0],
@@ -68,6 +85,8 @@ std::pair<std::string, std::string> tensorsOf(const std::string &name, LinearKin
     return {name + ".down.weight", name + ".up.weight"};
   case LinearKind::Monarch:
     return {name + ".blkdiag1", name + ".blkdiag2"};
+  case LinearKind::BlockDiagonal:
+    return {name + ".blkdiag", ""};
   case LinearKind::Dense:
     break;
   }
@@ -89,6 +108,21 @@ Status readLinear(const WeightSource &source, const std::string &name, const std
   return Status::ok();
 }
 
+/// The nearest weights with the structure and sizes of `to`.
+Expected<LinearWeights> nearestOf(const Matrix &dense, const LinearWeights &to) {
+  switch (to.kind) {
+  case LinearKind::LowRank:
+    return toLowRank(dense, to.first.rows);
+  case LinearKind::Monarch:
+    return toMonarch(dense, to.blocks);
+  case LinearKind::BlockDiagonal:
+    return toBlockDiagonal(dense, to.blocks);
+  case LinearKind::Dense:
+    break;
+  }
+  return LinearWeights{LinearKind::Dense, to.in, to.out, dense};
+}
+
 class Converter {
 public:
   Converter(const WeightSource &source, const fb::Phase &phase) : source(source), phase(phase) {
@@ -103,7 +137,8 @@ public:
   Expected<ConvertedWeights> run() {
     for (const auto &[name, shape] : wanted) {
       auto same = given.find(name);
-      if (same != given.end() && same->second == shape) {
+      if (same != given.end() &&
+          std::ranges::equal(withoutOnes(same->second), withoutOnes(shape))) {
         used.insert(name);
         auto &values = results[name] = std::vector<float>(product(shape));
         if (Status status = source.read(name, values.data(), values.size()); !status)
@@ -156,9 +191,11 @@ private:
       std::tie(to.in, to.out) = known->second;
     // Blocks may be padded: what is beyond the model's features is no weight.
     auto fits = [](const LinearWeights &w, uint64_t in, uint64_t out) {
+      MonarchSizes sizes(in, out, w.blocks);
+      if (w.kind == LinearKind::BlockDiagonal)
+        return w.first.columns == sizes.p && w.first.rows == w.blocks * sizes.s;
       if (w.kind != LinearKind::Monarch)
         return w.in == in && w.out == out;
-      MonarchSizes sizes(in, out, w.blocks);
       return w.first.columns == sizes.p && w.first.rows == w.blocks * sizes.q &&
              w.second.rows == w.blocks * sizes.s;
     };
@@ -172,10 +209,7 @@ private:
     from.in = to.in;
     from.out = to.out;
     Matrix dense = toDense(from);
-    Expected<LinearWeights> made = to.kind == LinearKind::LowRank ? toLowRank(dense, to.first.rows)
-                                   : to.kind == LinearKind::Monarch
-                                       ? toMonarch(dense, to.blocks)
-                                       : LinearWeights{LinearKind::Dense, to.in, to.out, dense};
+    Expected<LinearWeights> made = nearestOf(dense, to);
     if (!made)
       return made.takeError().during("converting " + name);
     auto [firstTo, secondTo] = tensorsOf(name, to.kind);

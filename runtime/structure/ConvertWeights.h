@@ -1,6 +1,6 @@
 // Weights of one structure for a model of another: a file of tensors (safetensors) becomes the
 // parameters of a compiled model. Linears are recognised by the names of their tensors:
-// NAME.weight, NAME.down.weight and NAME.up.weight, NAME.blkdiag1 and NAME.blkdiag2.
+// NAME.weight, NAME.down.weight and NAME.up.weight, NAME.blkdiag1 and NAME.blkdiag2, NAME.blkdiag.
 #pragma once
 
 #include "runtime/plan/model_generated.h"

@@ -53,6 +53,21 @@ std::vector<FactorBlock> blocksOfMonarch(const LinearWeights &w) {
   return blocks;
 }
 
+/// y[k s + o] = sum_i W[k][o][i] x[k p + i].
+std::vector<FactorBlock> blocksOfDiagonal(const LinearWeights &w) {
+  MonarchSizes sizes(w.in, w.out, w.blocks);
+  std::vector<FactorBlock> blocks;
+  for (uint64_t k = 0; k < w.blocks; ++k) {
+    FactorBlock &block = blocks.emplace_back();
+    for (uint64_t i = k * sizes.p; i < (k + 1) * sizes.p && i < w.in; ++i)
+      block.columns.push_back(i);
+    for (uint64_t o = k * sizes.s; o < (k + 1) * sizes.s && o < w.out; ++o)
+      block.rows.push_back(o);
+    block.firstRows = block.rows;
+  }
+  return blocks;
+}
+
 } // namespace
 
 std::vector<FactorBlock> blocksOf(const LinearWeights &weights) {
@@ -62,6 +77,8 @@ std::vector<FactorBlock> blocksOf(const LinearWeights &weights) {
   case LinearKind::LowRank:
     return {{allOf(weights.out), allOf(weights.in), allOf(weights.first.rows), allOf(weights.out),
              allOf(weights.first.rows)}};
+  case LinearKind::BlockDiagonal:
+    return blocksOfDiagonal(weights);
   case LinearKind::Dense:
     break;
   }

@@ -14,8 +14,10 @@ MonarchSizes::MonarchSizes(uint64_t in, uint64_t out, uint64_t blocks)
 std::string LinearWeights::describe() const {
   if (kind == LinearKind::LowRank)
     return format("low_rank r=%llu", (unsigned long long)first.rows);
-  return kind == LinearKind::Dense ? std::string("dense")
-                                   : format("monarch N=%llu", (unsigned long long)blocks);
+  if (kind == LinearKind::Dense)
+    return "dense";
+  return format("%s N=%llu", kind == LinearKind::Monarch ? "monarch" : "block_diagonal",
+                (unsigned long long)blocks);
 }
 
 namespace {
@@ -36,6 +38,10 @@ Expected<LinearWeights> nearest(const Matrix &dense, LinearWeights result) {
   for (const FactorBlock &block : blocksOf(result)) {
     if (block.firstRows.empty() || block.columns.empty()) // no way leads there: its part is 0
       continue;
+    if (!block.isProduct()) {
+      block.setFirst(result, block.dense(dense));
+      continue;
+    }
     auto svd = computeSvd(block.dense(dense));
     if (!svd)
       return svd.takeError();
@@ -61,7 +67,8 @@ Matrix toDense(const LinearWeights &weights) {
     return weights.first;
   Matrix dense(weights.out, weights.in);
   for (const FactorBlock &block : blocksOf(weights))
-    block.setDense(dense, multiply(block.second(weights), block.first(weights)));
+    block.setDense(dense, block.isProduct() ? multiply(block.second(weights), block.first(weights))
+                                            : block.first(weights));
   return dense;
 }
 
@@ -79,6 +86,14 @@ Expected<LinearWeights> toMonarch(const Matrix &dense, uint64_t blocks) {
   return nearest(dense,
                  {LinearKind::Monarch, dense.columns, dense.rows, Matrix(blocks * sizes.q, sizes.p),
                   Matrix(blocks * sizes.s, sizes.q), blocks});
+}
+
+Expected<LinearWeights> toBlockDiagonal(const Matrix &dense, uint64_t blocks) {
+  if (Status status = checkSize("nblocks", blocks, dense); !status)
+    return status.takeError();
+  MonarchSizes sizes(dense.columns, dense.rows, blocks);
+  return nearest(dense, {LinearKind::BlockDiagonal, dense.columns, dense.rows,
+                         Matrix(blocks * sizes.s, sizes.p), Matrix(), blocks});
 }
 
 } // namespace danaus

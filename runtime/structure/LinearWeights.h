@@ -9,17 +9,18 @@
 
 namespace danaus {
 
-enum class LinearKind { Dense, LowRank, Monarch };
+enum class LinearKind { Dense, LowRank, Monarch, BlockDiagonal };
 
 /// y = W x, W of shape (out, in).
 struct LinearWeights {
   LinearKind kind = LinearKind::Dense;
   uint64_t in = 0, out = 0;
   /// Dense: W (out, in). Low-rank: down (r, in). Monarch: blkdiag1 (N, q, p), rows N q.
+  /// Block-diagonal: blkdiag (N, s, p), rows N s.
   Matrix first;
   /// Low-rank: up (out, r). Monarch: blkdiag2 (N, s, q), rows N s.
   Matrix second;
-  uint64_t blocks = 1; ///< N of Monarch
+  uint64_t blocks = 1; ///< N of Monarch and of a block-diagonal weight
 
   /// "dense", "low_rank r=16", "monarch N=4".
   std::string describe() const;
@@ -41,5 +42,8 @@ Expected<LinearWeights> toLowRank(const Matrix &dense, uint64_t rank);
 
 /// The nearest Monarch matrix in Frobenius norm, 1 <= blocks <= min(out, in) (else Usage).
 Expected<LinearWeights> toMonarch(const Matrix &dense, uint64_t blocks);
+
+/// The blocks on the diagonal, the same for blocks.
+Expected<LinearWeights> toBlockDiagonal(const Matrix &dense, uint64_t blocks);
 
 } // namespace danaus

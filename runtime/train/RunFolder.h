@@ -39,6 +39,7 @@ struct RunSummary {
   uint64_t epochs = 0, steps = 0, bestEpoch = 0;
   std::optional<double> bestValAccuracy, testAccuracy, testLoss;
   double seconds = 0;
+  uint64_t peakBytes = 0; ///< largest resident memory of the process
 };
 std::string summaryJson(const RunSummary &summary);
 Status writeSummary(const RunFolder &run, const RunSummary &summary);

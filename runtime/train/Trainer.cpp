@@ -5,6 +5,7 @@
 #include "runtime/exec/Update.h"
 #include "runtime/plan/Control.h"
 #include "runtime/train/Evaluate.h"
+#include "runtime/train/Measure.h"
 #include "runtime/train/RunRecord.h"
 #include "runtime/train/Weights.h"
 
@@ -190,6 +191,7 @@ Expected<RunSummary> Trainer::finish() {
   summary.testAccuracy = result->accuracy();
   summary.testLoss = result->loss;
   summary.seconds = finishedSeconds;
+  summary.peakBytes = peakResidentBytes();
   if (Status status = writeRunRecord(run, *executor, summary, log->epochs()); !status)
     return status.takeError();
   return summary;

@@ -4,17 +4,14 @@
 #include "runtime/base/File.h"
 #include "runtime/base/Hash.h"
 #include "runtime/device/Device.h"
+#include "tools/danaus/Process.h"
 #include "tools/danaus/Verb.h"
 
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
-#include <spawn.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 namespace danaus::tool {
 
@@ -39,14 +36,6 @@ Expected<std::unique_ptr<TemporaryFolder>> TemporaryFolder::create() {
 }
 
 TemporaryFolder::~TemporaryFolder() { (void)removeTree(path); }
-
-/// danausc lies in the folder of this very program, whatever the working folder is.
-static std::string compilerPath() {
-  char self[4096];
-  ssize_t length = ::readlink("/proc/self/exe", self, sizeof(self) - 1);
-  std::string path(self, length > 0 ? size_t(length) : 0);
-  return joinPath(parentFolder(path), "danausc");
-}
 
 Expected<std::string> cacheKey(const CompileRequest &request, const std::string &compiler) {
   constexpr uint64_t specLimit = 64 << 20;
@@ -80,23 +69,11 @@ static Status runCompiler(const std::string &compiler, const CompileRequest &req
   std::vector<std::string> words = {compiler, request.spec};
   words.insert(words.end(), request.overrides.begin(), request.overrides.end());
   words.insert(words.end(), {"--target", request.target, "-o", output});
-  std::vector<char *> argv;
-  for (std::string &word : words)
-    argv.push_back(word.data());
-  argv.push_back(nullptr);
-
-  pid_t child = 0;
-  if (int error = ::posix_spawn(&child, compiler.c_str(), nullptr, nullptr, argv.data(), environ))
-    return ioError("start", compiler, error);
-  int state = 0;
-  while (::waitpid(child, &state, 0) < 0)
-    if (errno != EINTR)
-      return ioError("wait for", compiler, errno);
-  if (WIFSIGNALED(state))
-    return Error(ExitCode::Internal,
-                 format("%s was ended by signal %d", compiler.c_str(), WTERMSIG(state)));
-  if (WEXITSTATUS(state) != 0)
-    return alreadyReported(ExitCode(WEXITSTATUS(state)));
+  auto code = runProcess(words, ChildOutput::Inherited);
+  if (!code)
+    return code.takeError();
+  if (*code != 0)
+    return alreadyReported(ExitCode(*code));
   return Status::ok();
 }
 
@@ -125,7 +102,7 @@ static Expected<std::string> outputFolder(std::unique_ptr<TemporaryFolder> &temp
 }
 
 Expected<CompiledModel> compileModel(const CompileRequest &request) {
-  std::string compiler = compilerPath();
+  std::string compiler = programBeside("danausc");
   Expected<std::string> key = cacheKey(request, compiler);
   if (!key)
     return key.takeError();

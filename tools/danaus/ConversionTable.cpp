@@ -8,6 +8,8 @@ namespace danaus::tool {
 std::string conversionTable(const std::vector<LayerConversion> &layers) {
   using enum Table::Align;
   using ull = unsigned long long;
+  if (layers.empty())
+    return "";
   Table table({Left, Left, Left, Right, Right, Right, Right, Right});
   table.row({"layer", "from", "to", "in -> out", "params", "after", "of before", "relative error"});
   for (const LayerConversion &layer : layers) {

@@ -1,5 +1,6 @@
 // danaus convert: weights of one structure for a model of another.
 #include "runtime/base/File.h"
+#include "runtime/structure/NameMap.h"
 #include "tools/danaus/ConversionTable.h"
 #include "tools/danaus/OpenModel.h"
 #include "tools/danaus/Text.h"
@@ -9,7 +10,7 @@ namespace danaus::tool {
 namespace {
 
 struct ConvertArguments : ModelArguments {
-  std::string weights, out, mostError;
+  std::string weights, out, mostError, from, to;
   bool json = false, force = false;
 };
 
@@ -23,11 +24,17 @@ Expected<CommandLine::Outcome> parse(const Arguments &words, ConvertArguments &i
       "the weight in Frobenius norm.",
       {"danaus convert runs/mnist_mlp models/mnist_mlp_low_rank.yaml -o low_rank.safetensors",
        "danaus convert dense.safetensors models/mnist_mlp_monarch.yaml -o monarch.safetensors",
+       "danaus convert timm.safetensors models/vit_b16_monarch.yaml --from timm-vit -o "
+       "w.safetensors",
        "danaus train models/mnist_mlp_low_rank.yaml train.init=low_rank.safetensors"});
   line.positional(into.weights, "WEIGHTS",
                   "a .safetensors file, a checkpoint's folder or the folder of a run");
   into.declareModel(line);
   line.option(into.out, "-o,--output", "FILE", "the .safetensors file to write (required)");
+  line.option(into.from, "--from", "NAMES",
+              "whose names WEIGHTS has: timm-vit, timm-mixer, torchvision-vit, or a file of rules "
+              "(docs/Convert.md)");
+  line.option(into.to, "--to", "NAMES", "whose names FILE gets, as for --from");
   line.option(into.mostError, "--max-error", "E",
               "stop where the relative error of a layer is above E, and write nothing");
   line.flag(into.force, "--force", "overwrite FILE");
@@ -54,7 +61,17 @@ Status convert(const ConvertArguments &arguments, const CompiledModel &model) {
   if (!file)
     return file.takeError();
   const fb::Phase &phase = lastPhase(model.file.model());
-  auto converted = convertWeights(sourceOf(*file), phase);
+  WeightSource source = sourceOf(*file);
+  Expected<WeightSource> renamed = source;
+  if (!arguments.from.empty()) {
+    auto names = NameMap::open(arguments.from);
+    if (!names)
+      return names.takeError();
+    renamed = names->toOurs(source);
+    if (!renamed)
+      return renamed.takeError();
+  }
+  auto converted = convertWeights(*renamed, phase);
   if (!converted)
     return converted.takeError();
   if (!arguments.json)
@@ -67,6 +84,16 @@ Status convert(const ConvertArguments &arguments, const CompiledModel &model) {
     tensors.push_back({parameter.name()->str(),
                        {parameter.shape()->begin(), parameter.shape()->end()},
                        converted->values[i].data()});
+  }
+  std::vector<std::vector<float>> joined;
+  if (!arguments.to.empty()) {
+    auto names = NameMap::open(arguments.to);
+    if (!names)
+      return names.takeError();
+    auto theirs = names->toTheirs(tensors, joined);
+    if (!theirs)
+      return theirs.takeError();
+    tensors = std::move(*theirs);
   }
   if (Status status = writeSafetensors(arguments.out, tensors, {{"format", "pt"}}); !status)
     return status;

@@ -22,6 +22,8 @@ Status runEval(const Arguments &arguments);
 Status runPredict(const Arguments &arguments);
 Status runSummary(const Arguments &arguments);
 Status runBench(const Arguments &arguments);
+Status runAdvise(const Arguments &arguments);
+Status runCompare(const Arguments &arguments);
 Status runConvert(const Arguments &arguments);
 Status runProfile(const Arguments &arguments);
 Status runData(const Arguments &arguments);

@@ -13,6 +13,8 @@ static const Verb verbs[] = {
     {"summary", "layers, parameters, arithmetic and memory of a model", runSummary},
     {"bench", "time of a step, images per second, peak memory", runBench},
     {"profile", "what the kernels of a step did; on the virtual GPU exact counts", runProfile},
+    {"compare", "train several specs with several seeds: accuracy, time, a test", runCompare},
+    {"advise", "which layers could be low-rank or Monarch, and what it brings", runAdvise},
     {"convert", "weights of one structure for a model of another", runConvert},
     {"data", "data check: which dataset is in a folder, and is all of it whole", runData},
     {"devices", "what this machine can run models on, and why not", runDevices},

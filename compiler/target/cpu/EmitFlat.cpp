@@ -117,7 +117,8 @@ private:
 
   Value finished(Value value) {
     if (result.element != getElementTypeOrSelf(value.getType()))
-      return arith::TruncFOp::create(e.b, e.loc, e.vectorOf(result.element), value);
+      return arith::TruncFOp::create(
+          e.b, e.loc, cast<VectorType>(value.getType()).clone(result.element), value);
     return rounds ? buildRound(e.b, e.loc, value, rounds) : value;
   }
 
@@ -146,7 +147,8 @@ private:
     auto type = VectorType::get({sizes[lane]}, input.element);
     Value value =
         vector::LoadOp::create(e.b, e.loc, type, input.view.memory, e.offsetOf(input, point));
-    vector::StoreOp::create(e.b, e.loc, value, result.view.memory, e.offsetOf(result, point));
+    vector::StoreOp::create(e.b, e.loc, finished(value), result.view.memory,
+                            e.offsetOf(result, point));
   }
 
   void emitVector(ArrayRef<Value> point, std::optional<int64_t> limit) {

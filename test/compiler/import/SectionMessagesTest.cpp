@@ -14,7 +14,7 @@ const MessageCase cases[] = {
                                             ^
 )~"},
     {"BlocksForLowRank", 7, "structure:\n  - {match: \"*\", kind: low_rank, rank: 4, nblocks: 4}",
-     R"~(bad.yaml:8:43: error: structure.0: 'nblocks' goes only with kind: monarch
+     R"~(bad.yaml:8:43: error: structure.0: 'nblocks' goes only with kind: monarch or block_diagonal
   - {match: "*", kind: low_rank, rank: 4, nblocks: 4}
                                           ^
 )~"},
@@ -24,7 +24,7 @@ const MessageCase cases[] = {
     ^
 )~"},
     {"BlocksMissing", 7, "structure:\n  - {match: \"*\", kind: monarch}",
-     R"~(bad.yaml:8:5: error: structure.0: missing key 'nblocks' (needed with kind: monarch): an integer from 1 to 65536
+     R"~(bad.yaml:8:5: error: structure.0: missing key 'nblocks' (needed with kind: monarch or block_diagonal): an integer from 1 to 65536
   - {match: "*", kind: monarch}
     ^
 )~"},

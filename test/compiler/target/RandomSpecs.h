@@ -58,7 +58,8 @@ private:
     int64_t blocks = pick({2, 3, 4, 8, 16});
     auto useful = [&](int64_t n) { return (blocks - 1) * ((n + blocks - 1) / blocks) < n; };
     if (random() % 3 != 0 && blocks <= least && useful(in) && useful(out))
-      return begin + "monarch, nblocks: " + std::to_string(blocks) + "}\n";
+      return begin + choice({"monarch", "monarch", "block_diagonal"}) +
+             ", nblocks: " + std::to_string(blocks) + "}\n";
     return "";
   }
 

@@ -170,6 +170,25 @@ TEST_F(Gradient, MonarchLinear) {
   }
 }
 
+TEST_F(Gradient, BlockDiagonalLinear) {
+  // rows, blocks, in, out: square, ragged on either side, primes, ones, one block
+  for (auto [rows, blocks, in, out] : {std::array{2, 2, 4, 4},
+                                       {3, 3, 7, 11},
+                                       {1, 4, 13, 10},
+                                       {2, 1, 5, 2},
+                                       {2, 3, 3, 3},
+                                       {2, 1, 1, 1}}) {
+    int p = llvm::divideCeil(in, blocks), s = llvm::divideCeil(out, blocks);
+    check(llvm::formatv(
+        "func.func @f(%x: tensor<{0}x{2}xf32>, %w: tensor<{1}x{5}x{4}xf32>, %b: tensor<{3}xf32>) "
+        "-> tensor<{0}x{3}xf32> {{\n"
+        "  %0 = nn.block_diagonal_linear %x, %w bias %b : tensor<{3}xf32> : tensor<{0}x{2}xf32>, "
+        "tensor<{1}x{5}x{4}xf32> -> tensor<{0}x{3}xf32>\n"
+        "  return %0 : tensor<{0}x{3}xf32>\n}",
+        rows, blocks, in, out, p, s));
+  }
+}
+
 TEST_F(Gradient, LayerNorm) {
   auto checkSize = [&](int64_t rows, int64_t columns, double epsilon) {
     check(llvm::formatv(

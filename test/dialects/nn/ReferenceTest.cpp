@@ -264,6 +264,7 @@ TEST_F(Reference, EveryOperationHasAnEvaluator) {
                                    "nn.linear",
                                    "nn.low_rank_linear",
                                    "nn.monarch_linear",
+                                   "nn.block_diagonal_linear",
                                    "nn.contract",
                                    "nn.cross_entropy_loss",
                                    "nn.cross_entropy_backward",

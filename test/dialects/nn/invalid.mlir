@@ -370,6 +370,38 @@ func.func @monarch_linear_c4(%x: tensor<2x7xf32>, %a: tensor<3x2x3xf32>, %b: ten
 
 // -----
 
+func.func @block_diagonal_linear_c1(%x: tensor<2x7xf32>, %w: tensor<3x4x3xf32>) {
+  // expected-error @+1 {{input 2x7 and result 4x11 must be matrices of equally many rows}}
+  %0 = nn.block_diagonal_linear %x, %w : tensor<2x7xf32>, tensor<3x4x3xf32> -> tensor<4x11xf32>
+  return
+}
+
+// -----
+
+func.func @block_diagonal_linear_c2(%x: tensor<2x7xf32>, %w: tensor<3x4x2xf32>) {
+  // expected-error @+1 {{blkdiag 3x4x2 must be (N, ceil(out / N), ceil(in / N)) with in = 7, out = 11}}
+  %0 = nn.block_diagonal_linear %x, %w : tensor<2x7xf32>, tensor<3x4x2xf32> -> tensor<2x11xf32>
+  return
+}
+
+// -----
+
+func.func @block_diagonal_linear_c2_no_blocks(%x: tensor<2x7xf32>, %w: tensor<0x4x3xf32>) {
+  // expected-error @+1 {{blkdiag 0x4x3 must be (N, ceil(out / N), ceil(in / N)) with in = 7, out = 11}}
+  %0 = nn.block_diagonal_linear %x, %w : tensor<2x7xf32>, tensor<0x4x3xf32> -> tensor<2x11xf32>
+  return
+}
+
+// -----
+
+func.func @block_diagonal_linear_c3(%x: tensor<2x7xf32>, %w: tensor<3x4x3xf32>, %b: tensor<12xf32>) {
+  // expected-error @+1 {{bias 12 must be (out) = 11}}
+  %0 = nn.block_diagonal_linear %x, %w bias %b : tensor<12xf32> : tensor<2x7xf32>, tensor<3x4x3xf32> -> tensor<2x11xf32>
+  return
+}
+
+// -----
+
 func.func @ema_step_c1(%a: tensor<3xf32>, %g: tensor<3xf32>, %c: tensor<16xf32>) {
   %p = nn.sgd_step %a, %g, %c, %c {momentum = 0.0, weight_decay = 0.0} : (tensor<3xf32>, tensor<3xf32>, tensor<16xf32>, tensor<16xf32>) -> tensor<3xf32>
   // expected-error @+1 {{decay must be between 0 and 1, got 1.0}}

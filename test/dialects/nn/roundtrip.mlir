@@ -98,7 +98,7 @@ func.func @contract(%a: tensor<2x3xf32>, %b: tensor<9xf32>) -> tensor<2x5xf32> {
 // CHECK-LABEL: func.func @linears
 func.func @linears(%x: tensor<2x7xf32>, %w: tensor<7x7xf32>, %b: tensor<7xf32>,
                    %down: tensor<3x7xf32>, %up: tensor<7x3xf32>, %w1: tensor<3x2x3xf32>,
-                   %w2: tensor<3x4x2xf32>, %c: tensor<11xf32>) -> tensor<2x11xf32> {
+                   %w2: tensor<3x4x2xf32>, %c: tensor<11xf32>, %w3: tensor<3x3x4xf32>, %e: tensor<8xf32>) -> tensor<2x8xf32> {
   // CHECK: nn.linear %{{.*}}, %{{.*}} bias %{{.*}} : tensor<7xf32> : tensor<2x7xf32>, tensor<7x7xf32> -> tensor<2x7xf32>
   %0 = nn.linear %x, %w bias %b : tensor<7xf32> : tensor<2x7xf32>, tensor<7x7xf32> -> tensor<2x7xf32>
   // CHECK: nn.linear %{{.*}}, %{{.*}} : tensor<2x7xf32>, tensor<7x7xf32> -> tensor<2x7xf32>
@@ -107,7 +107,9 @@ func.func @linears(%x: tensor<2x7xf32>, %w: tensor<7x7xf32>, %b: tensor<7xf32>,
   %2 = nn.low_rank_linear %1, %down, %up bias %b : tensor<7xf32> : tensor<2x7xf32>, tensor<3x7xf32>, tensor<7x3xf32> -> tensor<2x7xf32>
   // CHECK: nn.monarch_linear %{{.*}}, %{{.*}}, %{{.*}} bias %{{.*}} : tensor<11xf32> : tensor<2x7xf32>, tensor<3x2x3xf32>, tensor<3x4x2xf32> -> tensor<2x11xf32>
   %3 = nn.monarch_linear %2, %w1, %w2 bias %c : tensor<11xf32> : tensor<2x7xf32>, tensor<3x2x3xf32>, tensor<3x4x2xf32> -> tensor<2x11xf32>
-  return %3 : tensor<2x11xf32>
+  // CHECK: nn.block_diagonal_linear %{{.*}}, %{{.*}} bias %{{.*}} : tensor<8xf32> : tensor<2x11xf32>, tensor<3x3x4xf32> -> tensor<2x8xf32>
+  %4 = nn.block_diagonal_linear %3, %w3 bias %e : tensor<8xf32> : tensor<2x11xf32>, tensor<3x3x4xf32> -> tensor<2x8xf32>
+  return %4 : tensor<2x8xf32>
 }
 
 // CHECK-LABEL: func.func @step

@@ -90,6 +90,17 @@ Tensor evaluate(nn::MonarchLinearOp op, const Values &values) {
   return y;
 }
 
+Tensor evaluate(nn::BlockDiagonalLinearOp op, const Values &values) {
+  const Tensor &x = values[op.getInput()], &w = values[op.getBlkdiag()];
+  Tensor y = zerosLike(op.getResult());
+  forEachIndex({x.shape[0], w.shape[0], w.shape[1], w.shape[2]}, [&](ArrayRef<int64_t> d) {
+    auto [t, k, o, i] = std::tuple(d[0], d[1], d[2], d[3]);
+    addTo(y, {t, k * w.shape[1] + o}, read(w, {k, o, i}) * read(x, {t, k * w.shape[2] + i}));
+  });
+  addBias(y, values.find(op.getBias()));
+  return y;
+}
+
 /// The value of an affine expression at a point.
 int64_t valueOf(AffineExpr expr, ArrayRef<int64_t> point) {
   if (auto dim = dyn_cast<AffineDimExpr>(expr))
@@ -123,7 +134,7 @@ Tensor evaluate(nn::ContractOp op, const Values &values) {
 LogicalResult reference::evaluateProduct(Operation *op, Values &values) {
   return TypeSwitch<Operation *, LogicalResult>(op)
       .Case<nn::MatmulOp, nn::BatchMatmulOp, nn::LinearOp, nn::LowRankLinearOp, nn::MonarchLinearOp,
-            nn::ContractOp>([&](auto typed) {
+            nn::BlockDiagonalLinearOp, nn::ContractOp>([&](auto typed) {
         values.set(typed.getResult(), evaluate(typed, values));
         return success();
       })

@@ -36,6 +36,8 @@ LinearWeights structured(LinearKind kind, uint64_t in, uint64_t out, uint64_t si
   if (kind == LinearKind::LowRank)
     return {kind, in, out, randomMatrix(size, in, seed), randomMatrix(out, size, seed + 1)};
   MonarchSizes sizes(in, out, size);
+  if (kind == LinearKind::BlockDiagonal)
+    return {kind, in, out, randomMatrix(size * sizes.s, sizes.p, seed), Matrix(), size};
   return {kind,
           in,
           out,
@@ -140,7 +142,9 @@ INSTANTIATE_TEST_SUITE_P(
     All, Moments,
     testing::Values(Case{LinearKind::LowRank, 9, 6, 3}, Case{LinearKind::LowRank, 5, 11, 5},
                     Case{LinearKind::LowRank, 1, 4, 1}, Case{LinearKind::Monarch, 8, 8, 2},
-                    Case{LinearKind::Monarch, 7, 13, 3}, Case{LinearKind::Monarch, 12, 5, 4}));
+                    Case{LinearKind::Monarch, 7, 13, 3}, Case{LinearKind::Monarch, 12, 5, 4},
+                    Case{LinearKind::BlockDiagonal, 8, 6, 2},
+                    Case{LinearKind::BlockDiagonal, 7, 13, 3}));
 
 TEST(Moments, OfZeroWeightsAreZero) {
   LinearWeights zero{LinearKind::LowRank, 4, 3, Matrix(2, 4), Matrix(3, 2)};

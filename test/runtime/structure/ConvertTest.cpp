@@ -83,25 +83,30 @@ TEST_F(Convert, EveryKindOfLinearAndWhatStays) {
                                  {"norm.weight", {12}},
                                  {"fc.weight", {10, 12}},
                                  {"head.down.weight", {2, 10}},
-                                 {"head.up.weight", {5, 2}}});
-  const fb::Phase &phase = phaseOf({{"patch.down.weight", {3, 12}},
-                                    {"patch.up.weight", {12, 3}},
-                                    {"patch.bias", {12}},
-                                    {"norm.weight", {12}},
-                                    {"fc.blkdiag1", {4, 3, 3}},
-                                    {"fc.blkdiag2", {4, 3, 3}},
-                                    {"head.weight", {5, 10}}},
-                                   {{"patch", 12, 12}, {"fc", 12, 10}, {"head", 10, 5}});
+                                 {"head.up.weight", {5, 2}},
+                                 {"diagonal.weight", {9, 8}},
+                                 {"dense.blkdiag", {2, 3, 4}}});
+  const fb::Phase &phase = phaseOf(
+      {{"patch.down.weight", {3, 12}},
+       {"patch.up.weight", {12, 3}},
+       {"patch.bias", {12}},
+       {"norm.weight", {12}},
+       {"fc.blkdiag1", {4, 3, 3}},
+       {"fc.blkdiag2", {4, 3, 3}},
+       {"head.weight", {5, 10}},
+       {"diagonal.blkdiag", {3, 3, 3}},
+       {"dense.weight", {5, 7}}},
+      {{"patch", 12, 12}, {"fc", 12, 10}, {"head", 10, 5}, {"diagonal", 8, 9}, {"dense", 7, 5}});
   auto converted = convertWeights(sourceOf(file), phase);
   ASSERT_TRUE(bool(converted)) << converted.error().message();
-  ASSERT_EQ(converted->values.size(), 7u);
-  for (size_t i = 0; i < 7; ++i)
+  ASSERT_EQ(converted->values.size(), 9u);
+  for (size_t i = 0; i < 9; ++i)
     EXPECT_EQ(converted->values[i].size(),
               countOf({phase.parameters()->Get(unsigned(i))->shape()->begin(),
                        phase.parameters()->Get(unsigned(i))->shape()->end()}));
   EXPECT_EQ(converted->values[2], content["patch.bias"]);
   EXPECT_EQ(converted->values[3], content["norm.weight"]);
-  ASSERT_EQ(converted->layers.size(), 3u);
+  ASSERT_EQ(converted->layers.size(), 5u);
   std::map<std::string, LayerConversion> layers;
   for (const LayerConversion &layer : converted->layers)
     layers[layer.name] = layer;
@@ -112,6 +117,11 @@ TEST_F(Convert, EveryKindOfLinearAndWhatStays) {
   EXPECT_EQ(layers["fc"].after.describe(), "monarch N=4");
   EXPECT_EQ(layers["head"].before.describe(), "low_rank r=2");
   EXPECT_EQ(layers["head"].relativeError, 0);
+  EXPECT_EQ(layers["diagonal"].after.describe(), "block_diagonal N=3");
+  EXPECT_GT(layers["diagonal"].relativeError, 0.1);
+  EXPECT_EQ(layers["dense"].before.describe(), "block_diagonal N=2");
+  EXPECT_EQ(layers["dense"].relativeError, 0);
+  EXPECT_EQ(converted->values[7][0], content["diagonal.weight"][0]);
   // head.weight = up down.
   for (size_t o = 0; o < 5; ++o)
     for (size_t i = 0; i < 10; ++i) {

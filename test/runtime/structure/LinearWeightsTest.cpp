@@ -142,6 +142,28 @@ TEST_P(Shapes, MonarchDropsTheSmallestSingularValuesOfItsBlocks) {
   }
 }
 
+/// What lies outside of the blocks is dropped, what lies in them stays as it is.
+TEST_P(Shapes, BlockDiagonalKeepsItsBlocks) {
+  auto [in, out] = GetParam();
+  Matrix matrix = randomMatrix(out, in, 7);
+  for (uint64_t blocks : {1, 2, 3, 4}) {
+    if (blocks > std::min(in, out))
+      continue;
+    SCOPED_TRACE(blocks);
+    MonarchSizes sizes(in, out, blocks);
+    auto diagonal = toBlockDiagonal(matrix, blocks);
+    ASSERT_TRUE(bool(diagonal)) << diagonal.error().message();
+    EXPECT_EQ(diagonal->parameters(), blocks * sizes.s * sizes.p);
+    Matrix dense = toDense(*diagonal);
+    for (uint64_t o = 0; o < out; ++o)
+      for (uint64_t i = 0; i < in; ++i)
+        EXPECT_EQ(dense.at(o, i), o / sizes.s == i / sizes.p ? matrix.at(o, i) : 0);
+    auto back = toBlockDiagonal(dense, blocks);
+    ASSERT_TRUE(bool(back));
+    EXPECT_EQ(back->first.data, diagonal->first.data);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Shapes,
                          testing::Values(Shape{1, 1}, Shape{8, 12}, Shape{12, 8}, Shape{13, 7},
                                          Shape{7, 13}, Shape{16, 48}, Shape{31, 5}, Shape{1, 9}));
@@ -153,6 +175,7 @@ TEST(Conversions, RefuseSizesThatDoNotExist) {
     ASSERT_FALSE(bool(low));
     EXPECT_NE(low.error().message().find("a weight of 4 x 6 takes 1 to 4"), std::string::npos);
     EXPECT_FALSE(bool(toMonarch(matrix, size)));
+    EXPECT_FALSE(bool(toBlockDiagonal(matrix, size)));
   }
   matrix.at(0, 0) = NAN;
   EXPECT_FALSE(bool(toLowRank(matrix, 2)));
