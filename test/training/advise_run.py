@@ -91,7 +91,7 @@ def main():
             ([spec, "--energy", "2"], 2, "--energy '2' is not a number"),
             ([spec, "--nblocks", "0"], 2, "give 1 or more"),
             ([scratch / "run"], 2, "is no spec"),
-            ([spec, "--weights", scratch / "absent"], 9, "absent"),
+            ([spec, "--weights", scratch / "absent"], 5, "absent"),
             ([models / "fashion_vit_tiny.yaml", "--weights", weights], 5, "does not fit the model")):
         message = run("advise", *arguments, code=code).stderr
         check(words in message, message)
