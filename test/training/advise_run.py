@@ -87,6 +87,9 @@ def main():
             key = next(key for key in ("kind: l", "kind: m", "d") if row["proposal"].startswith(key))
             check(chosen[key] <= row["dense_ms"], row)
 
+    # A spec with phases is looked at as dense, in one phase.
+    run("advise", models / "mnist_mlp_pufferfish.yaml")
+
     for arguments, code, words in (
             ([spec, "--energy", "2"], 2, "--energy '2' is not a number"),
             ([spec, "--nblocks", "0"], 2, "give 1 or more"),

@@ -44,6 +44,15 @@ def main():
     check(all(row["relative_error"] <= 1e-12 and row["to"] == "low_rank r=128" for row in rows), rows)
     check(abs(loss(low_rank, whole, "structure.0.rank=128") - start) <= 1e-5 * start, "full rank is the same function")
 
+    # The loss of a batch: the same with all singular values, more with 16 of them.
+    for rank in (128, 16):
+        out = scratch / f"rank{rank}.safetensors"
+        found = json.loads(run("convert", weights, low_rank, f"structure.0.rank={rank}", "-o", out, "--json", "--loss"))
+        before, after = found["loss_before"], found["loss_after"]
+        check(0.1 < before < 2 and (abs(after - before) <= 1e-5 * before if rank == 128 else after > before), found)
+    text = run("convert", whole, models / "mnist_mlp_pufferfish.yaml", "-o", scratch / "phases.safetensors", "--loss")
+    check("loss of a batch, before and after" in text, text)
+
     # 16 of 128: worse, but nothing like a new network's 2.3.
     short = scratch / "short.safetensors"
     table = run("convert", weights, low_rank, "-o", short)

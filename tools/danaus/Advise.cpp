@@ -256,13 +256,6 @@ Status checkArguments(AdviseArguments &arguments) {
   return Status::ok();
 }
 
-/// The model with all linears dense: its weights are what spectra are of.
-Expected<CompiledModel> openDenseTwin(const AdviseArguments &arguments) {
-  ModelArguments twin = arguments;
-  twin.overrides.push_back("structure=[]");
-  return openModel(twin);
-}
-
 Status advise(AdviseArguments &arguments) {
   auto model = openDenseTwin(arguments);
   if (!model)

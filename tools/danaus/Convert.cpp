@@ -1,9 +1,13 @@
 // danaus convert: weights of one structure for a model of another.
 #include "runtime/base/File.h"
 #include "runtime/structure/NameMap.h"
+#include "runtime/train/Evaluate.h"
+#include "runtime/train/ModelData.h"
 #include "tools/danaus/ConversionTable.h"
 #include "tools/danaus/OpenModel.h"
 #include "tools/danaus/Text.h"
+
+#include <algorithm>
 
 namespace danaus::tool {
 
@@ -11,7 +15,7 @@ namespace {
 
 struct ConvertArguments : ModelArguments {
   std::string weights, out, mostError, from, to;
-  bool json = false, force = false;
+  bool json = false, force = false, loss = false;
 };
 
 Expected<CommandLine::Outcome> parse(const Arguments &words, ConvertArguments &into) {
@@ -37,6 +41,10 @@ Expected<CommandLine::Outcome> parse(const Arguments &words, ConvertArguments &i
   line.option(into.to, "--to", "NAMES", "whose names FILE gets, as for --from");
   line.option(into.mostError, "--max-error", "E",
               "stop where the relative error of a layer is above E, and write nothing");
+  line.flag(
+      into.loss, "--loss",
+      "the loss of a batch of MODEL's images before, with all layers multiplied out, and after");
+  into.declareDevice(line);
   line.flag(into.force, "--force", "overwrite FILE");
   line.flag(into.json, "--json", "print one JSON object");
   return line.parse(words);
@@ -53,6 +61,55 @@ Status checkErrors(const ConvertArguments &arguments, const ConvertedWeights &co
   if (Status status = danaus::checkErrors(converted.layers, most); !status)
     return status.takeError().during("nothing was written (--max-error)");
   return Status::ok();
+}
+
+/// The loss of the first batch of images that are validated (else trained on, not augmented).
+Expected<double> lossOf(const ConvertArguments &arguments, const ModelFile &file,
+                        const std::vector<std::vector<float>> &values) {
+  auto device = openDevice(arguments);
+  if (!device)
+    return device.takeError();
+  auto executor = Executor::open(file, **device);
+  if (!executor)
+    return executor.takeError();
+  for (size_t i = 0; i < values.size(); ++i)
+    std::ranges::copy(values[i], (*executor)->parameter(i).begin());
+  auto data = loadModelData(file.model(), Portion::Train);
+  if (!data)
+    return data.takeError();
+  bool validates = file.model().data()->validation() > 0;
+  auto source =
+      makeBatchSource(file.model(), *data, validates ? SplitName::Validation : SplitName::Train,
+                      (*executor)->batch(fb::ProgramKind::EvalStep), ImageUse::Evaluation);
+  if (!source)
+    return source.takeError();
+  auto result = evaluateFirstBatch(**executor, *source);
+  if (!result)
+    return result.takeError();
+  return result->loss;
+}
+
+struct Losses {
+  double before = 0, after = 0;
+};
+
+/// Before: the weights as they came, multiplied out, in the dense twin of the model, which is the
+/// same function.
+Expected<Losses> lossesOf(const ConvertArguments &arguments, const WeightSource &source,
+                          const CompiledModel &model, const ConvertedWeights &converted) {
+  auto twin = openDenseTwin(arguments);
+  if (!twin)
+    return twin.takeError();
+  auto dense = convertWeights(source, lastPhase(twin->file.model()));
+  if (!dense)
+    return dense.takeError();
+  auto before = lossOf(arguments, twin->file, dense->values);
+  if (!before)
+    return before.takeError();
+  auto after = lossOf(arguments, model.file, converted.values);
+  if (!after)
+    return after.takeError();
+  return Losses{*before, *after};
 }
 
 Status convert(const ConvertArguments &arguments, const CompiledModel &model) {
@@ -78,6 +135,16 @@ Status convert(const ConvertArguments &arguments, const CompiledModel &model) {
     std::fputs(conversionTable(converted->layers).c_str(), stdout);
   if (Status status = checkErrors(arguments, *converted); !status)
     return status;
+  std::optional<Losses> losses;
+  if (arguments.loss) {
+    auto found = lossesOf(arguments, *renamed, model, *converted);
+    if (!found)
+      return found.takeError();
+    losses = *found;
+    if (!arguments.json)
+      std::printf("loss of a batch, before and after   %.4f   %.4f\n", losses->before,
+                  losses->after);
+  }
   std::vector<TensorRef> tensors;
   for (size_t i = 0; i < converted->values.size(); ++i) {
     const fb::Parameter &parameter = *phase.parameters()->Get(unsigned(i));
@@ -98,7 +165,11 @@ Status convert(const ConvertArguments &arguments, const CompiledModel &model) {
   if (Status status = writeSafetensors(arguments.out, tensors, {{"format", "pt"}}); !status)
     return status;
   if (arguments.json)
-    std::printf("{\"output\": %s, \"layers\": %s}\n", jsonString(arguments.out).c_str(),
+    std::printf("{\"output\": %s, %s\"layers\": %s}\n", jsonString(arguments.out).c_str(),
+                losses ? format("\"loss_before\": %.9g, \"loss_after\": %.9g, ", losses->before,
+                                losses->after)
+                             .c_str()
+                       : "",
                 conversionsJson(converted->layers).c_str());
   else
     std::printf("%s: %s\n", arguments.out.c_str(), describeConversions(converted->layers).c_str());

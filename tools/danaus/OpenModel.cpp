@@ -76,6 +76,23 @@ Expected<CompiledModel> openModel(const ModelArguments &arguments) {
   return CompiledModel{std::move(*file), 0, nullptr};
 }
 
+Expected<CompiledModel> openDenseTwin(const ModelArguments &arguments) {
+  if (isFolder(arguments.model) || arguments.model.ends_with(".dnb"))
+    return Error(ExitCode::Usage, "'" + arguments.model +
+                                      "' is compiled already: its dense twin "
+                                      "needs the spec (.yaml)");
+  auto model = openModel(arguments);
+  if (!model)
+    return model.takeError();
+  ModelArguments twin = arguments;
+  twin.overrides.push_back("structure=[]");
+  const fb::Model &table = model->file.model();
+  if (table.phases()->size() > 1)
+    twin.overrides.push_back(format("train.phases=[{epochs: %llu, structure: dense}]",
+                                    (unsigned long long)table.training()->epochs()));
+  return openModel(twin);
+}
+
 Expected<std::unique_ptr<Device>> openDevice(const ModelArguments &arguments) {
   // The device says how many it can have.
   unsigned threads = unsigned(std::min<uint64_t>(arguments.threads, UINT32_MAX));

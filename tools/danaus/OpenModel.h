@@ -30,6 +30,9 @@ inline const fb::Phase &lastPhase(const fb::Model &model) {
 /// Opens (compiling where needed) what the user named. Overrides on anything but a spec are Usage.
 Expected<CompiledModel> openModel(const ModelArguments &arguments);
 
+/// The same spec with all linears dense, in one phase. Usage where the model is compiled already.
+Expected<CompiledModel> openDenseTwin(const ModelArguments &arguments);
+
 /// The weights that the user named: a .safetensors file (checked by its header) or a checkpoint's
 /// folder (verified with its checksums); without a name the best ones of the run `model`.
 Expected<SafetensorsFile> openWeights(const std::string &model, const std::string &weights);

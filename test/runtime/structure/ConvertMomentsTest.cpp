@@ -3,23 +3,15 @@
 #include "runtime/structure/ConvertMoments.h"
 
 #include "runtime/structure/FactorBlocks.h"
+#include "test/runtime/structure/RandomMatrix.h"
 
 #include <algorithm>
 #include <gtest/gtest.h>
-#include <random>
 
 using namespace danaus;
+using danaus::test::randomMatrix;
 
 namespace {
-
-Matrix randomMatrix(uint64_t rows, uint64_t columns, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<double> normal;
-  Matrix matrix(rows, columns);
-  for (double &value : matrix.data)
-    value = normal(random);
-  return matrix;
-}
 
 Matrix squaresOf(Matrix matrix) {
   for (double &value : matrix.data)

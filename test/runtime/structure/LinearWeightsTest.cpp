@@ -1,23 +1,15 @@
 // Conversions between structures: against their definitions, against the singular values that are
 // dropped, and there and back; on shapes that are not square, primes and ones among them.
 #include "runtime/structure/LinearWeights.h"
+#include "test/runtime/structure/RandomMatrix.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
-#include <random>
 
 using namespace danaus;
+using danaus::test::randomMatrix;
 
 namespace {
-
-Matrix randomMatrix(uint64_t rows, uint64_t columns, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<double> normal;
-  Matrix matrix(rows, columns);
-  for (double &value : matrix.data)
-    value = normal(random);
-  return matrix;
-}
 
 double droppedSquares(const Matrix &matrix, uint64_t kept) {
   auto svd = computeSvd(matrix);
