@@ -58,6 +58,7 @@ struct Recognise : danaus::impl::NNRecogniseBase<Recognise> {
     func::FuncOp function = getOperation();
     recognise::Weights weights;
     recognise::recogniseMonarch(function, weights);
+    recognise::recogniseBlockDiagonals(function, weights);
     recognise::recogniseLinears(function, weights);
     recognise::absorbBiases(function);
     recognise::recogniseLowRank(function);

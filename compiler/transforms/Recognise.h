@@ -23,6 +23,9 @@ private:
 /// batch_matmul chains to nn.monarch_linear.
 void recogniseMonarch(mlir::func::FuncOp function, Weights &weights);
 
+/// One batch_matmul with a weight to nn.block_diagonal_linear.
+void recogniseBlockDiagonals(mlir::func::FuncOp function, Weights &weights);
+
 /// matmul with a weight to nn.linear.
 void recogniseLinears(mlir::func::FuncOp function, Weights &weights);
 

@@ -1,10 +1,9 @@
 // nn-recognise, the Monarch part: two batched products with weights, and between, before and after
 // them only movements of elements. Whether those are Monarch's is decided element by element,
 // however they are written.
+#include "compiler/transforms/BlockProducts.h"
 #include "compiler/transforms/ElementMovement.h"
 #include "compiler/transforms/Recognise.h"
-
-#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace danaus;
@@ -13,20 +12,6 @@ using namespace danaus::recognise;
 namespace {
 
 using Index = ArrayRef<int64_t>;
-
-/// Calls `visit` for every index of the shape until it returns false.
-bool allIndices(Index shape, llvm::function_ref<bool(Index)> visit) {
-  SmallVector<int64_t> index(shape.size(), 0);
-  while (true) {
-    if (!visit(index))
-      return false;
-    size_t dim = shape.size();
-    while (dim > 0 && ++index[dim - 1] == shape[dim - 1])
-      index[--dim] = 0;
-    if (dim == 0)
-      return true;
-  }
-}
 
 /// The product at the other end of the movements behind `value`.
 nn::BatchMatmulOp productBehind(Value value) {
@@ -45,12 +30,15 @@ public:
   Candidate(nn::BatchMatmulOp inner, nn::BatchMatmulOp outer)
       : inner(inner), outer(outer), blocks(nn::shapeOf(inner.getLhs())[0]),
         rows(nn::shapeOf(inner.getLhs())[1]), p(nn::shapeOf(inner.getLhs())[2]),
-        q(nn::shapeOf(inner.getResult())[2]), s(nn::shapeOf(outer.getResult())[2]) {}
+        q(nn::shapeOf(inner.getResult())[2]) {}
 
   void rewrite() {
     if (!hasEqualBlocks() || !middleIsPrivate() || !middleIsMonarch())
       return;
-    Value x = findInput(), y = findOutput();
+    // Element (t, o*N + l) of the result is element (l, t, o) of the second product.
+    Value x = blockInputOf(inner), y = blockOutputOf(outer, [&](int64_t feature) {
+                                     return std::pair(feature % blocks, feature / blocks);
+                                   });
     if (!x) {
       refuse("the input is not (rows, in) in contiguous blocks of " + Twine(p));
       return;
@@ -111,57 +99,8 @@ private:
     });
   }
 
-  /// Element (k, t, i) of the first product's input is x[t, k*p + i], or zero past x's end.
-  bool isInput(Value x) {
-    auto shape = nn::shapeOf(x);
-    if (shape.size() != 2 || shape[0] != rows || int64_t(llvm::divideCeil(shape[1], blocks)) != p)
-      return false;
-    auto movement = ElementMovement::between(x, inner.getLhs());
-    movement->dropRows(0, 1);
-    return allIndices(movement->resultShape(), [&](Index at) {
-      auto from = movement->sourceOf(at);
-      int64_t feature = at[0] * p + at[2];
-      return feature >= shape[1] ? !from : from && (*from)[0] == at[1] && (*from)[1] == feature;
-    });
-  }
-
-  /// The farthest value back that is the layer's input: padding belongs to the layer.
-  Value findInput() {
-    Value best;
-    for (Value value = inner.getLhs(); true; value = value.getDefiningOp()->getOperand(0)) {
-      if (isInput(value))
-        best = value;
-      if (!movesElements(value.getDefiningOp()))
-        return best;
-    }
-  }
-
-  /// Element (t, o*N + l) of y is element (l, t, o) of the second product.
-  bool isOutput(Value y) {
-    auto shape = nn::shapeOf(y);
-    if (shape.size() != 2 || shape[0] != rows || int64_t(llvm::divideCeil(shape[1], blocks)) != s)
-      return false;
-    auto movement = ElementMovement::between(outer.getResult(), y);
-    movement->dropRows(1, 0);
-    return allIndices(movement->resultShape(), [&](Index at) {
-      auto from = movement->sourceOf(at);
-      return from && (*from)[1] == at[0] && (*from)[2] * blocks + (*from)[0] == at[1];
-    });
-  }
-
-  Value findOutput() {
-    Value best;
-    for (Value value = outer.getResult(); true;) {
-      if (isOutput(value))
-        best = value;
-      if (!value.hasOneUse() || !movesElements(*value.user_begin()))
-        return best;
-      value = (*value.user_begin())->getResult(0);
-    }
-  }
-
   nn::BatchMatmulOp inner, outer;
-  int64_t blocks, rows, p, q, s;
+  int64_t blocks, rows, p, q;
 };
 
 } // namespace

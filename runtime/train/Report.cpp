@@ -72,6 +72,27 @@ std::string layerTable(const ReportContent &content) {
   return html + "</table></div>\n";
 }
 
+std::string phaseTable(const ReportContent &content) {
+  if (content.phases.size() < 2)
+    return "";
+  std::string html =
+      "<h2>Phases</h2>\n<div class=wide><table>\n" +
+      htmlRow({"phase", "epochs", "params", "MACs", "lr scale", "optimizer state"}, "th");
+  uint64_t first = 1;
+  for (size_t i = 0; i < content.phases.size(); ++i) {
+    const ReportPhase &phase = content.phases[i];
+    html += htmlRow({std::to_string(i + 1),
+                     format("%llu to %llu", ull(first), ull(first + phase.epochs - 1)),
+                     grouped(phase.params), grouped(phase.macs), format("%g", phase.lrScale),
+                     i == 0                ? ""
+                     : phase.projectsState ? "projected"
+                                           : "reset"},
+                    "td");
+    first += phase.epochs;
+  }
+  return html + "</table></div>\n";
+}
+
 std::string headline(const RunSummary &summary) {
   std::string text = grouped(summary.params) + " parameters (" +
                      percent(summary.params, summary.denseParams) + " of dense), " +
@@ -89,7 +110,8 @@ std::string headline(const RunSummary &summary) {
 
 std::string renderReport(const ReportContent &content) {
   std::string html = headline(content.summary) + charts(content.epochs) + epochTable(content) +
-                     layerTable(content) + "<h2>Environment</h2>\n<table class=left>\n";
+                     phaseTable(content) + layerTable(content) +
+                     "<h2>Environment</h2>\n<table class=left>\n";
   for (const auto &[key, value] : content.environment)
     html += htmlRow({key, value}, "td");
   return htmlPage(content.summary.model,

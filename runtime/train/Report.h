@@ -13,8 +13,16 @@ struct ReportLayer {
   uint64_t in = 0, out = 0, params = 0, macs = 0, denseMacs = 0;
 };
 
+struct ReportPhase {
+  uint64_t epochs = 0, params = 0, macs = 0;
+  double lrScale = 1;
+  bool projectsState = false;
+};
+
 struct ReportContent {
   RunSummary summary;
+  /// In order; shown where there are several.
+  std::vector<ReportPhase> phases;
   std::vector<EpochRow> epochs;
   std::vector<ReportLayer> layers;
   /// Shown in this order: {"CPU", "..."}, {"threads", "2"}.

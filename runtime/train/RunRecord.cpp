@@ -46,6 +46,9 @@ Status writeRunRecord(const RunFolder &run, Executor &executor, const RunSummary
   ReportContent content;
   content.summary = summary;
   content.epochs = epochs;
+  for (const fb::Phase *phase : *executor.model().phases())
+    content.phases.push_back({phase->epochs(), phase->params(), phase->macs(), phase->lr_scale(),
+                              phase->projects_state()});
   content.layers = reportLayers(executor.phase());
   content.environment = {{"device", executor.device().description()},
                          {"threads", std::to_string(executor.threads())},
