@@ -37,6 +37,14 @@ const Structure *ruleFor(ModelContext &model, StringRef name) {
   return first;
 }
 
+/// Null where the layer has none.
+FailureOr<Value> addBias(ModelContext &model, const LinearLayer &layer, const Shape &shape,
+                         int64_t fanIn) {
+  if (!layer.bias)
+    return Value();
+  return model.addParameter(shape.name + ".bias", shape.out, Init::fanIn(fanIn), layer.mark);
+}
+
 FailureOr<Value> createDense(ModelContext &model, const LinearLayer &layer, const Shape &shape,
                              Location loc, Value input, RankedTensorType type) {
   SmallVector<int64_t> matrix{shape.out, shape.in};
@@ -45,9 +53,8 @@ FailureOr<Value> createDense(ModelContext &model, const LinearLayer &layer, cons
                                    Init::fanIn(shape.in), layer.mark);
   if (failed(weight))
     return failure();
-  FailureOr<Value> bias = Value();
-  if (layer.bias && failed(bias = model.addParameter(shape.name + ".bias", shape.out,
-                                                     Init::fanIn(shape.in), layer.mark)))
+  auto bias = addBias(model, layer, shape, shape.in);
+  if (failed(bias))
     return failure();
   return nn::LinearOp::create(model.builder, loc, type, input,
                               createReshape(model, loc, *weight, matrix), *bias)
@@ -81,9 +88,8 @@ FailureOr<Value> createLowRank(ModelContext &model, const LinearLayer &layer, co
                                layer.mark);
   if (failed(up))
     return failure();
-  FailureOr<Value> bias = Value();
-  if (layer.bias && failed(bias = model.addParameter(shape.name + ".bias", shape.out,
-                                                     Init::fanIn(rank), layer.mark)))
+  auto bias = addBias(model, layer, shape, rank);
+  if (failed(bias))
     return failure();
   return nn::LowRankLinearOp::create(model.builder, loc, type, input, *down, *up, *bias)
       .getResult();
@@ -135,9 +141,8 @@ FailureOr<Value> createMonarch(ModelContext &model, const LinearLayer &layer, co
       model.addParameter(shape.name + ".blkdiag2", {blocks, s, q}, Init::fanIn(q), layer.mark);
   if (failed(second))
     return failure();
-  FailureOr<Value> bias = Value();
-  if (layer.bias && failed(bias = model.addParameter(shape.name + ".bias", shape.out,
-                                                     Init::fanIn(shape.out), layer.mark)))
+  auto bias = addBias(model, layer, shape, shape.out);
+  if (failed(bias))
     return failure();
   return nn::MonarchLinearOp::create(model.builder, loc, type, input, *first, *second, *bias)
       .getResult();
@@ -154,9 +159,8 @@ FailureOr<Value> createBlockDiagonal(ModelContext &model, const LinearLayer &lay
       model.addParameter(shape.name + ".blkdiag", {blocks, s, p}, Init::fanIn(p), layer.mark);
   if (failed(weight))
     return failure();
-  FailureOr<Value> bias = Value();
-  if (layer.bias && failed(bias = model.addParameter(shape.name + ".bias", shape.out,
-                                                     Init::fanIn(p), layer.mark)))
+  auto bias = addBias(model, layer, shape, p);
+  if (failed(bias))
     return failure();
   return nn::BlockDiagonalLinearOp::create(model.builder, loc, type, input, *weight, *bias)
       .getResult();

@@ -18,8 +18,7 @@ struct ComparedRun {
   std::optional<double> bestValAccuracy;
   double epochSeconds = 0; ///< mean over the epochs, validation included
   uint64_t peakBytes = 0;
-  /// (seconds of training at the epoch's end, validation accuracy, or where there is no validation
-  /// 1 - training loss is not shown: empty).
+  /// (seconds of training at the epoch's end, validation accuracy); empty without validation.
   std::vector<std::pair<double, double>> accuracyOverTime;
 };
 

@@ -65,6 +65,17 @@ def main():
     message = run("convert", weights, models / "fashion_vit_tiny.yaml", "-o", scratch / "no.safetensors", code=5)
     check("does not fit the model" in message and "missing; the model has" in message, message)
 
+    # A checkpoint's folder is weights too; a wrong table of names is said before the work.
+    run("convert", scratch / "dense/checkpoints/last", low_rank, "-o", scratch / "last.safetensors")
+    message = run("convert", weights, low_rank, "-o", scratch / "no.safetensors", "--to", "timm", code=2)
+    check("is neither a file nor one of timm-vit" in message and not (scratch / "no.safetensors").exists(), message)
+    names = scratch / "names.txt"
+    names.write_text("layer_*.kernel hidden.*.weight # theirs, ours\n")
+    run("convert", weights, dense, "-o", scratch / "theirs.safetensors", "--to", names)
+    run("convert", scratch / "theirs.safetensors", dense, "-o", scratch / "ours.safetensors", "--from", names)
+    check(b"layer_0.kernel" in (scratch / "theirs.safetensors").read_bytes(), "their names are written")
+    check((scratch / "ours.safetensors").read_bytes().endswith(weights.read_bytes()[-1000:]), "and read again")
+
     # Monarch and back to dense.
     blocks, back = scratch / "monarch.safetensors", scratch / "back.safetensors"
     run("convert", weights, monarch, "-o", blocks)

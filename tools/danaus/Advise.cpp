@@ -263,8 +263,7 @@ Status advise(AdviseArguments &arguments) {
   const fb::Phase &phase = lastPhase(model->file.model());
   std::optional<ConvertedWeights> weights;
   if (!arguments.weights.empty()) {
-    bool isRun = isFolder(arguments.weights);
-    auto file = isRun ? openWeights(arguments.weights, "") : openWeights("", arguments.weights);
+    auto file = openWeights(arguments.weights);
     if (!file)
       return file.takeError();
     auto converted = convertWeights(sourceOf(*file), phase);

@@ -112,22 +112,33 @@ Expected<Losses> lossesOf(const ConvertArguments &arguments, const WeightSource 
   return Losses{*before, *after};
 }
 
-Status convert(const ConvertArguments &arguments, const CompiledModel &model) {
-  bool isRun = isFolder(arguments.weights);
-  auto file = isRun ? openWeights(arguments.weights, "") : openWeights("", arguments.weights);
+/// The tables of --from and --to; one that was not asked for renames nothing.
+struct Names {
+  NameMap from, to;
+};
+
+Expected<Names> openNames(const ConvertArguments &arguments) {
+  Names names;
+  for (auto [given, into] : {std::pair(&arguments.from, &names.from), {&arguments.to, &names.to}}) {
+    if (given->empty())
+      continue;
+    auto opened = NameMap::open(*given);
+    if (!opened)
+      return opened.takeError();
+    *into = std::move(*opened);
+  }
+  return names;
+}
+
+Status convert(const ConvertArguments &arguments, const Names &names, const CompiledModel &model) {
+  auto file = openWeights(arguments.weights);
   if (!file)
     return file.takeError();
   const fb::Phase &phase = lastPhase(model.file.model());
   WeightSource source = sourceOf(*file);
-  Expected<WeightSource> renamed = source;
-  if (!arguments.from.empty()) {
-    auto names = NameMap::open(arguments.from);
-    if (!names)
-      return names.takeError();
-    renamed = names->toOurs(source);
-    if (!renamed)
-      return renamed.takeError();
-  }
+  auto renamed = names.from.toOurs(source);
+  if (!renamed)
+    return renamed.takeError();
   auto converted = convertWeights(*renamed, phase);
   if (!converted)
     return converted.takeError();
@@ -153,16 +164,10 @@ Status convert(const ConvertArguments &arguments, const CompiledModel &model) {
                        converted->values[i].data()});
   }
   std::vector<std::vector<float>> joined;
-  if (!arguments.to.empty()) {
-    auto names = NameMap::open(arguments.to);
-    if (!names)
-      return names.takeError();
-    auto theirs = names->toTheirs(tensors, joined);
-    if (!theirs)
-      return theirs.takeError();
-    tensors = std::move(*theirs);
-  }
-  if (Status status = writeSafetensors(arguments.out, tensors, {{"format", "pt"}}); !status)
+  auto written = names.to.toTheirs(tensors, joined);
+  if (!written)
+    return written.takeError();
+  if (Status status = writeSafetensors(arguments.out, *written, {{"format", "pt"}}); !status)
     return status;
   if (arguments.json)
     std::printf("{\"output\": %s, %s\"layers\": %s}\n", jsonString(arguments.out).c_str(),
@@ -190,10 +195,13 @@ Status runConvert(const Arguments &words) {
   if (pathExists(arguments.out) && !arguments.force)
     return Error(ExitCode::Usage,
                  "'" + arguments.out + "' exists: name another file, or --force overwrites it");
+  auto names = openNames(arguments);
+  if (!names)
+    return names.takeError();
   Expected<CompiledModel> model = openModel(arguments);
   if (!model)
     return model.takeError();
-  return convert(arguments, *model);
+  return convert(arguments, *names, *model);
 }
 
 } // namespace danaus::tool

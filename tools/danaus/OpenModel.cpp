@@ -120,6 +120,11 @@ Expected<SafetensorsFile> openWeights(const std::string &model, const std::strin
   return std::move(checkpoint->model);
 }
 
+Expected<SafetensorsFile> openWeights(const std::string &path) {
+  bool isRun = isFolder(joinPath(path, "checkpoints"));
+  return isRun ? openWeights(path, "") : openWeights("", path);
+}
+
 std::string describeDtype(const fb::Model &model, const fb::TargetPlan &plan) {
   fb::DType dtype = model.training()->dtype();
   if (dtype == fb::DType::F32)

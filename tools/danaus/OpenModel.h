@@ -37,6 +37,10 @@ Expected<CompiledModel> openDenseTwin(const ModelArguments &arguments);
 /// folder (verified with its checksums); without a name the best ones of the run `model`.
 Expected<SafetensorsFile> openWeights(const std::string &model, const std::string &weights);
 
+/// The same where nothing but the weights was named: also the folder of a run, whose best ones are
+/// meant.
+Expected<SafetensorsFile> openWeights(const std::string &path);
+
 /// Creates the device that the user named.
 Expected<std::unique_ptr<Device>> openDevice(const ModelArguments &arguments);
 
