@@ -220,7 +220,18 @@ def KernelPlan : Pass<"kernel-plan", "::mlir::ModuleOp"> {
   let description = [{
     Parameters, gradients and each optimizer state are runs of the arena with equal relative offsets; temporaries
     share memory when their stages do not overlap; both programs share one arena. Updates are in place.
+    Gradients lie in the order in which the backward pass is done with them, and are added up over the ranks of a
+    job in a few all-reduces, which begin as soon as their last gradient is there (Buckets.h).
+
+    ```mlir
+    plan.stage { ... }                                      // ends the gradient of head.weight
+    plan.all_reduce 0 at 4096 elements 1000 "head.weight"
+    plan.stage { ... }                                      // goes on with the backward pass
+    plan.wait 0
+    plan.stage { ... }                                      // updates
+    ```
   }];
+  let options = [Option<"onGpu", "gpu", "bool", "false", "the rates that buckets are cut by are those of GPUs">];
   let dependentDialects = ["::danaus::plan::PlanDialect", "::danaus::kernel::KernelDialect"];
 }
 

@@ -72,7 +72,9 @@ static void kernelsPhase(OpPassManager &passes, const Machine &machine) {
 
 /// Every kernel is a function; every value has a place in the arena; programs are stages of
 /// launches.
-static void planPhase(OpPassManager &passes) { passes.addPass(createKernelPlan()); }
+static void planPhase(OpPassManager &passes, const Machine &machine) {
+  passes.addPass(createKernelPlan({std::holds_alternative<const cuda::Arch *>(machine)}));
+}
 
 void danaus::buildPhases(OpPassManager &passes, Stage stage, const Machine &machine) {
   if (stage >= Stage::Structure)
@@ -84,5 +86,5 @@ void danaus::buildPhases(OpPassManager &passes, Stage stage, const Machine &mach
   if (stage >= Stage::Kernels)
     kernelsPhase(passes, machine);
   if (stage >= Stage::Plan)
-    planPhase(passes);
+    planPhase(passes, machine);
 }

@@ -43,7 +43,8 @@ Schema::Schema() {
   top->key<&Spec::schedule>("scheduler", scheduler(), "How the learning rate changes.");
   top->self("checkpoint", checkpoint(), "When the state of a run is written.");
   top->self("log", log(), "How often a run reports.");
-  top->notYet({"dist", "profile"});
+  top->key<&Spec::dist>("dist", dist(), "How processes that train together talk.");
+  top->notYet({"profile"});
   top->checkedBy(checkSpec);
 }
 
@@ -273,6 +274,22 @@ const Record<Schedule> *Schema::scheduler() {
   scheduler->key<&Schedule::minLr>("min_lr", make<NumberType>(Range::atLeast(0)), "At the end.")
       .onlyWith("type", {"cosine"});
   return scheduler;
+}
+
+const Record<Dist> *Schema::dist() {
+  auto *dist = make<Record<Dist>>();
+  dist->key<&Dist::backend>(
+      "backend",
+      make<WordType<DistBackend>>(Words<DistBackend>{
+          {"auto", DistBackend::Auto}, {"gloo", DistBackend::Gloo}, {"nccl", DistBackend::Nccl}}),
+      "What adds up gradients: gloo over TCP, nccl between GPUs; auto: what fits the device.");
+  dist->key<&Dist::bucketMb>("bucket_mb", make<IntegerType>(1, 4096),
+                             "Gradients are added up in parts of at most so many MiB, each as soon "
+                             "as the backward pass has it.");
+  dist->key<&Dist::timeoutS>("timeout_s", make<IntegerType>(1, 86'400),
+                             "A process that is silent for so many seconds ends the run.");
+  dist->notYet({"sharded"});
+  return dist;
 }
 
 const Record<Spec> *Schema::checkpoint() {

@@ -48,6 +48,7 @@ private:
   const Record<Phase> *phase();
   const Record<Optimizer> *optimizer();
   const Record<Schedule> *scheduler();
+  const Record<Dist> *dist();
   const Record<Spec> *checkpoint();
   const Record<Spec> *log();
 

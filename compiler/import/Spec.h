@@ -195,8 +195,20 @@ struct Train {
   /// Whether rows carry a second label and a weight (mixup, cutmix).
   bool mixesLabels = false;
 
+  /// Processes that an update is shared by: no key of the spec, which is the same for any number.
+  int64_t ranks = 1;
+
   /// Rows that one program takes.
-  int64_t microBatch() const { return batchSize / accumulate; }
+  int64_t microBatch() const { return (batchSize / accumulate + ranks - 1) / ranks; }
+};
+
+enum class DistBackend { Auto, Gloo, Nccl };
+
+/// How processes that train together talk.
+struct Dist {
+  At<DistBackend> backend{DistBackend::Auto};
+  At<int64_t> bucketMb{25}; ///< most MiB of gradients in one all-reduce
+  int64_t timeoutS = 60;
 };
 
 struct Spec {
@@ -211,6 +223,7 @@ struct Spec {
   Train train;
   Optimizer optimizer;
   Schedule schedule;
+  Dist dist;
   int64_t checkpointEveryNSteps = 0, checkpointKeep = 1, logEvery = 0;
   /// The whole spec with every default written out: runs/NAME/config.yaml.
   std::string resolved;

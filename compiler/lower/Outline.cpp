@@ -40,7 +40,7 @@ OutlinedKernel Outliner::outline(Operation *op) {
   return kernel;
 }
 
-OutlinedKernel Outliner::outlineFlat(Operation *op, int64_t elements) {
+OutlinedKernel Outliner::outlineFlat(Operation *op, int64_t elements, size_t first) {
   OutlinedKernel kernel;
   auto flat = RankedTensorType::get({elements}, Float32Type::get(op->getContext()));
   SmallVector<Type> types;
@@ -50,7 +50,7 @@ OutlinedKernel Outliner::outlineFlat(Operation *op, int64_t elements) {
   };
   auto update = dyn_cast<kernel::UpdateOp>(op);
   if (!update) {
-    take(op->getOperand(0), flat);
+    take(op->getOperand(first), flat);
     kernel.results = {op->getResult(0)};
     auto function = emptyFunction(op->getLoc(), types, op->getResultTypes());
     auto builder = OpBuilder::atBlockEnd(&function.front());
@@ -63,15 +63,15 @@ OutlinedKernel Outliner::outlineFlat(Operation *op, int64_t elements) {
 
   size_t count = update.getParameters().size();
   unsigned states = update.getNumStates();
-  take(update.getParameters()[0], flat);
-  take(update.getGradients()[0], flat);
+  take(update.getParameters()[first], flat);
+  take(update.getGradients()[first], flat);
   for (unsigned s = 0; s < states; ++s)
-    take(update.getStates()[s * count], flat);
+    take(update.getStates()[s * count + first], flat);
   take(update.getControl(), update.getControl().getType());
   take(update.getMetrics(), update.getMetrics().getType());
   SmallVector<Type> resultTypes(1 + states, flat);
   for (unsigned s = 0; s <= states; ++s)
-    kernel.results.push_back(update.getResult(s * count));
+    kernel.results.push_back(update.getResult(s * count + first));
   auto function = emptyFunction(op->getLoc(), types, resultTypes);
   auto builder = OpBuilder::atBlockEnd(&function.front());
   ArrayRef<BlockArgument> args = function.getArguments();

@@ -24,8 +24,9 @@ public:
   OutlinedKernel outline(mlir::Operation *op);
 
   /// kernel.update and kernel.square_norm as functions on flat tensors of `elements` (the tensors
-  /// lie one behind the other in the arena); operands and results are the first of each run.
-  OutlinedKernel outlineFlat(mlir::Operation *op, int64_t elements);
+  /// lie one behind the other in the arena); operands and results are the first of each run, that
+  /// of number `first`.
+  OutlinedKernel outlineFlat(mlir::Operation *op, int64_t elements, size_t first);
 
 private:
   mlir::func::FuncOp intern(mlir::func::FuncOp function, llvm::StringRef kind);

@@ -2,13 +2,18 @@
 // together), offsets (one arena for both programs) and makes every kernel a function.
 #include "dialects/plan/Plan.h"
 #include "compiler/Passes.h"
+#include "compiler/lower/Buckets.h"
 #include "compiler/lower/Layout.h"
 #include "compiler/lower/Outline.h"
 #include "compiler/lower/SpecPlaces.h"
 #include "dialects/kernel/Kernel.h"
 #include "dialects/nn/NN.h"
 
+#include "runtime/plan/Control.h"
+
 #include "mlir/Transforms/RegionUtils.h"
+
+#include <numeric>
 
 namespace danaus {
 #define GEN_PASS_DEF_KERNELPLAN
@@ -58,10 +63,13 @@ int64_t macsOf(Operation *op) {
   return macs;
 }
 
+/// Whether an operation belongs to the update, and so reads gradients of all ranks.
+bool isOfUpdate(Operation *op) { return isa<kernel::UpdateOp, kernel::SquareNormOp>(op); }
+
 class Planner {
 public:
-  explicit Planner(ModuleOp module)
-      : module(module), builder(module.getContext()), outliner(module) {}
+  Planner(ModuleOp module, const StepRates &rates)
+      : module(module), builder(module.getContext()), outliner(module), rates(rates) {}
 
   LogicalResult run() {
     auto step = [&](StringRef name) { return module.lookupSymbol<func::FuncOp>(name); };
@@ -73,7 +81,7 @@ public:
     // The step that updates has every argument; the others have the first of them.
     func::FuncOp main = train ? train : update;
     separateGradients(main);
-    placeParameters(main);
+    placeParameters(main, gradient ? gradient : main);
     placeInterface(main);
     shareInterface(main, eval);
     SmallVector<func::FuncOp> steps{main, eval};
@@ -123,15 +131,16 @@ private:
   }
 
   /// Parameters, gradients and states: each a run of the arena, an update's tensors together, in
-  /// one order.
-  void placeParameters(func::FuncOp train) {
+  /// one order: that in which `backward` is done with their gradients.
+  void placeParameters(func::FuncOp train, func::FuncOp backward) {
     SmallVector<kernel::UpdateOp> updates(train.getOps<kernel::UpdateOp>());
+    llvm::MapVector<Value, int64_t> ready = readyStages(train, backward);
     unsigned states = updates.empty() ? 0 : updates.front().getNumStates();
     for (unsigned run = 0; run < 2 + states; ++run) {
       int64_t begin = arena.size();
       for (kernel::UpdateOp update : updates) {
         size_t count = update.getParameters().size();
-        for (size_t i = 0; i < count; ++i) {
+        for (size_t i : orderOf(update, ready)) {
           Value value = run == 0   ? update.getParameters()[i]
                         : run == 1 ? rootOf(update.getGradients()[i])
                                    : update.getStates()[(run - 2) * count + i];
@@ -142,10 +151,125 @@ private:
                       value.getType(), offset);
           else if (run != 1)
             places[update.getResult((run == 0 ? 0 : run - 1) * count + i)] = offset;
+          if (run == 1)
+            gradients.push_back({offset, arena.size() - offset, ready.lookup(value),
+                                 nameOf(update.getParameters()[i]).str()});
         }
       }
       runBytes = arena.size() - begin;
     }
+    cutGradients(backward);
+  }
+
+  /// The stages of `backward` that must be done before a gradient can be added up over the ranks:
+  /// those that make it, and those that read it for other gradients.
+  llvm::MapVector<Value, int64_t> readyStages(func::FuncOp train, func::FuncOp backward) {
+    DenseMap<Value, int64_t> done;
+    for (auto [op, stage] : stagesOf(backward)) {
+      for (Value result : op->getResults())
+        done[result] = std::max(done.lookup(result), stage + 1);
+      if (!isOfUpdate(op))
+        for (Value value : readsOf(op))
+          done[value] = std::max(done.lookup(value), stage + 1);
+    }
+    llvm::MapVector<Value, int64_t> ready;
+    for (auto update : train.getOps<kernel::UpdateOp>())
+      for (Value gradient : update.getGradients())
+        ready[rootOf(gradient)] = done.lookup(
+            train == backward ? rootOf(gradient) : sumOf(backward, cast<BlockArgument>(gradient)));
+    return ready;
+  }
+
+  /// What @gradient_step returns for one of the sums that @update_step reads.
+  Value sumOf(func::FuncOp gradient, BlockArgument sum) {
+    auto results = gradient.front().getTerminator()->getOperands();
+    unsigned first = gradient.getNumArguments() - results.size();
+    return rootOf(results[sum.getArgNumber() - first]);
+  }
+
+  SmallVector<size_t> orderOf(kernel::UpdateOp update,
+                              const llvm::MapVector<Value, int64_t> &ready) {
+    SmallVector<size_t> order(update.getParameters().size());
+    std::iota(order.begin(), order.end(), size_t(0));
+    auto key = [&](size_t i) {
+      return std::pair(ready.lookup(rootOf(update.getGradients()[i])), i);
+    };
+    llvm::sort(order, [&](size_t a, size_t b) { return key(a) < key(b); });
+    return order;
+  }
+
+  // --- all-reduces ------------------------------------------------------------------------------
+
+  struct Gradient {
+    int64_t offset, bytes, ready; ///< `ready`: stages that are done then
+    std::string name;
+  };
+  struct AllReduce {
+    int64_t offset, elements, ready;
+    std::string label;
+  };
+
+  /// Seconds after which so many stages of `step` are done.
+  SmallVector<double> timesOf(func::FuncOp step) {
+    SmallVector<double> seconds(1, 0);
+    for (auto [op, stage] : stagesOf(step)) {
+      seconds.resize(std::max(seconds.size(), size_t(stage) + 2), 0);
+      double bytes = 0;
+      for (Type type : op->getOperandTypes())
+        bytes += isOfUpdate(op) ? 0 : bytesOf(type);
+      for (Type type : op->getResultTypes())
+        bytes += isOfUpdate(op) ? 0 : bytesOf(type);
+      seconds[stage + 1] += std::max(2 * macsOf(op) / rates.flops, bytes / rates.bytes);
+    }
+    std::partial_sum(seconds.begin(), seconds.end(), seconds.begin());
+    return seconds;
+  }
+
+  void cutGradients(func::FuncOp backward) {
+    SmallVector<double> times = timesOf(backward);
+    SmallVector<GradientPiece> pieces;
+    for (const Gradient &gradient : gradients)
+      pieces.push_back({gradient.bytes, times[gradient.ready]});
+    auto limit = module->getAttrOfType<IntegerAttr>(nn::BucketAttr);
+    size_t begin = 0;
+    for (size_t end : cutBuckets(pieces, limit ? limit.getInt() : int64_t(25) << 20, rates)) {
+      AllReduce &bucket = buckets.emplace_back();
+      const Gradient &first = gradients[begin], &last = gradients[end - 1];
+      bucket.offset = first.offset;
+      bucket.elements = (last.offset + last.bytes - first.offset) / 4;
+      bucket.label = first.name + ".gradient";
+      if (end - begin > 1)
+        bucket.label += " to " + last.name + ".gradient";
+      for (; begin < end; ++begin)
+        bucket.ready = std::max(bucket.ready, gradients[begin].ready);
+    }
+  }
+
+  /// Those of a step, in the order in which they begin: gradients where it makes them; the loss and
+  /// hits of the batch where it updates.
+  SmallVector<AllReduce> allReducesOf(func::FuncOp step,
+                                      const llvm::MapVector<Operation *, int64_t> &stages) {
+    SmallVector<AllReduce> all;
+    if (step.getName() == "train_step" || step.getName() == "gradient_step")
+      all = buckets;
+    if (step.getName() == "train_step" || step.getName() == "update_step")
+      for (auto metrics : step.getOps<kernel::MetricsOp>())
+        all.push_back({places.lookup(metrics.getResult()), int64_t(metrics::Correct) + 1,
+                       stages.lookup(metrics) + 1, "loss and hits"});
+    llvm::sort(all, [](const AllReduce &a, const AllReduce &b) {
+      return std::pair(a.ready, a.offset) < std::pair(b.ready, b.offset);
+    });
+    return all;
+  }
+
+  /// The stage before which an all-reduce must be done: the first that reads gradients, or metrics,
+  /// of all ranks; none: the end of the program.
+  int64_t deadlineOf(const AllReduce &reduce, const llvm::MapVector<Operation *, int64_t> &stages) {
+    int64_t deadline = INT64_MAX;
+    for (auto [op, stage] : stages)
+      if (isOfUpdate(op) && stage >= reduce.ready)
+        deadline = std::min(deadline, stage);
+    return deadline;
   }
 
   StringRef roleOf(func::FuncOp step, BlockArgument argument) {
@@ -191,22 +315,30 @@ private:
   // --- stages -----------------------------------------------------------------------------------
 
   /// The stage of every kernel: after all that it reads; an in-place update after all that read the
-  /// old values.
+  /// old values; what reads gradients of all ranks after all that makes or reads those of one.
   llvm::MapVector<Operation *, int64_t> stagesOf(func::FuncOp step) {
     llvm::MapVector<Operation *, int64_t> stages;
-    DenseMap<Value, int64_t> ready; // the stage after the one that makes the value
-    DenseMap<Value, int64_t> lastRead;
+    DenseMap<Value, int64_t> ready;               // the stage after the one that makes the value
+    DenseMap<Value, int64_t> lastRead, usedUntil; // the latter not by the update: the stage behind
     for (Operation &op : step.front().without_terminator()) {
       if (movesNothing(&op))
         continue;
       int64_t stage = 0;
       for (Value value : readsOf(&op))
         stage = std::max(stage, ready.lookup(value));
+      if (isOfUpdate(&op))
+        for (auto update : step.getOps<kernel::UpdateOp>())
+          for (Value gradient : update.getGradients())
+            stage = std::max(
+                {stage, ready.lookup(rootOf(gradient)), usedUntil.lookup(rootOf(gradient))});
       if (auto update = dyn_cast<kernel::UpdateOp>(op))
         for (Value parameter : update.getParameters())
           stage = std::max(stage, lastRead.lookup(parameter) + 1);
-      for (Value value : readsOf(&op))
+      for (Value value : readsOf(&op)) {
         lastRead[value] = std::max(lastRead.lookup(value), stage);
+        if (!isOfUpdate(&op))
+          usedUntil[value] = std::max(usedUntil.lookup(value), stage + 1);
+      }
       for (Value result : op.getResults())
         ready[result] = stage + 1;
       stages[&op] = stage;
@@ -243,28 +375,41 @@ private:
     OpBuilder at(step);
     auto batch = cast<RankedTensorType>(step.getArgument(0).getType()).getShape().front();
     std::string name = step.getName().str();
-    step.setName(name + "_kernels"); // the program takes the name
     auto program = plan::ProgramOp::create(at, step.getLoc(), at.getStringAttr(name),
                                            at.getI64IntegerAttr(batch));
     at.createBlock(&program.getBody());
     int64_t count = 0;
     for (auto [op, stage] : stages)
       count = std::max(count, stage + 1);
-    for (int64_t i = 0; i < count; ++i) {
+    SmallVector<AllReduce> reduces = allReducesOf(step, stages);
+    step.setName(name + "_kernels"); // the program takes the name
+    size_t begun = 0;
+    auto emitReduces = [&](int64_t stage) {
       at.setInsertionPointToEnd(&program.getBody().front());
+      for (; begun < reduces.size() && reduces[begun].ready <= stage; ++begun)
+        plan::AllReduceOp::create(at, step.getLoc(), begun, reduces[begun].offset,
+                                  reduces[begun].elements, reduces[begun].label);
+      for (size_t i = begun; i-- > 0;)
+        if (std::min(deadlineOf(reduces[i], stages), count) == stage) {
+          plan::WaitOp::create(at, step.getLoc(), i);
+          break;
+        }
+    };
+    for (int64_t i = 0; i < count; ++i) {
+      emitReduces(i);
       auto stageOp = plan::StageOp::create(at, step.getLoc());
       at.createBlock(&stageOp.getBody());
       for (auto [op, stage] : stages)
         if (stage == i && failed(emitLaunch(at, op)))
           return failure();
     }
+    emitReduces(count);
     return success();
   }
 
   LogicalResult emitLaunch(OpBuilder &at, Operation *op) {
-    bool flat = isa<kernel::UpdateOp, kernel::SquareNormOp>(op);
-    OutlinedKernel kernel =
-        flat ? outliner.outlineFlat(op, flatElements(op)) : outliner.outline(op);
+    OutlinedKernel kernel = isOfUpdate(op) ? outliner.outlineFlat(op, flatElements(op), firstOf(op))
+                                           : outliner.outline(op);
     SmallVector<int64_t> offsets;
     int64_t bytes = 0;
     for (auto values : {ArrayRef<Value>(kernel.operands), ArrayRef<Value>(kernel.results)})
@@ -286,6 +431,15 @@ private:
     launch->setAttr("lines", at.getDenseI64ArrayAttr(
                                  SmallVector<int64_t>(from.lines.begin(), from.lines.end())));
     return success();
+  }
+
+  /// The tensor with which the run of a flat kernel begins.
+  size_t firstOf(Operation *op) {
+    auto update = dyn_cast<kernel::UpdateOp>(op);
+    auto tensors = update ? update.getParameters() : op->getOperands();
+    return std::distance(tensors.begin(), llvm::min_element(tensors, [&](Value a, Value b) {
+                           return places.at(rootOf(a)) < places.at(rootOf(b));
+                         }));
   }
 
   /// Length of the run that a flat kernel covers: its tensors, each rounded up to the alignment.
@@ -319,11 +473,15 @@ private:
   DenseMap<Value, int64_t> places;
   Operation *lastBuffer = nullptr;
   int64_t runBytes = 0; ///< bytes of one flat run (all parameters)
+  StepRates rates;
+  SmallVector<Gradient> gradients; ///< in the order of their buffer
+  SmallVector<AllReduce> buckets;
 };
 
 struct KernelPlan : danaus::impl::KernelPlanBase<KernelPlan> {
+  using KernelPlanBase::KernelPlanBase;
   void runOnOperation() override {
-    if (failed(Planner(getOperation()).run()))
+    if (failed(Planner(getOperation(), onGpu ? StepRates::gpu() : StepRates::cpu()).run()))
       signalPassFailure();
   }
 };

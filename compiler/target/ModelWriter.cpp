@@ -87,7 +87,15 @@ void describeSettings(const spec::Spec &spec, fb::ModelT &model) {
   training->checkpoint_every_n_steps = spec.checkpointEveryNSteps;
   training->checkpoint_keep = spec.checkpointKeep;
   training->log_every = spec.logEvery;
+  training->ranks = spec.train.ranks;
   model.training = std::move(training);
+
+  auto dist = std::make_unique<fb::DistT>();
+  dist->backend = spec.dist.backend == spec::DistBackend::Gloo   ? fb::DistBackend::Gloo
+                  : spec.dist.backend == spec::DistBackend::Nccl ? fb::DistBackend::Nccl
+                                                                 : fb::DistBackend::Auto;
+  dist->timeout_s = spec.dist.timeoutS;
+  model.dist = std::move(dist);
 
   auto optimizer = std::make_unique<fb::OptimizerT>();
   optimizer->kind = spec.optimizer.kind == spec::OptimizerKind::Sgd    ? fb::OptimizerKind::Sgd
@@ -137,6 +145,30 @@ std::unique_ptr<fb::BufferT> describeBuffer(plan::BufferOp op) {
   return buffer;
 }
 
+/// All-reduces between the stages of a program.
+void describeAllReduces(plan::ProgramOp op, fb::ProgramT &program) {
+  uint32_t stage = 0, waiting = 0; // those from `waiting` on have met no plan.wait yet
+  auto waitUntil = [&](uint32_t count) {
+    for (; waiting < count; ++waiting)
+      program.all_reduces[waiting]->before = stage;
+  };
+  for (Operation &each : op.getBody().front()) {
+    if (isa<plan::StageOp>(each)) {
+      ++stage;
+    } else if (auto wait = dyn_cast<plan::WaitOp>(each)) {
+      waitUntil(uint32_t(wait.getNumber()) + 1);
+    } else if (auto reduce = dyn_cast<plan::AllReduceOp>(each)) {
+      auto table = std::make_unique<fb::AllReduceT>();
+      table->after = stage;
+      table->offset = reduce.getOffset();
+      table->elements = reduce.getElements();
+      table->label = reduce.getLabel().str();
+      program.all_reduces.push_back(std::move(table));
+    }
+  }
+  waitUntil(program.all_reduces.size());
+}
+
 std::unique_ptr<fb::ProgramT> describeProgram(plan::ProgramOp op,
                                               const llvm::StringMap<uint32_t> &kernels) {
   auto program = std::make_unique<fb::ProgramT>();
@@ -161,6 +193,7 @@ std::unique_ptr<fb::ProgramT> describeProgram(plan::ProgramOp op,
     }
     program->stages.push_back(std::move(stage));
   }
+  describeAllReduces(op, *program);
   return program;
 }
 

@@ -43,10 +43,10 @@ inline constexpr llvm::StringLiteral LayerAttr = "nn.layer";
 /// micro-batches. EmaAttr (f64): decay of the moving averages of the parameters. RecomputeAttr
 /// (unit): the forward values of repeated blocks are computed again for the backward pass.
 /// OperandsAttr (a type): matrix products have operands of bf16 or f16; with f16 gradients are
-/// scaled.
+/// scaled. BucketAttr (i64): most bytes of gradients that are added up over the ranks at once.
 inline constexpr llvm::StringLiteral MixesAttr = "nn.mixes", AccumulatesAttr = "nn.accumulates",
                                      EmaAttr = "nn.ema", RecomputeAttr = "nn.recompute",
-                                     OperandsAttr = "nn.operands";
+                                     OperandsAttr = "nn.operands", BucketAttr = "nn.bucket";
 
 /// On an operation (unit): it is the second time that its value is computed. Keeps it apart from
 /// the first in the eyes of common-subexpression elimination.

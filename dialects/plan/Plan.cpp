@@ -28,6 +28,32 @@ LogicalResult BufferOp::verify() {
   return success();
 }
 
+LogicalResult AllReduceOp::verify() {
+  // all_reduce_c1
+  if (getOffset() < 0 || getOffset() % 64 != 0 || getElements() <= 0)
+    return emitOpError() << "of " << getElements() << " elements at " << getOffset()
+                         << ": needs at least one, at a multiple of 64";
+  // all_reduce_c2
+  int64_t before = 0;
+  for (auto other : getOperation()->getBlock()->getOps<AllReduceOp>()) {
+    if (other == *this)
+      break;
+    ++before;
+  }
+  if (int64_t(getNumber()) != before)
+    return emitOpError() << "has the number " << getNumber() << ", but " << before
+                         << " stand before it";
+  return success();
+}
+
+LogicalResult WaitOp::verify() {
+  // wait_c1
+  for (auto begun : getOperation()->getBlock()->getOps<AllReduceOp>())
+    if (begun.getNumber() == getNumber() && begun->isBeforeInBlock(*this))
+      return success();
+  return emitOpError() << "for all_reduce " << getNumber() << ", which does not stand before it";
+}
+
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   // launch_c1
   auto kernel = symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getKernelAttr());

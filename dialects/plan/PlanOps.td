@@ -54,5 +54,27 @@ def Plan_LaunchOp : Plan_Op<"launch", [HasParent<"StageOp">, DeclareOpInterfaceM
                        I64Attr:$flops, I64Attr:$bytes);
   let assemblyFormat = "$kernel $offsets $label `flops` $flops `bytes` $bytes attr-dict";
 }
+def Plan_AllReduceOp : Plan_Op<"all_reduce", [HasParent<"ProgramOp">]> {
+  let summary = "begins to add up a range of the arena over all ranks";
+  let description = [{
+    Begins once the stages before it are done, and goes on beside those behind it. All ranks begin them in the
+    same order. With one rank it does nothing.
+    (C1) offset is a multiple of 64, elements (float32) is positive.
+    (C2) the numbers of a program count from 0.
+  }];
+  let arguments = (ins I64Attr:$number, I64Attr:$offset, I64Attr:$elements, StrAttr:$label);
+  let assemblyFormat = "$number `at` $offset `elements` $elements $label attr-dict";
+  let hasVerifier = 1;
+}
+
+def Plan_WaitOp : Plan_Op<"wait", [HasParent<"ProgramOp">]> {
+  let summary = "an all_reduce, and all that began before it, is done before the stages behind";
+  let description = [{
+    (C1) the all_reduce stands before it in the same program.
+  }];
+  let arguments = (ins I64Attr:$number);
+  let assemblyFormat = "$number attr-dict";
+  let hasVerifier = 1;
+}
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <dlfcn.h>
+#include <unistd.h>
 
 namespace danaus {
 
@@ -22,6 +23,16 @@ Expected<DynamicLibrary> DynamicLibrary::open(const std::vector<std::string> &ca
 }
 
 void *DynamicLibrary::find(const char *symbol) const { return ::dlsym(handle, symbol); }
+
+std::vector<std::string> besideProgram(const std::string &name) {
+  char self[4096];
+  ssize_t length = ::readlink("/proc/self/exe", self, sizeof(self) - 1);
+  std::string folder = parentFolder(std::string(self, length > 0 ? size_t(length) : 0));
+  std::vector<std::string> candidates;
+  for (const char *place : {".", "../lib", "../bin", "../../bin"})
+    candidates.push_back(joinPath(joinPath(folder, place), name));
+  return candidates;
+}
 
 std::vector<std::string> cudaCandidates(const std::string &name) {
   std::vector<std::string> candidates{name};

@@ -33,6 +33,10 @@ private:
   std::string name;
 };
 
+/// Where a library of ours may lie: beside this program, in lib beside its folder, or, for a test,
+/// beside the programs.
+std::vector<std::string> besideProgram(const std::string &name);
+
 /// Where CUDA's libraries may lie beside the loader's search: $CUDA_HOME, $CUDA_PATH,
 /// /usr/local/cuda, Debian's folders; each with `name`, the bare name first.
 std::vector<std::string> cudaCandidates(const std::string &name);

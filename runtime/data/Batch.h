@@ -26,10 +26,23 @@ struct EpochRows {
   std::vector<uint32_t> rows;
 };
 
+/// The part of each batch that one of several ranks takes: `rows` of all of them, cut into runs of
+/// equal length, of which the last may be short.
+struct BatchShare {
+  unsigned rank = 0, ranks = 1;
+  size_t rows = 0; ///< of a whole batch; 0: the batch size, and one rank takes it all
+
+  size_t length(size_t batchSize) const {
+    size_t all = rows ? rows : batchSize;
+    return (all + ranks - 1) / ranks;
+  }
+};
+
 class BatchSource {
 public:
   struct Options {
-    size_t batchSize = 0;
+    size_t batchSize = 0; ///< rows that are filled; at least the length of the share
+    BatchShare share = {};
     uint64_t seed = 0;
     RowOrder order = RowOrder::File;
     TransformOptions transforms = {};
@@ -57,8 +70,12 @@ public:
 
   /// The order of an epoch.
   EpochRows epochRows(uint64_t epoch) const;
-  /// Rows of this step (from 0, within the epoch) that are real.
+  /// Rows of this step (from 0, within the epoch) that are real: of this rank, and of all.
   size_t validRows(size_t step) const;
+  size_t allRows(size_t step) const;
+  /// Rows of a whole batch over all ranks, and where in it those of this rank begin.
+  size_t wholeBatch() const { return options.share.rows ? options.share.rows : options.batchSize; }
+  size_t firstRow() const { return options.share.rank * options.share.length(options.batchSize); }
   /// Fills the whole batch; rows past the last are zeros with label -1. Errors are DataInvalid and
   /// name the image.
   Status fill(const EpochRows &epoch, size_t step, const BatchSpans &into,
@@ -74,6 +91,8 @@ private:
   BatchSource(const Dataset &dataset, std::vector<uint32_t> rows, Options options,
               ImagePipeline pipeline);
   Status fillRow(uint64_t epoch, uint32_t index, float *into, TransformScratch &scratch) const;
+  Status mixRow(const EpochRows &epoch, size_t step, size_t row, const BatchSpans &into,
+                TransformScratch &scratch) const;
 
   const Dataset *dataset;
   std::vector<uint32_t> selected;

@@ -32,7 +32,9 @@ double drawLogGamma(double alpha, RandomStream &numbers) {
   }
 }
 
-void mixRows(const Mix &mix, const ImageShape &image, float *first, float *second) {
+} // namespace
+
+void mixPair(const Mix &mix, const ImageShape &image, float *first, float *second) {
   if (mix.kind == MixKind::Mixup) {
     float weight = mix.weight, rest = 1 - weight;
     for (size_t i = 0; i < image.pixels(); ++i) {
@@ -49,8 +51,6 @@ void mixRows(const Mix &mix, const ImageShape &image, float *first, float *secon
       std::swap_ranges(first + at, first + at + box.width, second + at);
   }
 }
-
-} // namespace
 
 double drawBeta(double alpha, RandomStream &numbers) {
   double x = drawLogGamma(alpha, numbers), y = drawLogGamma(alpha, numbers);
@@ -98,7 +98,7 @@ void mixBatch(const Mix &mix, const ImageShape &image, std::span<float> input,
     return;
   size_t rows = labels.size(), pixels = image.pixels();
   for (size_t row = 0; row < rows / 2; ++row)
-    mixRows(mix, image, input.data() + row * pixels, input.data() + (rows - 1 - row) * pixels);
+    mixPair(mix, image, input.data() + row * pixels, input.data() + (rows - 1 - row) * pixels);
   for (size_t row = 0; row < rows; ++row) {
     mixLabels[row] = labels[rows - 1 - row];
     mixWeights[row] = mix.weight;

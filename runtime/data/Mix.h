@@ -40,6 +40,9 @@ PixelBox drawCutmixBox(double lambda, const ImageShape &image, RandomStream &num
 Mix drawMix(const MixOptions &options, const ImageShape &image, uint64_t seed, uint64_t epoch,
             uint64_t step);
 
+/// Mixes two rows in place; `first` is the one that comes first in its batch.
+void mixPair(const Mix &mix, const ImageShape &image, float *first, float *second);
+
 /// Mixes the rows of a batch in place and sets the second labels and weights. All but `input` have
 /// an entry for each of the rows, which are the real ones.
 void mixBatch(const Mix &mix, const ImageShape &image, std::span<float> input,

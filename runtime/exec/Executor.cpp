@@ -11,14 +11,16 @@ namespace danaus {
 
 namespace {
 
-ProgramSpec describeProgram(const fb::TargetPlan &plan, const fb::Program &program) {
+/// Stages [begin, end) of a program.
+ProgramSpec describeStages(const fb::TargetPlan &plan, const fb::Program &program, uint32_t begin,
+                           uint32_t end) {
   ProgramSpec spec;
   for (const fb::Kernel *kernel : *plan.kernels())
     spec.kernels.push_back(
         {kernel->symbol()->str(), kernel->tiles(), kernel->scratch_bytes(), kernel->arguments()});
-  for (const fb::Stage *stage : *program.stages()) {
+  for (uint32_t i = begin; i < end; ++i) {
     std::vector<LaunchSpec> &launches = spec.stages.emplace_back();
-    for (const fb::Launch *launch : *stage->launches())
+    for (const fb::Launch *launch : *program.stages()->Get(i)->launches())
       launches.push_back(
           {launch->kernel(), {launch->buffers()->begin(), launch->buffers()->end()}});
   }
@@ -43,8 +45,8 @@ uint64_t elementCount(const fb::Parameter &parameter) { return elements(*paramet
 Executor::~Executor() = default;
 
 Expected<std::unique_ptr<Executor>> Executor::open(const ModelFile &file, Device &device,
-                                                   size_t phase) {
-  std::unique_ptr<Executor> executor(new Executor(file, device));
+                                                   size_t phase, Communicator *ranks) {
+  std::unique_ptr<Executor> executor(new Executor(file, device, ranks));
   Status status = executor->choosePlan(phase);
   if (status)
     status = executor->allocate();
@@ -100,12 +102,36 @@ Status Executor::loadPrograms() {
     return loaded.takeError();
   loadedCode = std::move(*loaded);
   for (const fb::Program *program : *currentPlan->programs()) {
-    Expected<std::unique_ptr<Executable>> executable =
-        owner->loadProgram(*arena, *loadedCode, describeProgram(*currentPlan, *program));
+    programs.push_back({program, {}});
+    if (Status status = loadSegments(programs.back()); !status)
+      return status;
+  }
+  return Status::ok();
+}
+
+/// Cuts a program where an all-reduce begins or must be done.
+Status Executor::loadSegments(LoadedProgram &program) {
+  uint32_t stages = program.table->stages()->size(), begin = 0;
+  const auto *reduces = others ? program.table->all_reduces() : nullptr;
+  do {
+    Segment segment;
+    uint32_t end = stages;
+    if (reduces)
+      for (const fb::AllReduce *each : *reduces) {
+        for (uint32_t cut : {each->after(), each->before()})
+          if (cut > begin)
+            end = std::min(end, cut);
+        segment.begun += each->after() <= begin;
+        segment.awaited += each->before() <= begin;
+      }
+    auto executable = owner->loadProgram(*arena, *loadedCode,
+                                         describeStages(*currentPlan, *program.table, begin, end));
     if (!executable)
       return executable.takeError();
-    programs.push_back({program, std::move(*executable)});
-  }
+    segment.executable = std::move(*executable);
+    program.segments.push_back(std::move(segment));
+    begin = end;
+  } while (begin < stages);
   return Status::ok();
 }
 
@@ -254,7 +280,20 @@ uint64_t Executor::batch(fb::ProgramKind kind) const {
   return program ? program->table->batch() : 0;
 }
 
-Status Executor::run(fb::ProgramKind kind, const std::function<Status()> &meanwhile) {
+/// Begins those of a program's all-reduces that have not begun, up to number `until`.
+Status Executor::beginSums(const LoadedProgram &program, size_t until,
+                           std::vector<uint64_t> &numbers) {
+  while (numbers.size() < until) {
+    const fb::AllReduce *next = program.table->all_reduces()->Get(uint32_t(numbers.size()));
+    auto begun = others->beginSum(*arena, next->offset(), next->elements());
+    if (!begun)
+      return begun.takeError();
+    numbers.push_back(*begun);
+  }
+  return Status::ok();
+}
+
+Status Executor::run(fb::ProgramKind kind, const std::function<Status()> &meanwhile, Sums sums) {
   const LoadedProgram *program = find(kind);
   if (!program)
     return Error(ExitCode::CheckpointInvalid, file->path() + " has no program " +
@@ -262,9 +301,29 @@ Status Executor::run(fb::ProgramKind kind, const std::function<Status()> &meanwh
                                                   "; compile it again with danausc");
   if (Status status = sendViews(); !status)
     return status;
-  if (Status status = owner->submit(*program->executable); !status)
-    return status;
-  Status beside = meanwhile && fillsAhead() ? meanwhile() : Status::ok();
+  Status beside;
+  std::vector<uint64_t> numbers; // of the sums that have begun
+  bool shares = others && sums == Sums::OverRanks && program->table->all_reduces();
+  for (const Segment &segment : program->segments) {
+    if (shares) {
+      if (Status status = beginSums(*program, segment.begun, numbers); !status)
+        return status;
+      if (segment.awaited)
+        if (Status status = others->finishSums(numbers[segment.awaited - 1]); !status)
+          return status;
+    }
+    if (Status status = owner->submit(*segment.executable); !status)
+      return status;
+    if (meanwhile && fillsAhead() && &segment == &program->segments.front())
+      beside = meanwhile();
+  }
+  if (shares && program->table->all_reduces()->size()) {
+    if (Status status = beginSums(*program, program->table->all_reduces()->size(), numbers);
+        !status)
+      return status;
+    if (Status status = others->finishSums(numbers.back()); !status)
+      return status;
+  }
   Status status = owner->synchronize();
   return status ? std::move(beside) : std::move(status);
 }
@@ -279,12 +338,18 @@ std::vector<const fb::Launch *> Executor::launches(fb::ProgramKind kind) const {
 
 void Executor::setTiming(fb::ProgramKind kind, Timing timing) {
   if (const LoadedProgram *program = find(kind))
-    program->executable->setTiming(timing);
+    for (const Segment &segment : program->segments)
+      segment.executable->setTiming(timing);
 }
 
 std::vector<uint64_t> Executor::launchNanoseconds(fb::ProgramKind kind) const {
-  const LoadedProgram *program = find(kind);
-  return program ? program->executable->launchNanoseconds() : std::vector<uint64_t>();
+  std::vector<uint64_t> all;
+  if (const LoadedProgram *program = find(kind))
+    for (const Segment &segment : program->segments) {
+      std::vector<uint64_t> some = segment.executable->launchNanoseconds();
+      all.insert(all.end(), some.begin(), some.end());
+    }
+  return all;
 }
 
 } // namespace danaus

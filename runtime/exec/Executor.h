@@ -4,6 +4,7 @@
 #pragma once
 
 #include "runtime/base/Status.h"
+#include "runtime/comm/Communicator.h"
 #include "runtime/device/Device.h"
 #include "runtime/plan/ModelFile.h"
 
@@ -25,11 +26,12 @@ namespace danaus {
 /// again. run() returns after the step is done.
 class Executor {
 public:
-  /// Opens phase `phase` of `file`. Both the file and the device must outlive the executor. The
-  /// arena is zero: call initializeParameters or write them. DeviceUnavailable when no plan fits
-  /// the device or its memory; CheckpointInvalid when the code is broken.
+  /// Opens phase `phase` of `file`. The file, the device and the ranks (null: one alone) must
+  /// outlive the executor. The arena is zero: call initializeParameters or write them.
+  /// DeviceUnavailable when no plan fits the device or its memory; CheckpointInvalid when the code
+  /// is broken.
   static Expected<std::unique_ptr<Executor>> open(const ModelFile &file, Device &device,
-                                                  size_t phase);
+                                                  size_t phase, Communicator *ranks = nullptr);
   ~Executor();
 
   const fb::Model &model() const { return file->model(); }
@@ -44,6 +46,8 @@ public:
   const fb::Phase &phase() const { return *currentPhase; }
   const fb::TargetPlan &plan() const { return *currentPlan; }
   Device &device() { return *owner; }
+  /// With whom the sums of an update are shared.
+  Communicator &ranks() { return others ? *others : alone; }
   unsigned threads() const { return owner->threads(); }
   uint64_t plannedBytes() const { return currentPlan->arena_bytes(); }
 
@@ -78,9 +82,13 @@ public:
   /// Rows of a step; 0 when the plan lacks the program.
   uint64_t batch(fb::ProgramKind kind) const;
 
+  /// Whether a step's all-reduces are done: of several micro-batches only the last needs them.
+  enum class Sums { OverRanks, Own };
+
   /// Runs one step and waits for it; calls `meanwhile` while the device works, where it does so
-  /// beside the host (fillsAhead).
-  Status run(fb::ProgramKind kind, const std::function<Status()> &meanwhile = {});
+  /// beside the host (fillsAhead). Of several ranks all run the same steps.
+  Status run(fb::ProgramKind kind, const std::function<Status()> &meanwhile = {},
+             Sums sums = Sums::OverRanks);
 
   // The next step's inputs while a step runs, in `meanwhile`: first turnInputs, then fill all of
   // input(), label() and what is mixed, then sendInputs.
@@ -100,9 +108,16 @@ public:
   std::vector<uint64_t> launchNanoseconds(fb::ProgramKind kind) const;
 
 private:
+  /// Stages between which nothing is added up over ranks.
+  struct Segment {
+    std::unique_ptr<Executable> executable;
+    size_t awaited = 0; ///< all-reduces of the program that must be done before
+    size_t begun = 0;   ///< that have begun when it is submitted: those up to here begin behind it
+  };
+  /// For one rank alone a program is one segment.
   struct LoadedProgram {
     const fb::Program *table = nullptr;
-    std::unique_ptr<Executable> executable;
+    std::vector<Segment> segments;
   };
 
   /// Copies of what lies at an offset of an arena that the host does not see.
@@ -114,10 +129,13 @@ private:
     bool mayDiffer = false; ///< somebody has had it for writing since it was sent
   };
 
-  Executor(const ModelFile &file, Device &device) : file(&file), owner(&device) {}
+  Executor(const ModelFile &file, Device &device, Communicator *ranks = nullptr)
+      : file(&file), owner(&device), others(ranks && !ranks->isAlone() ? ranks : nullptr) {}
   Status choosePlan(size_t phase);
   Status allocate();
   Status loadPrograms();
+  Status loadSegments(LoadedProgram &program);
+  Status beginSums(const LoadedProgram &program, size_t until, std::vector<uint64_t> &numbers);
   const LoadedProgram *find(fb::ProgramKind kind) const;
   const fb::Buffer *findBuffer(fb::BufferRole role) const;
   /// Whoever gets a view may write to it, or not; HostOwned: no program writes there.
@@ -133,6 +151,8 @@ private:
 
   const ModelFile *file;
   Device *owner;
+  Communicator *others; ///< null: alone
+  SoloCommunicator alone;
   const fb::Phase *currentPhase = nullptr;
   const fb::TargetPlan *currentPlan = nullptr;
   size_t states = 0;

@@ -35,15 +35,19 @@ uint64_t updateLaunches(const Executor &executor) {
 }
 
 Status runUpdate(Executor &executor, uint64_t count, const std::function<Status(uint64_t)> &fill,
-                 const std::function<Status()> &meanwhile) {
+                 const std::function<Status()> &meanwhile, std::optional<MicroBatchShare> share) {
   std::vector<UpdatePart> parts = updateParts(executor.model());
-  uint64_t rows = executor.batch(parts.front().kind);
+  MicroBatchShare samples = share.value_or(MicroBatchShare{executor.batch(parts.front().kind), 0});
   for (uint64_t i = 0; i < count; ++i) {
     executor.control()[control::FirstMicroBatch] = i == 0 ? 1.0f : 0.0f;
-    executor.control()[control::FirstSample] = std::bit_cast<float>(uint32_t(i * rows));
+    executor.control()[control::FirstSample] =
+        std::bit_cast<float>(uint32_t(i * samples.rows + samples.first));
     if (Status status = fill(i); !status)
       return status;
-    if (Status status = executor.run(parts.front().kind, meanwhile); !status)
+    if (Status status =
+            executor.run(parts.front().kind, meanwhile,
+                         i + 1 < count ? Executor::Sums::Own : Executor::Sums::OverRanks);
+        !status)
       return status;
   }
   return parts.size() == 1 ? Status::ok() : executor.run(parts.back().kind);

@@ -27,7 +27,7 @@
 
 namespace danaus {
 
-inline constexpr uint32_t FormatVersion = 3;
+inline constexpr uint32_t FormatVersion = 4;
 inline constexpr uint64_t SectionAlignment = 64;
 inline constexpr uint32_t MaxSections = 256;
 

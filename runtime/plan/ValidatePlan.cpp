@@ -168,6 +168,27 @@ struct Checker {
         if (Status status = checkLaunch(*launch); !status)
           return invalidModel(format("stage %u, launch \"%s\": ", s, launch->label()->c_str()) +
                               status.error().message());
+    return checkAllReduces(program);
+  }
+
+  /// In the order in which they begin, and none ends before it begins.
+  Status checkAllReduces(const fb::Program &program) const {
+    if (!program.all_reduces())
+      return Status::ok();
+    uint32_t begun = 0, stages = program.stages()->size();
+    for (const fb::AllReduce *each : *program.all_reduces()) {
+      std::string what = "all-reduce \"" + each->label()->str() + "\"";
+      if (each->after() < begun || each->before() < each->after() || each->before() > stages)
+        return invalidModel(what + format(" lasts from stage %u to %u of %u, the one before it "
+                                          "begins at %u",
+                                          each->after(), each->before(), stages, begun));
+      begun = each->after();
+      uint64_t bytes = 0;
+      if (each->elements() == 0 || __builtin_mul_overflow(each->elements(), 4, &bytes))
+        return invalidModel(what + format(" has %zu elements", size_t(each->elements())));
+      if (Status status = checkRange(what, each->offset(), bytes); !status)
+        return status;
+    }
     return Status::ok();
   }
 

@@ -18,6 +18,8 @@ static Expected<Evaluation> evaluateSteps(Executor &executor, const BatchSource 
     Expected<uint64_t> rows = (*feed)->next();
     if (!rows)
       return rows.takeError();
+    if (*rows == 0) // of a short batch all rows are other ranks'
+      continue;
     executor.control()[control::InverseCount] = float(1.0 / double(*rows));
     if (Status status = executor.run(fb::ProgramKind::EvalStep); !status)
       return status.takeError();
@@ -25,6 +27,12 @@ static Expected<Evaluation> evaluateSteps(Executor &executor, const BatchSource 
     result.correct += uint64_t(executor.metrics()[metrics::Correct]);
     result.images += *rows;
   }
+  double sums[] = {lossSum, double(result.correct), double(result.images)};
+  if (Status status = executor.ranks().sum(sums); !status)
+    return status.takeError();
+  lossSum = sums[0];
+  result.correct = uint64_t(sums[1]);
+  result.images = uint64_t(sums[2]);
   if (result.images)
     result.loss = lossSum / double(result.images);
   return result;

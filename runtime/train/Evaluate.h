@@ -13,10 +13,11 @@ struct Evaluation {
 };
 
 /// Loss and accuracy of all rows of `source`, whose batch size must be that of the EvalStep
-/// program. A loss that is not finite is returned as it is. Writes the control buffer.
+/// program. A loss that is not finite is returned as it is. Writes the control buffer. Of several
+/// ranks each takes its share of the source, and all get the result.
+Expected<Evaluation> evaluate(Executor &executor, const BatchSource &source);
+
 /// Of one batch, the first: the same images each time.
 Expected<Evaluation> evaluateFirstBatch(Executor &executor, const BatchSource &source);
-
-Expected<Evaluation> evaluate(Executor &executor, const BatchSource &source);
 
 } // namespace danaus

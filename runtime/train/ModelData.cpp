@@ -95,7 +95,8 @@ Expected<Dataset> loadModelData(const fb::Model &model, Portion portion,
 }
 
 Expected<BatchSource> makeBatchSource(const fb::Model &model, const Dataset &dataset,
-                                      SplitName split, uint64_t batch, ImageUse use) {
+                                      SplitName split, uint64_t batch, ImageUse use,
+                                      const BatchShare &share) {
   const fb::Data &data = *model.data();
   RowOrder order = data.shuffle() ? RowOrder::Shuffled : RowOrder::File;
   std::vector<uint32_t> rows(dataset.count());
@@ -114,6 +115,7 @@ Expected<BatchSource> makeBatchSource(const fb::Model &model, const Dataset &dat
 
   BatchSource::Options options;
   options.batchSize = batch;
+  options.share = share;
   options.seed = model.seed();
   options.order = split == SplitName::Train ? order : RowOrder::File;
   options.transforms = transformsOf(data);

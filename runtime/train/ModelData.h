@@ -25,8 +25,9 @@ loadModelData(const fb::Model &model, Portion portion,
 /// Batches of a split. `dataset` is the portion that holds it and must outlive the source. Train is
 /// in the order that the spec asks for, the others in the order of the file. ImageUse::Training
 /// augments and mixes. A split without images is an error except for Validation, which gives an
-/// empty source.
+/// empty source. `batch`: rows that the program takes; of several ranks each takes its share.
 Expected<BatchSource> makeBatchSource(const fb::Model &model, const Dataset &dataset,
-                                      SplitName split, uint64_t batch, ImageUse use);
+                                      SplitName split, uint64_t batch, ImageUse use,
+                                      const BatchShare &share = {});
 
 } // namespace danaus

@@ -86,8 +86,9 @@ Expected<std::unique_ptr<Executor>> crossBorder(const ModelFile &file, Device &d
   if (!state)
     return state.takeError();
 
+  Communicator *ranks = before->ranks().isAlone() ? nullptr : &before->ranks();
   before.reset(); // both arenas may not fit
-  auto executor = Executor::open(file, device, next);
+  auto executor = Executor::open(file, device, next, ranks);
   if (!executor)
     return executor.takeError();
   for (size_t i = 0; i < weights->values.size(); ++i) {

@@ -68,6 +68,7 @@ std::string summaryJson(const RunSummary &summary) {
   put("test_loss", summary.testLoss);
   put("seconds", summary.seconds);
   json["peak_bytes"] = summary.peakBytes;
+  json["ranks"] = summary.ranks;
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 

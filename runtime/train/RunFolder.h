@@ -17,6 +17,8 @@ class RunFolder {
 public:
   /// Fresh: the folder is absent or empty, else ExitCode::Usage. Resume: it must hold a run.
   static Expected<RunFolder> open(const std::string &path, RunMode mode);
+  /// The names of a run that another rank writes: nothing is looked at.
+  static RunFolder ofOtherRank(const std::string &path, RunMode mode) { return {path, mode}; }
 
   const std::string &path() const { return folder; }
   RunMode mode() const { return runMode; }
@@ -39,7 +41,8 @@ struct RunSummary {
   uint64_t epochs = 0, steps = 0, bestEpoch = 0;
   std::optional<double> bestValAccuracy, testAccuracy, testLoss;
   double seconds = 0;
-  uint64_t peakBytes = 0; ///< largest resident memory of the process
+  uint64_t peakBytes = 0; ///< largest resident memory of the process, that of rank 0
+  uint64_t ranks = 1;     ///< processes that trained together
 };
 std::string summaryJson(const RunSummary &summary);
 Status writeSummary(const RunFolder &run, const RunSummary &summary);

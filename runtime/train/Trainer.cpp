@@ -7,6 +7,7 @@
 #include "runtime/train/Evaluate.h"
 #include "runtime/train/Measure.h"
 #include "runtime/train/RunRecord.h"
+#include "runtime/train/ShareState.h"
 #include "runtime/train/Weights.h"
 
 #include <algorithm>
@@ -17,9 +18,10 @@ namespace danaus {
 using ull = unsigned long long;
 
 Trainer::Trainer(const ModelFile &file, Device &device, const Dataset &data, const Dataset &test,
-                 const RunFolder &run, TrainerOptions options, TrainObserver &observer)
+                 const RunFolder &run, TrainerOptions options, TrainObserver &observer,
+                 Communicator *ranks)
     : file(file), device(device), training(*file.model().training()), data(data), testData(test),
-      run(run), options(std::move(options)), observer(observer),
+      run(run), options(std::move(options)), observer(observer), ranks(ranks ? *ranks : alone),
       store(run.checkpoints(), std::max<uint64_t>(training.checkpoint_keep(), 1)) {}
 
 Expected<RunSummary> Trainer::train() {
@@ -50,7 +52,10 @@ Status Trainer::trainEpoch() {
   while (at.epochStep < stepsPerEpoch() && !limitReached()) {
     if (Status status = trainStep(); !status)
       return status;
-    if (options.stopRequested())
+    Expected<bool> stops = stopsNow();
+    if (!stops)
+      return stops.takeError();
+    if (*stops)
       return stopped();
     uint64_t every = training.checkpoint_every_n_steps();
     if (every && at.step % every == 0)
@@ -70,7 +75,7 @@ Status Trainer::trainStep() {
   uint64_t first = at.epochStep * microBatches(file.model()), rows = 0;
   uint64_t count = std::min(microBatches(file.model()), source->stepsPerEpoch() - first);
   for (uint64_t i = 0; i < count; ++i)
-    rows += source->validRows(first + i);
+    rows += source->allRows(first + i);
   schedule->fillControl(at.step, rows, executor->control(),
                         at.forgottenSteps + (lossScale ? lossScale->skipped() : 0));
   if (lossScale)
@@ -79,7 +84,11 @@ Status Trainer::trainStep() {
     Expected<uint64_t> filled = feed->next();
     return filled ? Status::ok() : Status(filled.takeError());
   };
-  if (Status status = runUpdate(*executor, count, fill, [&] { return feed->prepare(); }); !status)
+  ranks.noteStep(at.step + 1);
+  MicroBatchShare share{source->wholeBatch(), source->firstRow()};
+  if (Status status = runUpdate(
+          *executor, count, fill, [&] { return feed->prepare(); }, share);
+      !status)
     return status;
 
   float loss = executor->metrics()[metrics::Loss];
@@ -90,7 +99,7 @@ Status Trainer::trainStep() {
   lossSum += double(loss) * double(rows);
   rowCount += double(rows);
 
-  if (options.logEvery && at.step % options.logEvery == 0) {
+  if (log && options.logEvery && at.step % options.logEvery == 0) {
     StepRow row{at.step, loss, {}, {}};
     float norm = executor->metrics()[metrics::GradNorm];
     if (training.clip_grad_norm() > 0 && std::isfinite(norm)) // not so where float16 overflowed
@@ -156,8 +165,9 @@ Status Trainer::endEpoch() {
   if (best)
     at.bestEpoch = row.epoch;
   row.seconds = epochSeconds + secondsSince(since);
-  if (Status status = log->epoch(row); !status)
-    return status;
+  if (log)
+    if (Status status = log->epoch(row); !status)
+      return status;
 
   finishedSeconds += row.seconds;
   lossSum = rowCount = epochSeconds = 0;
@@ -174,16 +184,21 @@ Status Trainer::endEpoch() {
 }
 
 Expected<RunSummary> Trainer::finish() {
-  Expected<LoadedCheckpoint> best = store.load("best");
-  if (!best)
-    return best.takeError();
-  if (Status status = readParameters(*executor, best->model); !status)
+  if (ranks.isFirst()) {
+    Expected<LoadedCheckpoint> best = store.load("best");
+    if (!best)
+      return best.takeError();
+    if (Status status = readParameters(*executor, best->model); !status)
+      return status.takeError();
+  }
+  if (Status status = shareState(*executor, StateParts::Parameters); !status)
     return status.takeError();
   Expected<Evaluation> result = evaluate(*executor, *test);
   if (!result)
     return result.takeError();
 
   RunSummary summary = describeRun(*executor);
+  summary.ranks = ranks.size();
   summary.epochs = at.epoch;
   summary.steps = at.step;
   summary.bestEpoch = at.bestEpoch;
@@ -192,13 +207,17 @@ Expected<RunSummary> Trainer::finish() {
   summary.testLoss = result->loss;
   summary.seconds = finishedSeconds;
   summary.peakBytes = peakResidentBytes();
-  if (Status status = writeRunRecord(run, *executor, summary, log->epochs()); !status)
-    return status.takeError();
+  if (log)
+    if (Status status = writeRunRecord(run, *executor, summary, log->epochs()); !status)
+      return status.takeError();
   return summary;
 }
 
-/// Weights that are not finite are never saved: the last checkpoint stays usable.
+/// Weights that are not finite are never saved: the last checkpoint stays usable. All ranks have
+/// the same, and rank 0 saves them.
 Status Trainer::save(const std::string &slot) {
+  if (!ranks.isFirst())
+    return Status::ok();
   if (std::optional<std::string> parameter = findNonFinite(*executor))
     return diverged(at.step, "parameter " + *parameter + " holds NaN or Inf");
   if (Status status = log->sync(); !status)
@@ -215,6 +234,17 @@ Status Trainer::save(const std::string &slot) {
       slot == "best" ? judgedTensors(*executor) : parameterTensors(*executor);
   std::vector<TensorRef> state = stateTensors(*executor);
   return store.save(slot, {at, model, state});
+}
+
+/// Between two steps; the same on all ranks.
+Expected<bool> Trainer::stopsNow() {
+  if (options.stopRequested())
+    if (Status status = ranks.requestStop(at.step); !status)
+      return status.takeError();
+  Expected<uint64_t> last = ranks.stopStep(at.step);
+  if (!last)
+    return last.takeError();
+  return at.step >= *last;
 }
 
 Error Trainer::stopped() {

@@ -1,6 +1,7 @@
 // The training loop: from initial weights to the accuracy on the test set, with everything that a
 // run leaves in its folder. Prints nothing and parses nothing: a TrainObserver is told what
-// happens. Bit for bit the same whether a run is interrupted and resumed or not.
+// happens. Bit for bit the same whether a run is interrupted and resumed or not. Of several ranks
+// each takes its part of every batch, all have the same weights, and rank 0 writes.
 #pragma once
 
 #include "runtime/exec/Executor.h"
@@ -8,6 +9,7 @@
 #include "runtime/train/Checkpoint.h"
 #include "runtime/train/LossScale.h"
 #include "runtime/train/MetricsLog.h"
+#include "runtime/train/ModelData.h"
 #include "runtime/train/PhaseBorder.h"
 #include "runtime/train/RunFolder.h"
 #include "runtime/train/Schedule.h"
@@ -49,24 +51,29 @@ struct TrainerOptions {
 class Trainer {
 public:
   /// Everything given must outlive the trainer. `data` is the training portion of the dataset,
-  /// `test` the test portion; both fit the model (ModelData.h).
+  /// `test` the test portion; both fit the model (ModelData.h). `ranks`: null: one alone.
   Trainer(const ModelFile &file, Device &device, const Dataset &data, const Dataset &test,
-          const RunFolder &run, TrainerOptions options, TrainObserver &observer);
+          const RunFolder &run, TrainerOptions options, TrainObserver &observer,
+          Communicator *ranks = nullptr);
 
   /// Runs to the end, from the beginning or, if the folder was opened with RunMode::Resume, from
   /// its last checkpoint. Errors: Stopped (after a checkpoint), Diverged (loss or weights not
-  /// finite; nothing was overwritten), CheckpointInvalid (also where weights cannot be converted
-  /// for the next phase), DataInvalid, IoError, DeviceUnavailable.
+  /// finite; nothing was overwritten), PeerFailed (another rank), CheckpointInvalid (also where
+  /// weights cannot be converted for the next phase), DataInvalid, IoError, DeviceUnavailable.
   Expected<RunSummary> train();
 
 private:
   using Clock = std::chrono::steady_clock;
 
   Status begin();
+  Status beginFirst();
+  Status beginOther();
   Status openPhase(std::unique_ptr<Executor> opened);
   Status makeSources();
+  Expected<BatchSource> batchesOf(SplitName split, ImageUse use) const;
   Status initialize();
   Status resume(LoadedCheckpoint last);
+  void takeSums();
   uint64_t phaseOfEpoch(uint64_t epoch) const;
   Status enterPhase(uint64_t next);
   bool limitReached() const;
@@ -77,6 +84,7 @@ private:
   Status endEpoch();
   Status afterUpdate(float loss);
   Status save(const std::string &slot);
+  Expected<bool> stopsNow();
   Error stopped();
   Error diverged(uint64_t step, const std::string &what) const;
   Expected<RunSummary> finish();
@@ -89,12 +97,14 @@ private:
   const RunFolder &run;
   TrainerOptions options;
   TrainObserver &observer;
+  SoloCommunicator alone;
+  Communicator &ranks;
   CheckpointStore store;
 
   std::optional<BatchSource> source, validation, test;
   std::unique_ptr<BatchFeed> feed; ///< of `source`
   std::optional<Schedule> schedule;
-  std::optional<MetricsLog> log;
+  std::optional<MetricsLog> log;      ///< of rank 0
   std::optional<LossScale> lossScale; ///< where operands are float16
 
   /// Where the run stands; `sums` is filled only when it is saved.

@@ -6,8 +6,8 @@
 #include "runtime/exec/Update.h"
 #include "runtime/structure/ConvertWeights.h"
 #include "runtime/train/Evaluate.h"
-#include "runtime/train/ModelData.h"
 #include "runtime/train/RunRecord.h"
+#include "runtime/train/ShareState.h"
 #include "runtime/train/Trainer.h"
 #include "runtime/train/Weights.h"
 
@@ -25,6 +25,31 @@ Status Trainer::begin() {
   at.model = file.model().name()->str();
   const flatbuffers::String &spec = *file.model().spec();
   at.specHash = format("%08x", crc32(spec.data(), spec.size()));
+  if (Status status = ranks.isFirst() ? beginFirst() : Status::ok(); !status)
+    return status;
+  std::string ownSpec = at.specHash;
+  if (Status status = shareManifest(ranks, at); !status)
+    return status;
+  if (at.specHash != ownSpec)
+    return Error(ExitCode::CheckpointInvalid,
+                 format("rank %u has another spec than rank 0: all ranks must be started alike",
+                        ranks.rank()));
+  if (Status status = ranks.isFirst() ? Status::ok() : beginOther(); !status)
+    return status;
+  if (Status status = shareState(*executor, StateParts::ParametersAndOptimizer); !status)
+    return status;
+  observer.onPhase(*executor, at.phase + 1);
+  if (!ranks.isFirst())
+    return Status::ok();
+  Expected<MetricsLog> opened = MetricsLog::open(run, at.metrics);
+  if (!opened)
+    return opened.takeError();
+  log.emplace(std::move(*opened));
+  return Status::ok();
+}
+
+/// Rank 0, or one alone.
+Status Trainer::beginFirst() {
   bool continues = run.mode() == RunMode::Resume && store.exists("last");
   if (run.mode() == RunMode::Resume && !continues)
     observer.onNote(run.path() + " has no checkpoint yet: starting from the first step");
@@ -35,14 +60,16 @@ Status Trainer::begin() {
       return loaded.takeError();
     last = std::move(*loaded);
   }
-  if (Status status = last ? resume(std::move(*last)) : initialize(); !status)
-    return status;
-  observer.onPhase(*executor, at.phase + 1);
-  Expected<MetricsLog> opened = MetricsLog::open(run, at.metrics);
+  return last ? resume(std::move(*last)) : initialize();
+}
+
+/// Any other rank, which knows from rank 0 where the run stands and waits for its weights.
+Status Trainer::beginOther() {
+  auto opened = Executor::open(file, device, at.phase, &ranks);
   if (!opened)
     return opened.takeError();
-  log.emplace(std::move(*opened));
-  return Status::ok();
+  takeSums();
+  return openPhase(std::move(*opened));
 }
 
 /// Everything that belongs to the executor of one phase.
@@ -64,18 +91,15 @@ Status Trainer::makeSources() {
                                "evaluation step; compile it again");
   struct Wanted {
     std::optional<BatchSource> &into;
-    const Dataset &dataset;
     SplitName split;
-    uint64_t batch;
     ImageUse use = ImageUse::Evaluation;
   };
-  std::vector<Wanted> all = {{source, data, SplitName::Train, batch, ImageUse::Training},
-                             {test, testData, SplitName::Test, evalBatch}};
+  std::vector<Wanted> all = {{source, SplitName::Train, ImageUse::Training},
+                             {test, SplitName::Test}};
   if (file.model().data()->validation())
-    all.push_back({validation, data, SplitName::Validation, evalBatch});
+    all.push_back({validation, SplitName::Validation});
   for (Wanted &wanted : all) {
-    auto made =
-        makeBatchSource(file.model(), wanted.dataset, wanted.split, wanted.batch, wanted.use);
+    auto made = batchesOf(wanted.split, wanted.use);
     if (!made)
       return made.takeError();
     wanted.into.emplace(std::move(*made));
@@ -89,9 +113,21 @@ Status Trainer::makeSources() {
   return Status::ok();
 }
 
+/// This rank's share of a split: a part of the micro-batches of the spec where it trains, and a
+/// batch of its own size where it evaluates.
+Expected<BatchSource> Trainer::batchesOf(SplitName split, ImageUse use) const {
+  bool trains = use == ImageUse::Training;
+  uint64_t batch = trains ? microBatchRows(*executor) : executor->batch(fb::ProgramKind::EvalStep);
+  BatchShare share{ranks.rank(), ranks.size(), batch * ranks.size()};
+  if (trains)
+    share.rows = training.batch_size() / microBatches(file.model());
+  return makeBatchSource(file.model(), split == SplitName::Test ? testData : data, split, batch,
+                         use, share);
+}
+
 /// Weights first: a run whose init file does not fit leaves nothing behind.
 Status Trainer::initialize() {
-  auto opened = Executor::open(file, device, 0);
+  auto opened = Executor::open(file, device, 0, &ranks);
   if (!opened)
     return opened.takeError();
   if (Status status = openPhase(std::move(*opened)); !status)
@@ -129,7 +165,7 @@ Status Trainer::resume(LoadedCheckpoint last) {
     return Error(ExitCode::CheckpointInvalid,
                  format("%s is of phase %llu, which the model does not have",
                         last.model.path().c_str(), ull(last.manifest.phase + 1)));
-  auto opened = Executor::open(file, device, last.manifest.phase);
+  auto opened = Executor::open(file, device, last.manifest.phase, &ranks);
   if (!opened)
     return opened.takeError();
   if (Status status = openPhase(std::move(*opened)); !status)
@@ -139,13 +175,18 @@ Status Trainer::resume(LoadedCheckpoint last) {
   if (Status status = readState(*executor, last.state); !status)
     return status;
   at = std::move(last.manifest);
-  if (lossScale)
+  takeSums();
+  return Status::ok();
+}
+
+/// What a checkpoint knows of the epoch so far.
+void Trainer::takeSums() {
+  if (lossScale && at.step > 0)
     lossScale->restore(at.sums);
   lossSum = at.sums["loss"];
   rowCount = at.sums["rows"];
   epochSeconds = at.sums["epoch_seconds"];
   finishedSeconds = at.sums["seconds"];
-  return Status::ok();
 }
 
 /// The checkpoint before it has the weights as they were: a run that is stopped here does all of
@@ -154,8 +195,7 @@ Status Trainer::enterPhase(uint64_t next) {
   BorderReport report{next + 1, at.epoch, {}};
   // Validation images, else those that are trained on, but not augmented.
   auto first =
-      makeBatchSource(file.model(), data, validation ? SplitName::Validation : SplitName::Train,
-                      executor->batch(fb::ProgramKind::EvalStep), ImageUse::Evaluation);
+      batchesOf(validation ? SplitName::Validation : SplitName::Train, ImageUse::Evaluation);
   if (!first)
     return first.takeError();
   Expected<Evaluation> before = evaluateFirstBatch(*executor, *first);
@@ -167,6 +207,9 @@ Status Trainer::enterPhase(uint64_t next) {
     return crossed.takeError().during(
         format("entering phase %llu of %s", ull(next + 1), file.model().name()->c_str()));
   if (Status status = openPhase(std::move(*crossed)); !status)
+    return status;
+  // Other processors may round the conversion otherwise.
+  if (Status status = shareState(*executor, StateParts::ParametersAndOptimizer); !status)
     return status;
   Expected<Evaluation> after = evaluateFirstBatch(*executor, *first);
   if (!after)
@@ -183,10 +226,11 @@ Status Trainer::enterPhase(uint64_t next) {
     return diverged(at.step,
                     format("after the conversion for phase %llu the loss is %g (%g before)",
                            ull(next + 1), report.lossAfter, report.lossBefore));
-  if (Status status = writeFileAtomically(run.file(format("phase-%llu.json", ull(next + 1))),
-                                          borderJson(report));
-      !status)
-    return status;
+  if (ranks.isFirst())
+    if (Status status = writeFileAtomically(run.file(format("phase-%llu.json", ull(next + 1))),
+                                            borderJson(report));
+        !status)
+      return status;
   if (Status status = save("last"); !status)
     return status;
   observer.onBorder(report);

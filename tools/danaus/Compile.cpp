@@ -56,6 +56,7 @@ Expected<std::string> cacheKey(const CompileRequest &request, const std::string 
   for (const std::string &entry : request.overrides)
     hash.add(entry);
   hash.add(request.target);
+  hash.add(std::to_string(request.ranks));
   hash.add(format("%s %lld %lld.%09ld %llu", compiler.c_str(), (long long)info.st_size,
                   (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec,
                   (unsigned long long)info.st_ino));
@@ -68,7 +69,8 @@ static Status runCompiler(const std::string &compiler, const CompileRequest &req
                           const std::string &output) {
   std::vector<std::string> words = {compiler, request.spec};
   words.insert(words.end(), request.overrides.begin(), request.overrides.end());
-  words.insert(words.end(), {"--target", request.target, "-o", output});
+  words.insert(words.end(), {"--target", request.target, "--ranks", std::to_string(request.ranks),
+                             "-o", output});
   auto code = runProcess(words, ChildOutput::Inherited);
   if (!code)
     return code.takeError();

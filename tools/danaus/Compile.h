@@ -32,6 +32,7 @@ struct CompileRequest {
   std::string spec;                   ///< path as the user wrote it
   std::vector<std::string> overrides; ///< key=value
   std::string target = "cpu";
+  uint64_t ranks = 1; ///< processes that train together
 };
 
 /// The binary of this spec, from the cache or compiled into it. The compiler's diagnostics pass

@@ -60,7 +60,8 @@ Expected<CompiledModel> openModel(const ModelArguments &arguments) {
     Expected<std::string> target = targetOf(arguments);
     if (!target)
       return target.takeError();
-    return compileModel({arguments.model, arguments.overrides, *target});
+    return compileModel(
+        {arguments.model, arguments.overrides, *target, std::max<uint64_t>(arguments.ranks, 1)});
   }
 
   if (!arguments.overrides.empty())
@@ -73,6 +74,13 @@ Expected<CompiledModel> openModel(const ModelArguments &arguments) {
   Expected<ModelFile> file = ModelFile::open(path);
   if (!file)
     return file.takeError();
+  // A run that goes on with another number of ranks has its spec.
+  if (isRun && arguments.ranks && file->model().training()->ranks() != arguments.ranks) {
+    Expected<std::string> target = targetOf(arguments);
+    if (!target)
+      return target.takeError();
+    return compileModel({joinPath(arguments.model, "config.yaml"), {}, *target, arguments.ranks});
+  }
   return CompiledModel{std::move(*file), 0, nullptr};
 }
 

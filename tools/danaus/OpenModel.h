@@ -14,6 +14,7 @@ struct ModelArguments {
   std::string device = "cpu";
   uint64_t threads = 0;
   uint64_t phase = 0; ///< from 1; 0: not given
+  uint64_t ranks = 0; ///< that train it together; 0: it is not trained
 
   void declareModel(CommandLine &line);
   void declareDevice(CommandLine &line);

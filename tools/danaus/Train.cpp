@@ -1,9 +1,12 @@
 // danaus train: trains a model into a run folder.
 #include "runtime/base/File.h"
+#include "runtime/comm/gloo/GlooCommunicator.h"
 #include "runtime/train/ModelData.h"
 #include "runtime/train/StopSignals.h"
 #include "runtime/train/Trainer.h"
 #include "tools/danaus/OpenModel.h"
+#include "tools/danaus/Process.h"
+#include "tools/danaus/Ranks.h"
 #include "tools/danaus/TrainPrinter.h"
 
 #include <unistd.h>
@@ -14,6 +17,7 @@ namespace {
 struct TrainArguments : ModelArguments {
   std::string out;
   std::optional<uint64_t> logEvery;
+  uint64_t processes = 1, restarts = 0;
   bool resume = false, quiet = false, json = false, printConfig = false;
 };
 } // namespace
@@ -24,16 +28,19 @@ static Expected<CommandLine::Outcome> parse(const Arguments &words, TrainArgumen
       "Trains a model: epochs with validation, checkpoints that survive a crash, the\n"
       "test set once at the end with the weights that were best on validation.\n"
       "Ctrl-C or SIGTERM saves and ends with exit code 75; --resume goes on from there,\n"
-      "bit for bit.",
+      "bit for bit. Started by torchrun, srun or mpirun it is one of their processes.",
       {"danaus train models/mnist_mlp_low_rank.yaml",
        "danaus train models/mnist_mlp.yaml train.epochs=3 --out runs/short",
-       "danaus train runs/short --resume"});
+       "danaus train models/mnist_mlp.yaml --nproc 4", "danaus train runs/short --resume"});
   uint64_t logEvery = UINT64_MAX;
   into.declareModel(line);
   line.option(into.out, "--out", "DIR",
               "the run's folder, new or empty [runs/<name of the model>]");
   into.declareDevice(line);
   line.flag(into.resume, "--resume", "go on with the run in DIR from its last checkpoint");
+  line.option(into.processes, "--nproc", "start so many processes that share each batch [1]");
+  line.option(into.restarts, "--max-restarts",
+              "with --nproc: when one dies, start again from the last checkpoint, so often [0]");
   line.option(logEvery, "--log-every", "write the loss of every Nth step to metrics.jsonl");
   line.flag(into.quiet, "--quiet", "no progress on stderr");
   line.flag(into.json, "--json", "print the summary as JSON instead of the table");
@@ -63,12 +70,31 @@ static std::string runPath(const TrainArguments &arguments, const fb::Model &mod
   return defaultFolder(model.name()->str(), arguments.resume ? RunMode::Resume : RunMode::Fresh);
 }
 
-static Status train(const TrainArguments &arguments, const ModelFile &file) {
-  auto device = openDevice(arguments);
-  if (!device)
-    return device.takeError();
-  if (Status status = Executor::checkPlans(file, **device); !status)
-    return status;
+/// The others of the job, or nobody.
+static Expected<std::unique_ptr<Communicator>> joinRanks(const RankEnvironment &environment,
+                                                         const ModelFile &file, Device &device) {
+  if (environment.isAlone())
+    return std::unique_ptr<Communicator>(std::make_unique<SoloCommunicator>());
+  if (file.model().dist()->backend() == fb::DistBackend::Nccl)
+    return Error(ExitCode::DeviceUnavailable,
+                 "dist.backend: nccl is not there yet: gloo adds up over the host's memory");
+  JoinOptions options;
+  options.timeout = std::chrono::seconds(file.model().dist()->timeout_s());
+  options.joinTimeout = options.timeout;
+  options.onStep = stepReporter(environment.rank);
+  return joinWithGloo(environment, device, options);
+}
+
+/// Only rank 0 looks at the folder.
+static Expected<RunFolder> openRun(const TrainArguments &arguments, const ModelFile &file,
+                                   const Communicator &ranks) {
+  RunMode mode = arguments.resume ? RunMode::Resume : RunMode::Fresh;
+  std::string path = runPath(arguments, file.model());
+  return ranks.isFirst() ? RunFolder::open(path, mode) : RunFolder::ofOtherRank(path, mode);
+}
+
+static Status trainWith(const TrainArguments &arguments, const ModelFile &file, Device &device,
+                        Communicator &ranks) {
   // All data are there before anything is written; the test images are looked at once, at the end.
   Expected<Dataset> data = loadModelData(file.model(), Portion::Train);
   if (!data)
@@ -76,26 +102,80 @@ static Status train(const TrainArguments &arguments, const ModelFile &file) {
   Expected<Dataset> test = loadModelData(file.model(), Portion::Test);
   if (!test)
     return test.takeError();
-  Expected<RunFolder> run = RunFolder::open(runPath(arguments, file.model()),
-                                            arguments.resume ? RunMode::Resume : RunMode::Fresh);
+  Expected<RunFolder> run = openRun(arguments, file, ranks);
   if (!run)
     return run.takeError();
 
   StopSignals signals;
-  TrainPrinter printer(arguments.json ? TableStyle::Off : TableStyle::On,
-                       arguments.quiet ? ProgressStyle::Off : progressStyleOf(STDERR_FILENO));
+  bool isFirst = ranks.isFirst();
+  TrainPrinter printer(arguments.json || !isFirst ? TableStyle::Off : TableStyle::On,
+                       arguments.quiet || !isFirst ? ProgressStyle::Off
+                                                   : progressStyleOf(STDERR_FILENO));
   TrainerOptions options;
   options.logEvery = arguments.logEvery.value_or(file.model().training()->log_every());
   options.stopRequested = [&] { return signals.requested(); };
-  Trainer trainer(file, **device, *data, *test, *run, options, printer);
+  Trainer trainer(file, device, *data, *test, *run, options, printer, &ranks);
   Expected<RunSummary> summary = trainer.train();
   printer.clearLine();
   if (!summary)
     return summary.takeError();
+  if (!isFirst)
+    return Status::ok();
   if (arguments.json)
     std::fputs(summaryJson(*summary).c_str(), stdout);
   else
     printer.printResult(*summary, *run);
+  return Status::ok();
+}
+
+static Status train(const TrainArguments &arguments, const ModelFile &file,
+                    const RankEnvironment &environment) {
+  if (arguments.device == "cpu" && environment.launcher != launchedByUs)
+    takeShareOfCores(environment);
+  auto device = openDevice(arguments);
+  if (!device)
+    return device.takeError();
+  if (Status status = Executor::checkPlans(file, **device); !status)
+    return status;
+  auto ranks = joinRanks(environment, file, **device);
+  if (!ranks)
+    return ranks.takeError();
+  Status status = trainWith(arguments, file, **device, **ranks);
+  // All stop together; everything else the others do not know yet.
+  if (!status && status.error().code() != ExitCode::Stopped)
+    (*ranks)->fail(status.error());
+  return status;
+}
+
+/// The processes that --nproc asks for.
+static Status launch(const TrainArguments &arguments, const Arguments &words,
+                     const ModelFile &file) {
+  RankJob job;
+  job.count = unsigned(arguments.processes);
+  job.restarts = arguments.restarts;
+  job.splitsCores = arguments.device == "cpu";
+  job.run = runPath(arguments, file.model());
+  job.words = {programBeside("danaus"), "train"};
+  job.words.insert(job.words.end(), words.begin(), words.end());
+  if (arguments.out.empty())
+    job.words.insert(job.words.end(), {"--out", job.run});
+  return runRanks(job);
+}
+
+/// Contradictions between the command line and what started this process.
+static Status checkProcesses(const TrainArguments &arguments, const RankEnvironment &environment) {
+  constexpr uint64_t most = 1024;
+  if (arguments.processes < 1 || arguments.processes > most)
+    return Error(ExitCode::Usage, format("--nproc takes a number of processes from 1 to %llu",
+                                         (unsigned long long)most));
+  if (arguments.processes > 1 && !environment.isAlone() && environment.launcher != launchedByUs)
+    return Error(ExitCode::Usage,
+                 format("--nproc %llu, but %s has started this as rank %u of %u: leave --nproc out",
+                        (unsigned long long)arguments.processes, environment.launcher.c_str(),
+                        environment.rank, environment.size));
+  if (arguments.restarts && arguments.processes == 1)
+    return Error(ExitCode::Usage, "--max-restarts needs --nproc: otherwise nobody is left to start "
+                                  "again; torchrun has --max-restarts of its own");
   return Status::ok();
 }
 
@@ -106,11 +186,19 @@ Status runTrain(const Arguments &words) {
     return outcome.takeError();
   if (*outcome == CommandLine::Outcome::HelpShown)
     return Status::ok();
+  auto environment = readRankEnvironment();
+  if (!environment)
+    return environment.takeError();
+  if (Status status = checkProcesses(arguments, *environment); !status)
+    return status;
+  bool launches = arguments.processes > 1 && environment->isAlone();
+  arguments.ranks = launches ? arguments.processes : environment->size;
   Expected<CompiledModel> model = openModel(arguments);
   if (!model)
     return model.takeError();
   if (!arguments.printConfig)
-    return train(arguments, model->file);
+    return launches ? launch(arguments, words, model->file)
+                    : train(arguments, model->file, *environment);
   std::fputs(model->file.model().spec()->c_str(), stdout);
   return Status::ok();
 }

@@ -29,10 +29,12 @@ void TrainPrinter::onPhase(Executor &executor, uint64_t phase) {
   unsigned threads = executor.threads();
   if (size_t phases = model.phases()->size(); phases > 1)
     std::printf("phase %llu of %zu: ", ull(phase), phases);
-  std::printf("%s   %s params (%s)   %s   %s, %u thread%s   %zu kernels/step\n",
+  std::string ranks =
+      executor.ranks().isAlone() ? "" : format("%u ranks of ", executor.ranks().size());
+  std::printf("%s   %s params (%s)   %s   %s%s, %u thread%s   %zu kernels/step\n",
               model.name()->c_str(), thousands(executor.phase().params()).c_str(),
               comparedWithDense(executor.phase(), model.dense_params()).c_str(),
-              describeDtype(model, executor.plan()).c_str(),
+              describeDtype(model, executor.plan()).c_str(), ranks.c_str(),
               std::string(executor.device().kind()).c_str(), threads, threads == 1 ? "" : "s",
               size_t(updateLaunches(executor)));
   if (!model.data()->validation() && phase == model.phases()->size())

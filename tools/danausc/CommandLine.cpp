@@ -66,6 +66,9 @@ struct Flags {
   cl::opt<unsigned> phase{"phase", cl::value_desc("N"), cl::cat(category),
                           cl::desc("With --emit: which of train.phases, from 1 (the last, unless "
                                    "given)")};
+  cl::opt<unsigned> ranks{"ranks", cl::value_desc("N"), cl::cat(category),
+                          cl::desc("For N processes that train together (1, unless given): each "
+                                   "takes its part of a batch")};
   cl::opt<unsigned> jobs{"j", cl::Prefix, cl::value_desc("N"), cl::cat(category),
                          cl::desc("Compile N kernels at a time (one a core, unless given); the "
                                   "result is the same for any N")};
@@ -111,6 +114,16 @@ std::optional<std::string> readJobs(unsigned jobs, CommandLine &line) {
     return "-j takes a number of threads from 1 to " + std::to_string(most) + ", not " +
            std::to_string(jobs);
   line.jobs = jobs;
+  return std::nullopt;
+}
+
+/// --ranks.
+std::optional<std::string> readRanks(unsigned ranks, CommandLine &line) {
+  constexpr unsigned most = 1 << 16;
+  if (ranks < 1 || ranks > most)
+    return "--ranks takes a number of processes from 1 to " + std::to_string(most) + ", not " +
+           std::to_string(ranks);
+  line.ranks = ranks;
   return std::nullopt;
 }
 
@@ -182,6 +195,9 @@ std::optional<CommandLine> danaus::parseCommandLine(int argc, char **argv) {
     line.targets.push_back({});
   if (flags.jobs.getNumOccurrences())
     if (auto problem = readJobs(flags.jobs, line))
+      return usageError(*problem);
+  if (flags.ranks.getNumOccurrences())
+    if (auto problem = readRanks(flags.ranks, line))
       return usageError(*problem);
   if (flags.emit.getNumOccurrences())
     if (auto problem = readEmit(flags.emit, line))

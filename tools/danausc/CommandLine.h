@@ -23,6 +23,7 @@ struct CommandLine {
   std::vector<Target> targets;        ///< at least one
   std::optional<Emission> emit;       ///< none: a model binary
   std::optional<unsigned> phase;      ///< of emit, from 1; none: the last
+  unsigned ranks = 1;                 ///< processes that share a batch
   std::optional<unsigned> jobs;       ///< at least 1; none: one a core
   bool printConfig = false, printSchema = false;
   bool remarks = false; ///< print what the passes tell about their decisions

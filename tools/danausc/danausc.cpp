@@ -115,6 +115,7 @@ static ExitCode translate(llvm::SourceMgr &sources, const CommandLine &line,
   mlir::FailureOr<spec::Spec> spec = spec::readSpec(sources, line.overrides, &context);
   if (failed(spec))
     return ExitCode::SpecInvalid;
+  spec->train.ranks = line.ranks;
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>> phases = importPhases(*spec, &context);
   if (phases.empty())
     return ExitCode::SpecInvalid;

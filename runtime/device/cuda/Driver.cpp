@@ -9,19 +9,15 @@ namespace danaus::cuda {
 
 namespace {
 
-/// The virtual GPU lies beside this program, or in lib beside its folder; the build with AVX2
-/// first.
+/// The build of the virtual GPU with AVX2 first.
 std::vector<std::string> virtualCandidates() {
-  char self[4096];
-  ssize_t length = ::readlink("/proc/self/exe", self, sizeof(self) - 1);
-  std::string folder = parentFolder(std::string(self, length > 0 ? size_t(length) : 0));
   std::vector<std::string> candidates;
   bool hasVectors = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                     __builtin_cpu_supports("bmi2");
   for (const char *name : {"libdanaus_vgpu_v3.so", "libdanaus_vgpu.so"})
     if (hasVectors || std::string_view(name) == "libdanaus_vgpu.so")
-      for (const char *place : {".", "../lib", "../bin", "../../bin"})
-        candidates.push_back(joinPath(joinPath(folder, place), name));
+      for (std::string &place : besideProgram(name))
+        candidates.push_back(std::move(place));
   return candidates;
 }
 

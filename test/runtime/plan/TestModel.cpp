@@ -109,6 +109,7 @@ fb::ModelT makeModel() {
   model.data->name = "none";
   model.data->normalize_mean = {0.5f};
   model.data->normalize_std = {0.25f};
+  model.dist = std::make_unique<fb::DistT>();
   model.training = std::make_unique<fb::TrainingT>();
   model.training->batch_size = 4;
   model.optimizer = std::make_unique<fb::OptimizerT>();

@@ -173,6 +173,7 @@ fb::ModelT tinyModel(const TinyOptions &options) {
   model.data->name = "fashion_mnist";
   model.data->shuffle = true;
   model.data->validation = options.validation;
+  model.dist = make<fb::DistT>();
   model.training = make<fb::TrainingT>();
   model.training->epochs = options.epochs;
   model.training->batch_size = tinyBatch;

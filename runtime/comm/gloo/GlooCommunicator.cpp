@@ -1,0 +1,307 @@
+// See GlooCommunicator.h.
+#include "runtime/comm/gloo/GlooCommunicator.h"
+
+#include "runtime/base/BlockedSignals.h"
+#include "runtime/base/DynamicLibrary.h"
+#include "runtime/comm/gloo/GlooApi.h"
+
+#include <deque>
+#include <map>
+#include <system_error>
+
+namespace danaus {
+
+namespace {
+
+/// Gloo's own patience: that a rank is dead or silent is noticed by the rendezvous, while one that
+/// writes a large checkpoint may keep the others waiting.
+constexpr uint64_t OperationTimeoutMs = 6 * 3600 * 1000;
+/// Gloo notices a broken connection before the rendezvous tells why.
+constexpr std::chrono::milliseconds NewsTime(3000);
+
+struct GlooFunctions {
+  decltype(&danaus_gloo_connect) connect;
+  decltype(&danaus_gloo_set_timeout) setTimeout;
+  decltype(&danaus_gloo_sum_f32) sumF32;
+  decltype(&danaus_gloo_sum_f64) sumF64;
+  decltype(&danaus_gloo_broadcast) broadcast;
+  decltype(&danaus_gloo_abort) abort;
+  decltype(&danaus_gloo_free) free;
+};
+
+Expected<GlooFunctions> loadGloo() {
+  constexpr const char *name = "libdanaus_gloo.so";
+  auto library = DynamicLibrary::open(besideProgram(name));
+  if (!library)
+    return Error(ExitCode::DeviceUnavailable,
+                 "several processes on CPUs talk through Gloo, and " +
+                     library.takeError().message() +
+                     ": build it (Debian: libgloo-dev), or train with one process");
+  GlooFunctions functions;
+  bool whole = library->load("danaus_gloo_connect", functions.connect) &&
+               library->load("danaus_gloo_set_timeout", functions.setTimeout) &&
+               library->load("danaus_gloo_sum_f32", functions.sumF32) &&
+               library->load("danaus_gloo_sum_f64", functions.sumF64) &&
+               library->load("danaus_gloo_broadcast", functions.broadcast) &&
+               library->load("danaus_gloo_abort", functions.abort) &&
+               library->load("danaus_gloo_free", functions.free);
+  if (!whole)
+    return Error(ExitCode::DeviceUnavailable,
+                 library->path() + " is of another version: build all of Danaus again");
+  return functions;
+}
+
+class GlooCommunicator final : public Communicator {
+public:
+  GlooCommunicator(const RankEnvironment &environment, Device &device, GlooFunctions functions)
+      : Communicator(environment.rank, environment.size), device(device), functions(functions) {}
+
+  ~GlooCommunicator() override {
+    {
+      std::lock_guard lock(mutex);
+      ending = true;
+    }
+    if (gloo && broken)
+      functions.abort(gloo);
+    changed.notify_all();
+    if (thread.joinable())
+      thread.join();
+    // First the goodbye: connections that close without one mean that a rank died.
+    member.reset();
+    server.reset();
+    if (gloo)
+      functions.free(gloo);
+  }
+
+  Status join(const RankEnvironment &environment, const JoinOptions &options) {
+    onStep = options.onStep;
+    if (Status status = meet(environment, options); !status)
+      return status;
+    try {
+      BlockedSignals blocked;
+      thread = std::thread([this] { work(); });
+    } catch (const std::system_error &error) {
+      return Error(ExitCode::DeviceUnavailable,
+                   format("cannot start the thread that adds up gradients: %s", error.what()));
+    }
+    return wait(enqueue([this, options](danaus_gloo_error &error) {
+      return connect(uint64_t(options.joinTimeout.count()), error);
+    }));
+  }
+
+  Status sum(std::span<double> values) override {
+    return wait(enqueue([this, values](danaus_gloo_error &error) {
+      return functions.sumF64(gloo, values.data(), values.size(), &error) != 0;
+    }));
+  }
+
+  Status broadcast(std::span<std::byte> bytes) override {
+    return wait(enqueue([this, bytes](danaus_gloo_error &error) {
+      return functions.broadcast(gloo, bytes.data(), bytes.size(), &error) != 0;
+    }));
+  }
+
+  Expected<uint64_t> beginSum(Arena &arena, uint64_t offset, uint64_t elements) override {
+    std::span<float> values;
+    if (std::byte *host = arena.host()) {
+      values = {reinterpret_cast<float *>(host + offset), elements};
+    } else {
+      Staged &copy = staged[offset];
+      copy.arena = &arena;
+      copy.values.resize(elements);
+      values = copy.values;
+      if (Status status = device.copyOut(arena, offset, std::as_writable_bytes(values)); !status)
+        return status.takeError();
+    }
+    uint64_t number = enqueue([this, values](danaus_gloo_error &error) {
+      return functions.sumF32(gloo, values.data(), values.size(), &error) != 0;
+    });
+    if (!arena.host())
+      staged[offset].number = number;
+    return number;
+  }
+
+  Status finishSums(uint64_t number) override {
+    if (Status status = wait(number); !status)
+      return status;
+    for (auto &[offset, copy] : staged)
+      if (copy.number && copy.number <= number) {
+        copy.number = 0;
+        if (Status status =
+                device.copyIn(*copy.arena, offset, std::as_bytes(std::span(copy.values)));
+            !status)
+          return status;
+      }
+    return Status::ok();
+  }
+
+  void noteStep(uint64_t step) override {
+    member->noteStep(step);
+    onStep(step);
+  }
+
+  Status requestStop(uint64_t) override {
+    if (!asked)
+      member->requestStop();
+    asked = true;
+    return Status::ok();
+  }
+
+  /// No rank can end step `step` + 1 before rank 0 has begun it, which is after all have heard.
+  Expected<uint64_t> stopStep(uint64_t step) override {
+    if (isFirst() && member->stopRequested() && member->stopStep() == UINT64_MAX)
+      if (Status status = member->announceStop(step + 1); !status)
+        return status.takeError();
+    return member->stopStep();
+  }
+
+  void fail(const Error &error) override { member->fail(error); }
+
+private:
+  using Work = std::function<bool(danaus_gloo_error &)>;
+
+  /// What lies in a device's own memory, while it is added up.
+  struct Staged {
+    Arena *arena = nullptr;
+    std::vector<float> values;
+    uint64_t number = 0; ///< of the sum that runs; 0: none
+  };
+
+  Status meet(const RankEnvironment &environment, const JoinOptions &options) {
+    Membership::Options joining;
+    joining.host = environment.host;
+    joining.port = environment.port;
+    if (isFirst()) {
+      RendezvousOptions meeting;
+      meeting.address = isLoopback(environment.host) ? "127.0.0.1" : environment.host;
+      meeting.port = environment.port;
+      meeting.token = environment.token;
+      meeting.size = size();
+      meeting.timeout = options.timeout;
+      auto started = RendezvousServer::start(std::move(meeting));
+      if (!started)
+        return started.takeError();
+      server = std::move(*started);
+    }
+    joining.rank = rank();
+    joining.size = size();
+    joining.token = environment.token;
+    joining.timeout = options.timeout;
+    joining.onFailure = [this] { interrupt(); };
+    auto joined = Membership::join(std::move(joining));
+    if (!joined)
+      return joined.takeError();
+    member = std::move(*joined);
+    return Status::ok();
+  }
+
+  /// On the thread, whose own threads then are not tied to a core of the computation.
+  bool connect(uint64_t timeoutMs, danaus_gloo_error &error) {
+    danaus_gloo_store store = {member.get(), setKey, getKey};
+    danaus_gloo *connected =
+        functions.connect(rank(), size(), member->ownAddress().c_str(), timeoutMs, &store, &error);
+    if (connected)
+      functions.setTimeout(connected, OperationTimeoutMs);
+    gloo = connected;
+    return connected != nullptr;
+  }
+
+  static int setKey(void *self, const char *key, const char *bytes, size_t count) {
+    return bool(static_cast<Membership *>(self)->set(key, std::string(bytes, count)));
+  }
+
+  static int getKey(void *self, const char *key, char *bytes, size_t *count) {
+    auto value = static_cast<Membership *>(self)->get(key);
+    if (!value || value->size() > *count)
+      return 0;
+    std::copy(value->begin(), value->end(), bytes);
+    *count = value->size();
+    return 1;
+  }
+
+  uint64_t enqueue(Work work) {
+    std::lock_guard lock(mutex);
+    queue.push_back(std::move(work));
+    changed.notify_all();
+    return ++enqueued;
+  }
+
+  Status wait(uint64_t number) {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return broken || done >= number; });
+    if (!broken)
+      return Status::ok();
+    std::string own = failureText;
+    lock.unlock();
+    if (member)
+      if (Status cause = member->failure(NewsTime); !cause)
+        return cause;
+    return Error(ExitCode::PeerFailed, "the connection with the other ranks broke: " + own);
+  }
+
+  void work() {
+    device.enterHelperThread();
+    std::unique_lock lock(mutex);
+    for (;;) {
+      changed.wait(lock, [&] { return ending || broken || !queue.empty(); });
+      if (ending || broken)
+        return;
+      Work next = std::move(queue.front());
+      queue.pop_front();
+      lock.unlock();
+      danaus_gloo_error error = {};
+      bool good = next(error);
+      lock.lock();
+      if (good) {
+        ++done;
+      } else {
+        broken = true;
+        failureText = error.text;
+      }
+      changed.notify_all();
+    }
+  }
+
+  /// On the rendezvous' thread: whoever waits learns at once, and Gloo lets go.
+  void interrupt() {
+    {
+      std::lock_guard lock(mutex);
+      broken = true;
+    }
+    changed.notify_all();
+    if (gloo)
+      functions.abort(gloo);
+  }
+
+  Device &device;
+  GlooFunctions functions;
+  std::unique_ptr<RendezvousServer> server; ///< of rank 0
+  std::unique_ptr<Membership> member;
+  std::atomic<danaus_gloo *> gloo = nullptr; ///< made by the thread
+  std::map<uint64_t, Staged> staged;
+  bool asked = false;
+  std::function<void(uint64_t)> onStep;
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::deque<Work> queue;
+  uint64_t enqueued = 0, done = 0;
+  bool ending = false, broken = false;
+  std::string failureText;
+  std::thread thread;
+};
+
+} // namespace
+
+Expected<std::unique_ptr<Communicator>> joinWithGloo(const RankEnvironment &environment,
+                                                     Device &device, const JoinOptions &options) {
+  auto functions = loadGloo();
+  if (!functions)
+    return functions.takeError();
+  auto made = std::make_unique<GlooCommunicator>(environment, device, *functions);
+  if (Status status = made->join(environment, options); !status)
+    return status.takeError();
+  return std::unique_ptr<Communicator>(std::move(made));
+}
+
+} // namespace danaus
