@@ -61,7 +61,7 @@ void Membership::work() {
       (void)send({FrameKind::Beat, ownStep});
     }
     pollfd all[] = {{connection.descriptor(), POLLIN, 0}, {wakeUp.descriptor(), POLLIN, 0}};
-    (void)::poll(all, 2, int(interval.count()));
+    (void)::poll(all, 2, int(std::min<int64_t>(interval.count(), 200)));
     wakeUp.clear();
     Clock::time_point now = Clock::now();
     bool isOpen = !all[0].revents || connection.receive();

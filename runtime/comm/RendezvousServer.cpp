@@ -50,7 +50,7 @@ bool RendezvousServer::isOver() const {
 }
 
 void RendezvousServer::work() {
-  auto interval = std::min<std::chrono::milliseconds>(options.timeout / 4, std::chrono::seconds(1));
+  constexpr int look = 200, lookAtEnd = 20; // ms: how late a silence is noticed
   Clock::time_point deadline = Clock::time_point::max();
   for (;;) {
     if (ending && deadline == Clock::time_point::max())
@@ -64,7 +64,7 @@ void RendezvousServer::work() {
         all.push_back({peer->connection.descriptor(), POLLIN, 0});
         order.push_back(peer.get());
       }
-    (void)::poll(all.data(), all.size(), int(ending ? 20 : interval.count()));
+    (void)::poll(all.data(), all.size(), ending ? lookAtEnd : look);
     wakeUp.clear();
     for (size_t i = 0; i < order.size(); ++i)
       if (all[i + 2].revents)
@@ -247,7 +247,7 @@ std::string RendezvousServer::nameOf(const Peer &peer) const {
 
 /// All ranks are within a step of each other: every step adds up over all of them.
 uint64_t RendezvousServer::latestStep() const {
-  uint64_t latest = 0;
+  uint64_t latest = ownStep;
   for (auto &peer : peers)
     latest = std::max(latest, peer->step);
   return latest;

@@ -32,6 +32,8 @@ public:
   RendezvousServer(const RendezvousServer &) = delete;
 
   uint16_t port() const { return ownPort; }
+  /// The step at which rank 0 is, for messages.
+  void noteStep(uint64_t step) { ownStep = step; }
 
 private:
   struct Peer {
@@ -65,6 +67,7 @@ private:
   WakeUp wakeUp;
   std::thread thread;
   std::atomic<bool> ending = false;
+  std::atomic<uint64_t> ownStep = 0;
 
   // Of the thread.
   std::vector<std::unique_ptr<Peer>> peers;

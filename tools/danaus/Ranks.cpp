@@ -29,9 +29,9 @@ namespace danaus::tool {
 
 namespace {
 
-constexpr const char *StepsVariable = "DANAUS_STEPS_FD";
+constexpr const char *StepsVariable = "DANAUS_STEPS_FD", *ErrorVariable = "DANAUS_ERROR_FILE";
 /// So long others may take to end by themselves once one has failed.
-constexpr std::chrono::milliseconds Grace(4000);
+constexpr std::chrono::milliseconds Grace(1000);
 
 /// The cores of part `index` of `count`; one that parts share where there are fewer cores.
 cpu_set_t coresOf(const std::vector<int> &all, unsigned index, unsigned count) {
@@ -144,6 +144,7 @@ public:
         signalAll(SIGTERM);
         told = true;
       }
+      wasStopped = told;
       ::usleep(pause);
     }
   }
@@ -177,12 +178,16 @@ public:
       return stopped ? Status(alreadyReported(ExitCode::Stopped)) : Status::ok();
     }
     const Rank &rank = ranks[*failed];
+    if (rank.signal() == SIGTERM && wasStopped)
+      return Error(ExitCode::Stopped, "stopped on request before the first step");
     if (int signal = rank.signal())
       return Error(ExitCode::PeerFailed,
-                   format("rank %u on %s was ended by signal %d (%s), at step %llu; the other "
+                   format("rank %u on %s was ended by signal %d (SIG%s), at step %llu; the other "
                           "ranks were ended too",
-                          *failed, ownHostName().c_str(), signal, strsignal(signal),
+                          *failed, ownHostName().c_str(), signal, ::sigabbrev_np(signal),
                           (unsigned long long)stepOf(*failed)));
+    if (rank.code() == int(ExitCode::PeerFailed)) // it tells of another
+      return Error(ExitCode::PeerFailed, lastLine(*failed));
     if (*failed == 0)
       return alreadyReported(ExitCode(rank.code()));
     return Error(ExitCode(rank.code()),
@@ -227,8 +232,10 @@ private:
                    const std::string &token, const std::vector<int> &cores) {
     std::vector<std::string> variables = {format("DANAUS_RANK=%u", rank),
                                           format("DANAUS_SIZE=%u", job.count),
-                                          format("DANAUS_PORT=%u", port), "DANAUS_TOKEN=" + token,
-                                          format("%s=%d", StepsVariable, steps.descriptor())};
+                                          format("DANAUS_PORT=%u", port),
+                                          "DANAUS_TOKEN=" + token,
+                                          format("%s=%d", StepsVariable, steps.descriptor()),
+                                          format("%s=%s", ErrorVariable, logOf(rank).c_str())};
     for (char **each = environ; *each; ++each)
       if (!std::string_view(*each).starts_with("DANAUS_TOKEN="))
         variables.push_back(*each);
@@ -273,6 +280,7 @@ private:
   std::string logs;
   std::vector<Rank> ranks;
   SharedSteps steps;
+  bool wasStopped = false; ///< on request
 };
 
 /// Into the run's folder, where there is one; what is empty says nothing.
@@ -323,6 +331,17 @@ std::function<void(uint64_t)> stepReporter(unsigned rank) {
     if (word)
       word->store(step, std::memory_order_relaxed);
   };
+}
+
+Status leaveToLauncher(Status status) {
+  const char *file = std::getenv(ErrorVariable);
+  if (status || status.error().code() != ExitCode::PeerFailed || !file)
+    return status;
+  std::string text = "danaus: error: " + status.error().message() + "\n";
+  FileHandle log(::open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  if (!log || ::write(log.get(), text.data(), text.size()) != ssize_t(text.size()))
+    return status;
+  return alreadyReported(ExitCode::PeerFailed);
 }
 
 void takeShareOfCores(const RankEnvironment &environment) {

@@ -29,6 +29,10 @@ Status runRanks(const RankJob &job);
 /// Called by a rank: the step that it is at, for its launcher to tell where it died.
 std::function<void(uint64_t)> stepReporter(unsigned rank);
 
+/// Called by a rank with what it ends with: that another rank failed is told by the launcher, which
+/// knows more, and once.
+Status leaveToLauncher(Status status);
+
 /// Where several ranks share this host and nobody has given each its cores, takes this rank's share
 /// of them.
 void takeShareOfCores(const RankEnvironment &environment);

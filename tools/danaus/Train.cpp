@@ -139,12 +139,12 @@ static Status train(const TrainArguments &arguments, const ModelFile &file,
     return status;
   auto ranks = joinRanks(environment, file, **device);
   if (!ranks)
-    return ranks.takeError();
+    return leaveToLauncher(ranks.takeError());
   Status status = trainWith(arguments, file, **device, **ranks);
   // All stop together; everything else the others do not know yet.
   if (!status && status.error().code() != ExitCode::Stopped)
     (*ranks)->fail(status.error());
-  return status;
+  return leaveToLauncher(std::move(status));
 }
 
 /// The processes that --nproc asks for.

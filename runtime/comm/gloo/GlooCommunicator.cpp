@@ -18,6 +18,8 @@ namespace {
 constexpr uint64_t OperationTimeoutMs = 6 * 3600 * 1000;
 /// Gloo notices a broken connection before the rendezvous tells why.
 constexpr std::chrono::milliseconds NewsTime(3000);
+/// So long an operation that was broken off may take to end.
+constexpr std::chrono::milliseconds EndTime(200);
 
 struct GlooFunctions {
   decltype(&danaus_gloo_connect) connect;
@@ -51,25 +53,122 @@ Expected<GlooFunctions> loadGloo() {
   return functions;
 }
 
+/// The thread that does a rank's operations, in their order. Gloo does not let go of an operation
+/// whose ranks have fallen silent: then the thread is left behind, with what it uses, until the
+/// process ends, which is soon.
+class Worker {
+public:
+  using Work = std::function<bool(danaus_gloo_error &)>;
+
+  Status start(const Device &device) {
+    try {
+      BlockedSignals blocked;
+      thread = std::thread([state = state, &device] {
+        device.enterHelperThread();
+        state->work();
+      });
+    } catch (const std::system_error &error) {
+      return Error(ExitCode::DeviceUnavailable,
+                   format("cannot start the thread that adds up gradients: %s", error.what()));
+    }
+    return Status::ok();
+  }
+
+  ~Worker() { stop(); }
+
+  void stop() {
+    std::unique_lock lock(state->mutex);
+    state->ending = true;
+    state->changed.notify_all();
+    bool ended =
+        !thread.joinable() || state->changed.wait_for(lock, EndTime, [&] { return state->ended; });
+    lock.unlock();
+    if (thread.joinable())
+      ended ? thread.join() : thread.detach();
+  }
+
+  /// Returns the operation's number, for waitFor.
+  uint64_t enqueue(Work work) {
+    std::lock_guard lock(state->mutex);
+    state->queue.push_back(std::move(work));
+    state->changed.notify_all();
+    return ++enqueued;
+  }
+
+  /// Whether the operation, and all before it, went well; at once false when one has failed.
+  bool waitFor(uint64_t number) {
+    std::unique_lock lock(state->mutex);
+    state->changed.wait(lock, [&] { return state->broken || state->done >= number; });
+    return !state->broken;
+  }
+
+  void breakOff() {
+    std::lock_guard lock(state->mutex);
+    state->broken = true;
+    state->changed.notify_all();
+  }
+  bool isBroken() const {
+    std::lock_guard lock(state->mutex);
+    return state->broken;
+  }
+  std::string failure() const {
+    std::lock_guard lock(state->mutex);
+    return state->failure;
+  }
+
+private:
+  struct State {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::deque<Work> queue;
+    uint64_t done = 0;
+    bool ending = false, broken = false, ended = false;
+    std::string failure;
+
+    void work() {
+      std::unique_lock lock(mutex);
+      for (;;) {
+        changed.wait(lock, [&] { return ending || broken || !queue.empty(); });
+        if (ending || broken)
+          break;
+        Work next = std::move(queue.front());
+        queue.pop_front();
+        lock.unlock();
+        danaus_gloo_error error = {};
+        bool good = next(error);
+        lock.lock();
+        if (good) {
+          ++done;
+        } else {
+          broken = true;
+          failure = error.text;
+        }
+        changed.notify_all();
+      }
+      ended = true;
+      changed.notify_all();
+    }
+  };
+
+  std::shared_ptr<State> state = std::make_shared<State>();
+  uint64_t enqueued = 0;
+  std::thread thread;
+};
+
 class GlooCommunicator final : public Communicator {
 public:
   GlooCommunicator(const RankEnvironment &environment, Device &device, GlooFunctions functions)
       : Communicator(environment.rank, environment.size), device(device), functions(functions) {}
 
   ~GlooCommunicator() override {
-    {
-      std::lock_guard lock(mutex);
-      ending = true;
-    }
-    if (gloo && broken)
+    if (gloo && worker.isBroken())
       functions.abort(gloo);
-    changed.notify_all();
-    if (thread.joinable())
-      thread.join();
+    worker.stop();
     // First the goodbye: connections that close without one mean that a rank died.
+    bool isWell = !member || member->failure();
     member.reset();
     server.reset();
-    if (gloo)
+    if (gloo && isWell) // else the thread may still be in there
       functions.free(gloo);
   }
 
@@ -77,26 +176,21 @@ public:
     onStep = options.onStep;
     if (Status status = meet(environment, options); !status)
       return status;
-    try {
-      BlockedSignals blocked;
-      thread = std::thread([this] { work(); });
-    } catch (const std::system_error &error) {
-      return Error(ExitCode::DeviceUnavailable,
-                   format("cannot start the thread that adds up gradients: %s", error.what()));
-    }
-    return wait(enqueue([this, options](danaus_gloo_error &error) {
+    if (Status status = worker.start(device); !status)
+      return status;
+    return wait(worker.enqueue([this, options](danaus_gloo_error &error) {
       return connect(uint64_t(options.joinTimeout.count()), error);
     }));
   }
 
   Status sum(std::span<double> values) override {
-    return wait(enqueue([this, values](danaus_gloo_error &error) {
+    return wait(worker.enqueue([this, values](danaus_gloo_error &error) {
       return functions.sumF64(gloo, values.data(), values.size(), &error) != 0;
     }));
   }
 
   Status broadcast(std::span<std::byte> bytes) override {
-    return wait(enqueue([this, bytes](danaus_gloo_error &error) {
+    return wait(worker.enqueue([this, bytes](danaus_gloo_error &error) {
       return functions.broadcast(gloo, bytes.data(), bytes.size(), &error) != 0;
     }));
   }
@@ -113,7 +207,7 @@ public:
       if (Status status = device.copyOut(arena, offset, std::as_writable_bytes(values)); !status)
         return status.takeError();
     }
-    uint64_t number = enqueue([this, values](danaus_gloo_error &error) {
+    uint64_t number = worker.enqueue([this, values](danaus_gloo_error &error) {
       return functions.sumF32(gloo, values.data(), values.size(), &error) != 0;
     });
     if (!arena.host())
@@ -137,6 +231,8 @@ public:
 
   void noteStep(uint64_t step) override {
     member->noteStep(step);
+    if (server)
+      server->noteStep(step);
     onStep(step);
   }
 
@@ -158,8 +254,6 @@ public:
   void fail(const Error &error) override { member->fail(error); }
 
 private:
-  using Work = std::function<bool(danaus_gloo_error &)>;
-
   /// What lies in a device's own memory, while it is added up.
   struct Staged {
     Arena *arena = nullptr;
@@ -219,56 +313,19 @@ private:
     return 1;
   }
 
-  uint64_t enqueue(Work work) {
-    std::lock_guard lock(mutex);
-    queue.push_back(std::move(work));
-    changed.notify_all();
-    return ++enqueued;
-  }
-
   Status wait(uint64_t number) {
-    std::unique_lock lock(mutex);
-    changed.wait(lock, [&] { return broken || done >= number; });
-    if (!broken)
+    if (worker.waitFor(number))
       return Status::ok();
-    std::string own = failureText;
-    lock.unlock();
     if (member)
       if (Status cause = member->failure(NewsTime); !cause)
         return cause;
-    return Error(ExitCode::PeerFailed, "the connection with the other ranks broke: " + own);
-  }
-
-  void work() {
-    device.enterHelperThread();
-    std::unique_lock lock(mutex);
-    for (;;) {
-      changed.wait(lock, [&] { return ending || broken || !queue.empty(); });
-      if (ending || broken)
-        return;
-      Work next = std::move(queue.front());
-      queue.pop_front();
-      lock.unlock();
-      danaus_gloo_error error = {};
-      bool good = next(error);
-      lock.lock();
-      if (good) {
-        ++done;
-      } else {
-        broken = true;
-        failureText = error.text;
-      }
-      changed.notify_all();
-    }
+    return Error(ExitCode::PeerFailed,
+                 "the connection with the other ranks broke: " + worker.failure());
   }
 
   /// On the rendezvous' thread: whoever waits learns at once, and Gloo lets go.
   void interrupt() {
-    {
-      std::lock_guard lock(mutex);
-      broken = true;
-    }
-    changed.notify_all();
+    worker.breakOff();
     if (gloo)
       functions.abort(gloo);
   }
@@ -281,14 +338,7 @@ private:
   std::map<uint64_t, Staged> staged;
   bool asked = false;
   std::function<void(uint64_t)> onStep;
-
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::deque<Work> queue;
-  uint64_t enqueued = 0, done = 0;
-  bool ending = false, broken = false;
-  std::string failureText;
-  std::thread thread;
+  Worker worker;
 };
 
 } // namespace
