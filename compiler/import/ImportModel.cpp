@@ -221,7 +221,8 @@ void setModuleAttributes(ModuleOp module, const spec::Spec &spec) {
                                                         : Type(builder.getF16Type())));
   if (spec.train.ema > 0)
     module->setAttr(nn::EmaAttr, builder.getF64FloatAttr(spec.train.ema));
-  module->setAttr(nn::BucketAttr, builder.getI64IntegerAttr(spec.dist.bucketMb << 20));
+  if (spec.dist.bucketMb != spec::Dist().bucketMb)
+    module->setAttr(nn::BucketAttr, builder.getI64IntegerAttr(spec.dist.bucketMb << 20));
   if (spec.train.accumulate > 1)
     module->setAttr(nn::AccumulatesAttr, builder.getUnitAttr());
 }

@@ -3,7 +3,8 @@
 // gradient. What is ready last is exposed whatever is done: the cut with the earliest end of all.
 #pragma once
 
-#include "mlir/Support/LLVM.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/SmallVector.h"
 
 #include <cstdint>
 

@@ -109,7 +109,7 @@ uint16_t portOfJob(const std::string &job) {
   Hash hash;
   hash.add(job);
   return uint16_t(FirstPort +
-                  std::strtoull(hash.hex().substr(0, 8).c_str(), nullptr, 16) % PortCount);
+                  std::strtoull(hash.hex().substr(24).c_str(), nullptr, 16) % PortCount);
 }
 
 /// Where rank 0 is: MASTER_ADDR, else what the launcher tells, else this host if all are on it.

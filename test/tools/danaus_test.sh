@@ -58,7 +58,7 @@ expect_compilations() {
 expect 0 "7,850" summary spec.yaml
 expect 0 "7,850" summary spec.yaml
 expect_compilations 1
-grep -q "^spec.yaml --target cpu -o $work/cache/danaus/" cache.log || fail "arguments: $(cat cache.log)"
+grep -q "^spec.yaml --target cpu --ranks 1 -o $work/cache/danaus/" cache.log || fail "arguments: $(cat cache.log)"
 [ "$(ls cache/danaus | grep -c tmp)" -eq 0 ] || fail "unfinished files in the cache"
 expect 0 "7,850" summary spec.yaml train.epochs=2
 expect_compilations 2

@@ -21,7 +21,7 @@ constexpr const char *planFile = "plan.json";
 struct CompareArguments : ModelArguments {
   std::vector<std::string> words, specs;
   std::string out = "runs/compare";
-  uint64_t seeds = 3;
+  uint64_t seeds = 3, processes = 1;
   bool json = false;
 };
 
@@ -34,11 +34,13 @@ Expected<CommandLine::Outcome> parse(const Arguments &words, CompareArguments &i
       "DIR/<name>/seed-<n>; DIR gets compare.json and compare.html. The same command goes on\n"
       "with a comparison that was interrupted, and finished runs are not run again.",
       {"danaus compare models/mnist_mlp.yaml models/mnist_mlp_low_rank.yaml",
-       "danaus compare a.yaml b.yaml train.epochs=10 --seeds 5 --out runs/study"});
+       "danaus compare a.yaml b.yaml train.epochs=10 --seeds 5 --out runs/study",
+       "danaus compare a.yaml b.yaml --nproc 4"});
   line.rest(into.words, "SPEC ... key=value",
             "two or more specs, and values to set in all of them");
   line.option(into.seeds, "--seeds", "how many seeds, from that of the first spec on [3]");
   line.option(into.out, "--out", "DIR", "where all runs go [runs/compare]");
+  line.option(into.processes, "--nproc", "processes that share each run [1]");
   into.declareDevice(line);
   line.flag(into.json, "--json", "print compare.json instead of the table");
   auto outcome = line.parse(words);
@@ -84,14 +86,14 @@ Expected<Plan> makePlan(const CompareArguments &arguments) {
 }
 
 /// A folder holds one comparison: other specs are not mixed into it.
-Status enterFolder(const std::string &folder, const Plan &plan) {
+Status enterFolder(const std::string &folder, const Plan &plan, uint64_t processes) {
   nlohmann::ordered_json models = nlohmann::ordered_json::object();
   for (size_t i = 0; i < plan.models.size(); ++i)
     models[plan.models[i].name] = plan.hashes[i];
-  std::string text =
-      nlohmann::ordered_json{{"first_seed", plan.firstSeed}, {"models", models}}.dump(
-          2, ' ', false, nlohmann::json::error_handler_t::replace) +
-      "\n";
+  nlohmann::ordered_json content = {{"first_seed", plan.firstSeed}, {"models", models}};
+  if (processes != 1)
+    content["processes"] = processes;
+  std::string text = content.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   std::string path = joinPath(folder, planFile);
   if (Status status = makeFolders(folder); !status)
     return status;
@@ -131,6 +133,8 @@ Status train(const CompareArguments &arguments, const ComparedModel &model, uint
                              "--device", arguments.device, "--quiet", "--json"});
   if (arguments.threads)
     words.insert(words.end(), {"--threads", std::to_string(arguments.threads)});
+  if (arguments.processes != 1)
+    words.insert(words.end(), {"--nproc", std::to_string(arguments.processes)});
   if (isFolder(joinPath(folder, "checkpoints")))
     words.push_back("--resume");
   if (signals.requested())
@@ -212,7 +216,7 @@ Status runCompare(const Arguments &words) {
   auto plan = makePlan(arguments);
   if (!plan)
     return plan.takeError();
-  if (Status status = enterFolder(arguments.out, *plan); !status)
+  if (Status status = enterFolder(arguments.out, *plan, arguments.processes); !status)
     return status;
   if (Status status = trainAll(arguments, *plan); !status)
     return status;

@@ -241,6 +241,7 @@ optimizer: {type: adam, lr: 0.001, betas: [0.9, 0.999], eps: 1.0e-8, weight_deca
 scheduler: {type: constant}
 checkpoint: {every_n_steps: 0, keep: 1}
 log: {every: 0}
+dist: {backend: auto, bucket_mb: 25, timeout_s: 60}
 )");
   EXPECT_FALSE(spec.train.epochs.mark.written());
   EXPECT_TRUE(spec.data.mark.written());
