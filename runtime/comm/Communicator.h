@@ -34,6 +34,8 @@ public:
   virtual Expected<uint64_t> beginSum(Arena &arena, uint64_t offset, uint64_t elements) = 0;
   /// What is submitted next finds this sum, and all that began before it, in the arena.
   virtual Status finishSums(uint64_t number) = 0;
+  /// Once the device is done: whether the sums are what they should be, no rank having failed.
+  virtual Status check() = 0;
 
   /// The step at which this rank is, for messages.
   virtual void noteStep(uint64_t step) = 0;
@@ -60,6 +62,7 @@ public:
   Status broadcast(std::span<std::byte>) override { return Status::ok(); }
   Expected<uint64_t> beginSum(Arena &, uint64_t, uint64_t) override { return uint64_t(0); }
   Status finishSums(uint64_t) override { return Status::ok(); }
+  Status check() override { return Status::ok(); }
   void noteStep(uint64_t) override {}
   Status requestStop(uint64_t step) override {
     lastStep = step;

@@ -314,7 +314,8 @@ Status Executor::run(fb::ProgramKind kind, const std::function<Status()> &meanwh
     }
     if (Status status = owner->submit(*segment.executable); !status)
       return status;
-    if (meanwhile && fillsAhead() && &segment == &program->segments.front())
+    // Not before the last: the inputs are this step's until then.
+    if (meanwhile && fillsAhead() && &segment == &program->segments.back())
       beside = meanwhile();
   }
   if (shares && program->table->all_reduces()->size()) {
@@ -325,6 +326,8 @@ Status Executor::run(fb::ProgramKind kind, const std::function<Status()> &meanwh
       return status;
   }
   Status status = owner->synchronize();
+  if (status && shares) // what was added up is worth nothing if a rank is gone
+    status = others->check();
   return status ? std::move(beside) : std::move(status);
 }
 

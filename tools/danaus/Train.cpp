@@ -1,6 +1,7 @@
 // danaus train: trains a model into a run folder.
 #include "runtime/base/File.h"
 #include "runtime/comm/gloo/GlooCommunicator.h"
+#include "runtime/device/cuda/StreamAccess.h"
 #include "runtime/train/ModelData.h"
 #include "runtime/train/StopSignals.h"
 #include "runtime/train/Trainer.h"
@@ -71,18 +72,23 @@ static std::string runPath(const TrainArguments &arguments, const fb::Model &mod
 }
 
 /// The others of the job, or nobody.
-static Expected<std::unique_ptr<Communicator>> joinRanks(const RankEnvironment &environment,
-                                                         const ModelFile &file, Device &device) {
+static Expected<std::unique_ptr<Communicator>> joinOthers(const RankEnvironment &environment,
+                                                          const ModelFile &file, Device &device) {
   if (environment.isAlone())
     return std::unique_ptr<Communicator>(std::make_unique<SoloCommunicator>());
-  if (file.model().dist()->backend() == fb::DistBackend::Nccl)
-    return Error(ExitCode::DeviceUnavailable,
-                 "dist.backend: nccl is not there yet: gloo adds up over the host's memory");
+  fb::DistBackend backend = file.model().dist()->backend();
   JoinOptions options;
+  options.backend = backend == fb::DistBackend::Nccl   ? SumBackend::Nccl
+                    : backend == fb::DistBackend::Gloo ? SumBackend::Gloo
+                                                       : SumBackend::Auto;
+  options.onNote = [&](const std::string &sentence) {
+    if (environment.rank == 0)
+      std::fprintf(stderr, "note: %s\n", sentence.c_str());
+  };
   options.timeout = std::chrono::seconds(file.model().dist()->timeout_s());
   options.joinTimeout = options.timeout;
   options.onStep = stepReporter(environment.rank);
-  return joinWithGloo(environment, device, options);
+  return danaus::joinRanks(environment, device, options);
 }
 
 /// Only rank 0 looks at the folder.
@@ -128,16 +134,35 @@ static Status trainWith(const TrainArguments &arguments, const ModelFile &file, 
   return Status::ok();
 }
 
-static Status train(const TrainArguments &arguments, const ModelFile &file,
+/// "cuda" of several ranks on a host is a GPU each, unless the launcher shows each its own.
+static Expected<std::string> deviceOf(const std::string &device,
+                                      const RankEnvironment &environment) {
+  if (environment.localSize < 2 || (device != "cuda" && device != "vgpu"))
+    return device;
+  unsigned count = cuda::deviceCount(device == "vgpu");
+  if (device == "vgpu" || count < 2) // virtual ones are each process' own
+    return device;
+  if (environment.localSize > count)
+    return Error(ExitCode::DeviceUnavailable,
+                 format("%u ranks on this host, and %u GPUs: start as many ranks as there are GPUs",
+                        environment.localSize, count));
+  return format("%s:%u", device.c_str(), environment.localRank);
+}
+
+static Status train(TrainArguments arguments, const ModelFile &file,
                     const RankEnvironment &environment) {
   if (arguments.device == "cpu" && environment.launcher != launchedByUs)
     takeShareOfCores(environment);
+  auto name = deviceOf(arguments.device, environment);
+  if (!name)
+    return name.takeError();
+  arguments.device = *name;
   auto device = openDevice(arguments);
   if (!device)
     return device.takeError();
   if (Status status = Executor::checkPlans(file, **device); !status)
     return status;
-  auto ranks = joinRanks(environment, file, **device);
+  auto ranks = joinOthers(environment, file, **device);
   if (!ranks)
     return leaveToLauncher(ranks.takeError());
   Status status = trainWith(arguments, file, **device, **ranks);

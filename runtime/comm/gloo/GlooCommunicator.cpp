@@ -4,6 +4,7 @@
 #include "runtime/base/BlockedSignals.h"
 #include "runtime/base/DynamicLibrary.h"
 #include "runtime/comm/gloo/GlooApi.h"
+#include "runtime/comm/nccl/NcclSums.h"
 
 #include <deque>
 #include <map>
@@ -178,9 +179,10 @@ public:
       return status;
     if (Status status = worker.start(device); !status)
       return status;
-    return wait(worker.enqueue([this, options](danaus_gloo_error &error) {
+    Status connected = wait(worker.enqueue([this, options](danaus_gloo_error &error) {
       return connect(uint64_t(options.joinTimeout.count()), error);
     }));
+    return connected ? joinDevices(options) : std::move(connected);
   }
 
   Status sum(std::span<double> values) override {
@@ -196,6 +198,10 @@ public:
   }
 
   Expected<uint64_t> beginSum(Arena &arena, uint64_t offset, uint64_t elements) override {
+    if (deviceSums) {
+      auto number = deviceSums->begin(arena, offset, elements);
+      return number ? std::move(number) : Expected<uint64_t>(causeOf(number.takeError()));
+    }
     std::span<float> values;
     if (std::byte *host = arena.host()) {
       values = {reinterpret_cast<float *>(host + offset), elements};
@@ -216,6 +222,10 @@ public:
   }
 
   Status finishSums(uint64_t number) override {
+    if (deviceSums) {
+      Status status = deviceSums->finish(number);
+      return status ? std::move(status) : Status(causeOf(status.takeError()));
+    }
     if (Status status = wait(number); !status)
       return status;
     for (auto &[offset, copy] : staged)
@@ -228,6 +238,8 @@ public:
       }
     return Status::ok();
   }
+
+  Status check() override { return worker.isBroken() ? wait(0) : Status::ok(); }
 
   void noteStep(uint64_t step) override {
     member->noteStep(step);
@@ -289,6 +301,44 @@ private:
     return Status::ok();
   }
 
+  /// NCCL, where all ranks have it: one that has not would keep the others waiting.
+  Status joinDevices(const JoinOptions &options) {
+    if (options.backend == SumBackend::Gloo)
+      return Status::ok();
+    auto nccl = ncclFor(device);
+    double have = nccl ? 1 : 0;
+    if (Status status = sum(std::span(&have, 1)); !status)
+      return status;
+    if (have < size()) {
+      if (options.backend == SumBackend::Nccl)
+        return nccl ? Status(Error(ExitCode::DeviceUnavailable,
+                                   "dist.backend: nccl, but not all ranks have it"))
+                    : Status(nccl.takeError());
+      if (device.target() == "cuda")
+        options.onNote("gradients are added up through the host: " +
+                       (nccl ? "not all ranks have NCCL" : nccl.error().message()));
+      return Status::ok();
+    }
+    danaus_nccl_id id = {};
+    if (isFirst())
+      if (Status status = (*nccl)->check((*nccl)->getUniqueId(&id), "starting NCCL"); !status)
+        return status;
+    if (Status status = broadcast(std::as_writable_bytes(std::span(id.bytes))); !status)
+      return status;
+    auto joined = joinNccl(*nccl, device, id, rank(), size());
+    if (!joined)
+      return causeOf(joined.takeError());
+    deviceSums = std::move(*joined);
+    return Status::ok();
+  }
+
+  /// A rank that is gone is a better reason than what NCCL made of it.
+  Error causeOf(Error own) {
+    if (Status cause = member->failure(NewsTime); !cause)
+      return cause.takeError();
+    return own;
+  }
+
   /// On the thread, whose own threads then are not tied to a core of the computation.
   bool connect(uint64_t timeoutMs, danaus_gloo_error &error) {
     danaus_gloo_store store = {member.get(), setKey, getKey};
@@ -328,6 +378,8 @@ private:
     worker.breakOff();
     if (gloo)
       functions.abort(gloo);
+    if (deviceSums)
+      deviceSums->abort();
   }
 
   Device &device;
@@ -335,6 +387,7 @@ private:
   std::unique_ptr<RendezvousServer> server; ///< of rank 0
   std::unique_ptr<Membership> member;
   std::atomic<danaus_gloo *> gloo = nullptr; ///< made by the thread
+  std::unique_ptr<DeviceSums> deviceSums;    ///< null: by Gloo
   std::map<uint64_t, Staged> staged;
   bool asked = false;
   std::function<void(uint64_t)> onStep;
@@ -343,8 +396,8 @@ private:
 
 } // namespace
 
-Expected<std::unique_ptr<Communicator>> joinWithGloo(const RankEnvironment &environment,
-                                                     Device &device, const JoinOptions &options) {
+Expected<std::unique_ptr<Communicator>> joinRanks(const RankEnvironment &environment,
+                                                  Device &device, const JoinOptions &options) {
   auto functions = loadGloo();
   if (!functions)
     return functions.takeError();

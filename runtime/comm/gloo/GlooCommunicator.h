@@ -1,5 +1,6 @@
-// Sums over TCP by Gloo, in host memory, by a thread of their own beside the computation. Where the
-// device's memory is its own the sums go through the host: correct everywhere, fast on CPUs.
+// Sums over TCP by Gloo, in host memory, by a thread of their own beside the computation. Between
+// GPUs gradients are added up by NCCL, and Gloo does the rest; without NCCL they go through the
+// host, which is correct everywhere.
 #pragma once
 
 #include "runtime/comm/Communicator.h"
@@ -10,7 +11,12 @@
 
 namespace danaus {
 
+/// What adds up gradients; Auto: NCCL between GPUs, else Gloo.
+enum class SumBackend { Auto, Gloo, Nccl };
+
 struct JoinOptions {
+  SumBackend backend = SumBackend::Auto;
+  std::function<void(const std::string &)> onNote = [](const std::string &) {};
   std::chrono::milliseconds timeout = std::chrono::seconds(60); ///< of silence
   std::chrono::milliseconds joinTimeout = std::chrono::seconds(60);
   std::function<void(uint64_t)> onStep = [](uint64_t) {}; ///< noteStep tells it too
@@ -19,7 +25,7 @@ struct JoinOptions {
 /// Meets the other ranks (rank 0 is where they meet) and connects with all of them. `device` must
 /// outlive the communicator. Usage or DeviceUnavailable where this host cannot; PeerFailed where
 /// others do not come.
-Expected<std::unique_ptr<Communicator>> joinWithGloo(const RankEnvironment &environment,
-                                                     Device &device, const JoinOptions &options);
+Expected<std::unique_ptr<Communicator>> joinRanks(const RankEnvironment &environment,
+                                                  Device &device, const JoinOptions &options);
 
 } // namespace danaus

@@ -7,6 +7,7 @@
 #include "runtime/device/cpu/ThreadTeam.h"
 #include "runtime/device/cuda/CudaExecutable.h"
 #include "runtime/device/cuda/InputCopies.h"
+#include "runtime/device/cuda/StreamAccess.h"
 
 #include <algorithm>
 #include <cstring>
@@ -184,6 +185,8 @@ public:
   }
   void enterHelperThread() const override { team->freeThisThread(); }
 
+  const std::shared_ptr<Context> &sharedContext() const { return context; }
+
 private:
   static constexpr uint64_t ArenaAlign = 64;
   std::string name;
@@ -228,6 +231,20 @@ DeviceRegistry::Entry entryOf(const std::string &name, DriverKind kind) {
 }
 
 } // namespace
+
+std::shared_ptr<Context> contextOf(Device &device) {
+  auto *own = dynamic_cast<CudaDevice *>(&device);
+  return own ? own->sharedContext() : nullptr;
+}
+
+CUdeviceptr addressOf(Arena &arena) { return static_cast<DeviceArena &>(arena).start(); }
+
+unsigned deviceCount(bool isVirtual) {
+  int count = 0;
+  auto driver = Driver::open(isVirtual ? DriverKind::Virtual : DriverKind::Cuda);
+  return driver && (*driver)->deviceCount(&count) == 0 ? unsigned(std::max(count, 0)) : 0;
+}
+
 } // namespace cuda
 
 DeviceRegistry::Entry cudaDeviceEntry() { return cuda::entryOf("cuda", cuda::DriverKind::Cuda); }

@@ -28,7 +28,7 @@ template <typename Body> void onRanks(unsigned count, Body body) {
       environment.rank = rank;
       environment.size = count;
       environment.port = port;
-      auto joined = joinWithGloo(environment, *each.device, JoinOptions{});
+      auto joined = joinRanks(environment, *each.device, JoinOptions{});
       ASSERT_TRUE(bool(joined)) << joined.error().message();
       each.ranks = std::move(*joined);
       body(each);
