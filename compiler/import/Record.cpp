@@ -82,7 +82,9 @@ void RecordType::checkKeys(const Node &node, void *object, Reader &reader,
       reader.error(node.keys[*written].mark, "'" + key.name + "' goes " + key.condition());
     if (!written && fits && key.isRequired)
       reader.error(node.mark, "missing key '" + key.name + "'" +
-                                  (key.when.empty() ? "" : " (needed with " + key.values() + ")") +
+                                  (key.when.empty() || !node.find(key.when)
+                                       ? ""
+                                       : " (needed with " + key.values() + ")") +
                                   ": " + key.type->describe());
   }
 }

@@ -125,8 +125,22 @@ const Record<Spec> *Schema::model() {
       .required();
   input->checkedBy(checkInput);
   auto *model = make<Record<Spec>>();
-  model->self("input", input, "What goes into the first layer.").required();
-  model->key<&Spec::layers>("layers", layerList, "The layers in order.").required();
+  model->key<&Spec::modelKind>("kind",
+                               make<WordType<ModelKind>>(Words<ModelKind>{
+                                   {"layers", ModelKind::Layers}, {"onnx", ModelKind::Onnx}}),
+                               "Whether the layers are written here or in an ONNX file.");
+  model->self("input", input, "What goes into the first layer.")
+      .required()
+      .onlyWith("kind", {"layers"});
+  model->key<&Spec::layers>("layers", layerList, "The layers in order.")
+      .required()
+      .onlyWith("kind", {"layers"});
+  model
+      ->key<&Spec::onnxFile>("file", make<TextType>(TextForm::Path),
+                             "The .onnx file, from the spec's folder; train.init is its weights "
+                             "where nothing else is written (docs/Onnx.md).")
+      .required()
+      .onlyWith("kind", {"onnx"});
   model->checkedBy(checkModel);
   return model;
 }
