@@ -103,6 +103,8 @@ void checkTrain(const Node &node, const Train &train, Reader &reader) {
 static void checkOnnx(const Spec &spec, Reader &reader) {
   if (spec.modelKind != ModelKind::Onnx)
     return;
+  if (!llvm::StringRef(spec.onnxFile.value).ends_with(".onnx"))
+    reader.error(spec.onnxFile.mark, "model.file: the name of an ONNX file ends in .onnx");
   auto refuse = [&](const std::vector<Structure> &rules) {
     if (!rules.empty())
       reader.error(rules.front().mark,

@@ -87,6 +87,7 @@ static Status train(const TrainArguments &arguments, const ModelFile &file) {
   TrainerOptions options;
   options.logEvery = arguments.logEvery.value_or(file.model().training()->log_every());
   options.stopRequested = [&] { return signals.requested(); };
+  options.openInit = [](const std::string &path) { return openWeights("", path); };
   Trainer trainer(file, **device, *data, *test, *run, options, printer);
   Expected<RunSummary> summary = trainer.train();
   printer.clearLine();
