@@ -29,6 +29,7 @@ ArrayRef<Importer::Operator> Importer::operators() {
       {"Dropout", &Importer::importIdentity, 1, 3},
       {"Einsum", &Importer::importEinsum, 2, 2},
       {"Erf", &Importer::importErf, 1, 1},
+      {"Expand", &Importer::importExpand, 2, 2},
       {"Flatten", &Importer::importFlatten, 1, 1},
       {"Gather", &Importer::importGather, 2, 2},
       {"Gelu", &Importer::importGelu, 1, 1},
@@ -44,6 +45,8 @@ ArrayRef<Importer::Operator> Importer::operators() {
       {"Reshape", &Importer::importReshape, 2, 2},
       {"Shape", &Importer::importShapeOf, 1, 1},
       {"Slice", &Importer::importSlice, 1, 5},
+      {"Softmax", &Importer::importSoftmax, 1, 1},
+      {"Split", &Importer::importSplit, 1, 2},
       {"Sqrt", &Importer::importSqrt, 1, 1},
       {"Squeeze", &Importer::importSqueeze, 1, 2},
       {"Sub", &Importer::importArithmetic, 2, 2},
@@ -142,7 +145,23 @@ FailureOr<Value> Importer::value(const Node &node, size_t index) {
   }
   if (entry.value)
     return entry.value;
+  // Scores that no softmax follows are a product like any other.
+  if (entry.scores && !entry.scores->areShares && entry.scores->scale == 1) {
+    Scores scores = *entry.scores;
+    auto made = product(node, scores.query, scores.key);
+    if (failed(made))
+      return failure();
+    entry = Known{*made};
+    return entry.value;
+  }
   InFlightDiagnostic diagnostic = error(node);
+  if (entry.scores)
+    return diagnostic << "'" << node.inputs[index]
+                      << "' is a part of attention, which goes on with "
+                      << "a softmax and a product with the values";
+  if (entry.repeated)
+    return diagnostic << "'" << node.inputs[index]
+                      << "' is repeated by Expand; only Add and Concat can take it then";
   if (entry.integers)
     return diagnostic << "'" << node.inputs[index] << "' holds integers, not floats";
   if (entry.formula->asConstant())
@@ -177,7 +196,7 @@ LogicalResult Importer::checkNode(const Node &node, const Operator &op) const {
   if (node.outputs.empty() || node.outputs.front().empty())
     return error(node) << "has no output";
   for (StringRef name : ArrayRef(node.outputs).drop_front())
-    if (users.contains(name))
+    if (users.contains(name) && node.op != "Split")
       return error(node) << "its output '" << name << "' is used, but only the first is supported";
   return success();
 }
@@ -212,7 +231,13 @@ FailureOr<Value> Importer::run(Value input) {
     if (failed(importNode(node)))
       return failure();
   Node result{"the graph's output", "output", "", {graph.outputs.front().name}, {}, {}};
-  return value(result, 0);
+  FailureOr<Value> logits = value(result, 0);
+  if (failed(logits))
+    return failure();
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*model.body)))
+    if (op.use_empty() && &op != logits->getDefiningOp())
+      op.erase();
+  return logits;
 }
 
 FailureOr<Graph> onnx::openGraph(const ModelContext &model) {

@@ -34,7 +34,12 @@ FailureOr<Value> Importer::add(const Node &node, Value lhs, Value rhs) {
                          << " is not supported: one side must be repeated over the first "
                             "dimensions of the other, or be equal to it";
   }
-  return nn::AddOp::create(model.builder, locationOf(node), lhs.getType(), lhs, rhs).getResult();
+  // A bias is added to the matrix that a linear gives.
+  Shape shape(nn::shapeOf(lhs));
+  if (nn::shapeOf(rhs).size() == 1 && shape.size() > 2)
+    lhs = reshape(node, lhs, {llvm::product_of(ArrayRef(shape).drop_back()), shape.back()});
+  Value sum = nn::AddOp::create(model.builder, locationOf(node), lhs.getType(), lhs, rhs);
+  return reshape(node, sum, shape);
 }
 
 FailureOr<Formula> Importer::formula(const Node &node, size_t index) {
@@ -75,6 +80,10 @@ LogicalResult Importer::giveFormula(const Node &node, const std::optional<Formul
 }
 
 LogicalResult Importer::importAdd(const Node &node) {
+  // A sum repeats by itself what Expand has repeated.
+  for (size_t i : {0, 1})
+    if (Value repeated = known(node, i).repeated)
+      names[node.inputs[i]] = Known{repeated};
   if (known(node, 0).formula || known(node, 1).formula)
     return importArithmetic(node);
   auto lhs = value(node, 0), rhs = value(node, 1);
@@ -88,6 +97,8 @@ LogicalResult Importer::importAdd(const Node &node) {
 }
 
 LogicalResult Importer::importArithmetic(const Node &node) {
+  if (known(node, 0).scores || known(node, 1).scores)
+    return scaleScores(node);
   auto a = formula(node, 0), b = formula(node, 1);
   if (failed(a) || failed(b))
     return failure();

@@ -6,18 +6,67 @@ using namespace danaus;
 using namespace danaus::onnx;
 using namespace danaus::import;
 
+/// A chain of reshapes is one, but matrices on the way stay: a structured linear goes from matrix
+/// to matrix.
 Value Importer::reshape(const Node &node, Value input, ArrayRef<int64_t> shape) {
+  while (auto before = input.getDefiningOp<nn::ReshapeOp>()) {
+    bool undoes = nn::shapeOf(before.getInput()) == shape;
+    if (nn::shapeOf(input).size() == 2 && !undoes)
+      break;
+    input = before.getInput();
+    if (undoes)
+      break;
+  }
   return createReshape(model, locationOf(node), input, shape);
 }
 
+/// Dimensions that stay neighbours move as one, so that (batch, tokens, ...) is rows.
 Value Importer::transpose(const Node &node, Value input, ArrayRef<int64_t> permutation) {
+  if (auto before = input.getDefiningOp<nn::TransposeOp>()) {
+    Shape both;
+    for (int64_t dim : permutation)
+      both.push_back(before.getPermutation()[size_t(dim)]);
+    if (llvm::is_sorted(both))
+      return before.getInput();
+  }
   if (llvm::is_sorted(permutation))
     return input;
-  return createTranspose(model, locationOf(node), input, permutation);
+  ArrayRef<int64_t> shape = nn::shapeOf(input);
+  Shape groupOf(shape.size(), -1), merged, order, result;
+  for (size_t i = 0; i < permutation.size(); ++i) {
+    result.push_back(shape[size_t(permutation[i])]);
+    if (i > 0 && permutation[i] == permutation[i - 1] + 1)
+      groupOf[size_t(permutation[i])] = 0; // one with the dimension before it
+  }
+  for (size_t dim = 0; dim < shape.size(); ++dim) {
+    if (groupOf[dim] < 0)
+      merged.push_back(shape[dim]);
+    else
+      merged.back() *= shape[dim];
+    groupOf[dim] = int64_t(merged.size()) - 1;
+  }
+  for (int64_t dim : permutation)
+    if (order.empty() || order.back() != groupOf[size_t(dim)])
+      order.push_back(groupOf[size_t(dim)]);
+  Value moved = createTranspose(model, locationOf(node), reshape(node, input, merged), order);
+  return reshape(node, moved, result);
+}
+
+/// Whether only the last of several dimensions changes: then that happens to the matrix of rows.
+static bool changesFeatures(ArrayRef<int64_t> from, ArrayRef<int64_t> shape) {
+  return shape.size() > 2 && from.drop_back() == shape.drop_back();
+}
+
+static SmallVector<int64_t> rowsOf(ArrayRef<int64_t> shape) {
+  return {llvm::product_of(shape.drop_back()), shape.back()};
 }
 
 Value Importer::slice(const Node &node, Value input, ArrayRef<int64_t> low,
                       ArrayRef<int64_t> shape) {
+  if (ArrayRef<int64_t> from = nn::shapeOf(input); changesFeatures(from, shape) && from != shape) {
+    Value rows = slice(node, reshape(node, input, rowsOf(from)), {0, low.back()}, rowsOf(shape));
+    return reshape(node, rows, shape);
+  }
   auto type = nn::tensorOf(model.context, shape);
   if (type == input.getType())
     return input;
@@ -35,6 +84,12 @@ FailureOr<Value> Importer::pad(const Node &node, Value input, ArrayRef<int64_t> 
     return failure();
   if (*type == input.getType())
     return input;
+  if (ArrayRef<int64_t> from = nn::shapeOf(input); changesFeatures(from, shape)) {
+    auto rows = pad(node, reshape(node, input, rowsOf(from)), {0, low.back()}, rowsOf(shape));
+    if (failed(rows))
+      return failure();
+    return reshape(node, *rows, shape);
+  }
   bool fromStart = llvm::all_of(low, [](int64_t at) { return at == 0; });
   return nn::PadOp::create(model.builder, locationOf(node), *type, input,
                            fromStart ? DenseI64ArrayAttr()
@@ -96,7 +151,14 @@ LogicalResult Importer::importReshape(const Node &node) {
     *open = count / known;
   if ((open && *open < 1) || llvm::product_of(shape) != count)
     return refuse();
-  give(node, Known{reshape(node, *input, shape)});
+  // What splits or joins features of (batch, tokens, features) works on the matrix of its rows.
+  size_t lower = std::min(from.size(), shape.size());
+  Value x = *input;
+  if (lower > 2 && from.size() != shape.size()) {
+    ArrayRef<int64_t> matrix = from.size() == lower ? from : ArrayRef(shape);
+    x = reshape(node, x, rowsOf(matrix));
+  }
+  give(node, Known{reshape(node, x, shape)});
   return success();
 }
 
@@ -250,64 +312,5 @@ LogicalResult Importer::importSlice(const Node &node) {
     shape[size_t(*place)] = end - start;
   }
   give(node, Known{slice(node, *input, low, shape)});
-  return success();
-}
-
-/// One element of an axis, as in tokens[:, 0].
-LogicalResult Importer::importGather(const Node &node) {
-  auto input = value(node, 0);
-  auto index = integers(node, 1);
-  if (failed(input) || failed(index))
-    return failure();
-  Shape shape(nn::shapeOf(*input)), low(shape.size(), 0);
-  auto place = axis(node, node.integer("axis", 0), shape.size());
-  if (failed(place))
-    return failure();
-  int64_t size = shape[size_t(*place)];
-  if (!index->shape.empty() || index->values[0] < -size || index->values[0] >= size)
-    return error(node) << "only one index (a scalar within 0 to " << size - 1 << ") is supported";
-  low[size_t(*place)] = index->values[0] < 0 ? index->values[0] + size : index->values[0];
-  shape[size_t(*place)] = 1;
-  Value part = slice(node, *input, low, shape);
-  shape.erase(shape.begin() + *place);
-  give(node, Known{reshape(node, part, shape)});
-  return success();
-}
-
-/// The sum of the parts, each padded with zeros to the whole.
-LogicalResult Importer::importConcat(const Node &node) {
-  SmallVector<Value> parts;
-  for (size_t i = 0; i < node.inputs.size(); ++i) {
-    if (!has(node, i))
-      return error(node) << "input " << i << " is missing";
-    auto part = value(node, i);
-    if (failed(part))
-      return failure();
-    parts.push_back(*part);
-  }
-  Shape whole(nn::shapeOf(parts.front()));
-  auto found = axis(node, node.integer("axis", 0), whole.size());
-  if (failed(found))
-    return failure();
-  size_t place = size_t(*found);
-  whole[place] = 0;
-  for (Value part : parts) {
-    Shape shape(nn::shapeOf(part));
-    int64_t size = shape.size() == whole.size() ? std::exchange(shape[place], whole[place]) : 0;
-    if (shape != whole)
-      return error(node) << "the inputs differ beside axis " << place;
-    whole[place] += size;
-  }
-  Value sum;
-  Shape low(whole.size(), 0);
-  for (Value part : parts) {
-    auto padded = pad(node, part, low, whole);
-    if (failed(padded))
-      return failure();
-    low[place] += nn::shapeOf(part)[place];
-    sum = sum ? nn::AddOp::create(model.builder, locationOf(node), sum.getType(), sum, *padded)
-              : *padded;
-  }
-  give(node, Known{sum});
   return success();
 }

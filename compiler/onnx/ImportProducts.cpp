@@ -7,8 +7,7 @@ using namespace danaus;
 using namespace danaus::onnx;
 using namespace danaus::import;
 
-/// Computed from parameters alone.
-static bool isWeight(Value value) {
+bool onnx::isWeight(Value value) {
   // The first argument is the input of the model, and no other argument that is no parameter is
   // used.
   if (auto argument = dyn_cast<BlockArgument>(value))
@@ -91,6 +90,12 @@ FailureOr<Value> Importer::product(const Node &node, Value lhs, Value rhs) {
 }
 
 LogicalResult Importer::importMatMul(const Node &node) {
+  if (known(node, 0).scores && known(node, 0).scores->areShares)
+    return importAttention(node);
+  if (std::optional<Scores> scores = scoresOf(node)) {
+    give(node, {.scores = scores});
+    return success();
+  }
   auto lhs = value(node, 0), rhs = value(node, 1);
   if (failed(lhs) || failed(rhs))
     return failure();

@@ -18,12 +18,23 @@ struct Integers {
   std::vector<int64_t> shape, values;
 };
 
+/// scale * q k for q (..., tokens, d) and k (..., d, tokens), or the softmax of that: a product of
+/// two values of the graph, which becomes attention where it meets a third.
+struct Scores {
+  mlir::Value query, key;
+  double scale = 1;
+  bool areShares = false; ///< after the softmax
+};
+
 /// What is known of one name of the graph; exactly one of the members is there.
 struct Known {
   mlir::Value value = {};
   const Tensor *tensor = nullptr; ///< floats that no node has taken yet
   std::optional<Integers> integers = {};
   std::optional<Formula> formula = {};
+  std::optional<Scores> scores = {};
+  /// A parameter (1, ...), repeated over the batch by Expand.
+  mlir::Value repeated = {};
 };
 
 class Importer {
@@ -73,8 +84,13 @@ private:
   mlir::LogicalResult importTranspose(const Node &node);
   mlir::LogicalResult importPad(const Node &node);
   mlir::LogicalResult importSlice(const Node &node);
+
+  // Pieces.cpp
   mlir::LogicalResult importGather(const Node &node);
+  mlir::LogicalResult importSplit(const Node &node);
+  mlir::LogicalResult importExpand(const Node &node);
   mlir::LogicalResult importConcat(const Node &node);
+  // Movement.cpp: what all parts use.
   /// The numbers of an input, or before opset 13 of an attribute; none where neither is there.
   mlir::FailureOr<std::optional<std::vector<int64_t>>> numbers(const Node &node, size_t index,
                                                                llvm::StringRef attribute) const;
@@ -95,6 +111,15 @@ private:
   /// (m, k) x (k, n), or with blocks (b, m, k) x (b, k, n). A weight stands on the right: where it
   /// is the left side, the product is built transposed.
   mlir::FailureOr<mlir::Value> rawProduct(const Node &node, mlir::Value lhs, mlir::Value rhs);
+
+  // Attention.cpp
+  mlir::LogicalResult importSoftmax(const Node &node);
+  mlir::LogicalResult importAttention(const Node &node);
+  /// The scores that the node multiplies by a number, or divides.
+  mlir::LogicalResult scaleScores(const Node &node);
+  /// Starts scores where the node multiplies two values of the graph, none of them a weight, with
+  /// equal leading dimensions; nothing otherwise.
+  std::optional<Scores> scoresOf(const Node &node) const;
 
   // Elementwise.cpp
   mlir::LogicalResult importAdd(const Node &node);
@@ -119,6 +144,9 @@ private:
   llvm::StringMap<std::string> users;
   llvm::StringSet<> taken; ///< names of parameters
 };
+
+/// Computed from parameters alone.
+bool isWeight(mlir::Value value);
 
 /// "/hidden/hidden.0/up/MatMul" to "hidden.0.up": the module that PyTorch's exporter names.
 std::string modulePath(llvm::StringRef node);

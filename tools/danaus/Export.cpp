@@ -28,7 +28,8 @@ static Expected<CommandLine::Outcome> parse(const Arguments &words, ExportArgume
               "a .safetensors or .onnx file or a checkpoint's folder [RUN/checkpoints/best]");
   line.option(into.onnx, "--onnx", "FILE", "the .onnx file to write (required)");
   line.option(into.batch, "--batch", "the size of the batch [any, decided by who runs it]");
-  line.option(into.phase, "--phase", "which of train.phases, from 1 [the last that the weights fit]");
+  line.option(into.phase, "--phase",
+              "which of train.phases, from 1 [the last that the weights fit]");
   line.flag(into.force, "--force", "overwrite FILE");
   return line.parse(words);
 }
