@@ -28,6 +28,7 @@ ArrayRef<Importer::Operator> Importer::operators() {
       {"Div", &Importer::importArithmetic, 2, 2},
       {"Dropout", &Importer::importIdentity, 1, 3},
       {"Einsum", &Importer::importEinsum, 2, 2},
+      {"Equal", &Importer::importFolded, 2, 2},
       {"Erf", &Importer::importErf, 1, 1},
       {"Expand", &Importer::importExpand, 2, 2},
       {"Flatten", &Importer::importFlatten, 1, 1},
@@ -53,6 +54,7 @@ ArrayRef<Importer::Operator> Importer::operators() {
       {"Tanh", &Importer::importErf, 1, 1},
       {"Transpose", &Importer::importTranspose, 1, 1},
       {"Unsqueeze", &Importer::importUnsqueeze, 1, 2},
+      {"Where", &Importer::importFolded, 3, 3},
   };
   return table;
 }

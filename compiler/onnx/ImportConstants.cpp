@@ -93,11 +93,21 @@ Result arithmetic(StringRef op, const Integers &a, const Integers &b) {
     bool overflow = op == "Add"   ? llvm::AddOverflow(x, y, value)
                     : op == "Sub" ? llvm::SubOverflow(x, y, value)
                     : op == "Mul" ? llvm::MulOverflow(x, y, value)
-                                  : (value = x / y, false);
+                    : op == "Div" ? (value = x / y, false)
+                                  : (value = x == y, false); // Equal
     if (overflow)
       return std::nullopt;
     result.values.push_back(value);
   }
+  return result;
+}
+
+Result where(const Integers &condition, const Integers &yes, const Integers &no) {
+  if (condition.shape != yes.shape || yes.shape != no.shape)
+    return std::nullopt;
+  Integers result{yes.shape, {}};
+  for (size_t i = 0; i < yes.values.size(); ++i)
+    result.values.push_back((condition.values[i] ? yes : no).values[i]);
   return result;
 }
 
@@ -144,8 +154,10 @@ std::optional<Integers> Importer::fold(const Node &node) const {
     return in[0]->values.size() == 1 ? Result(Integers{{}, in[0]->values}) : std::nullopt;
   if (op == "Unsqueeze")
     return in[0]->shape.empty() ? Result(Integers{{1}, in[0]->values}) : std::nullopt;
-  if (op == "Add" || op == "Sub" || op == "Mul" || op == "Div")
+  if (op == "Add" || op == "Sub" || op == "Mul" || op == "Div" || op == "Equal")
     return arithmetic(op, *in[0], *in[1]);
+  if (op == "Where")
+    return where(*in[0], *in[1], *in[2]);
   bool isSlice = op == "Slice" && in.size() >= 3;
   auto one = [&](size_t i, int64_t otherwise) {
     return i < in.size() && in[i]->values.size() == 1 ? in[i]->values[0] : otherwise;
@@ -153,6 +165,10 @@ std::optional<Integers> Importer::fold(const Node &node) const {
   if (isSlice && in[1]->values.size() == 1 && in[2]->values.size() == 1 && one(3, 0) == 0)
     return sliceRows(*in[0], in[1]->values[0], in[2]->values[0], one(4, 1));
   return std::nullopt;
+}
+
+LogicalResult Importer::importFolded(const Node &node) {
+  return error(node) << "is supported on integers that are known before the model runs";
 }
 
 LogicalResult Importer::importConstant(const Node &node) {

@@ -67,6 +67,8 @@ private:
   mlir::FailureOr<int64_t> axis(const Node &node, int64_t written, size_t rank) const;
 
   // Constants.cpp: what is computed while importing.
+  /// An operator that fold() alone knows, where it did not.
+  mlir::LogicalResult importFolded(const Node &node);
   mlir::LogicalResult importConstant(const Node &node);
   mlir::LogicalResult importShapeOf(const Node &node);
   mlir::LogicalResult importConstantOfShape(const Node &node);

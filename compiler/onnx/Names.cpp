@@ -44,5 +44,5 @@ std::string onnx::layerName(const Node &node, StringRef weight) {
   if (std::string path = modulePath(node.name); !path.empty())
     return path;
   auto [layer, part] = weight.rsplit('.');
-  return part.empty() ? cleaned(node.name) : layer.str();
+  return part.empty() ? cleaned(StringRef(node.name).ltrim('/')) : layer.str();
 }
