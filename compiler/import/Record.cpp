@@ -95,7 +95,7 @@ Node RecordType::printAny(const void *object) const {
     if (!applies(key, object))
       continue;
     Node value = key.type->printAny(key.slot(const_cast<void *>(object)));
-    bool unset = (value.isScalar() && value.text.empty()) ||
+    bool unset = (value.isScalar() && (value.text.empty() || value.text == key.hiddenText)) ||
                  ((value.isList() || value.isMap()) && value.items.empty());
     if (!unset || key.isPrintedUnset)
       map.append(key.name, std::move(value));

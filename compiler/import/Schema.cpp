@@ -125,10 +125,13 @@ const Record<Spec> *Schema::model() {
       .required();
   input->checkedBy(checkInput);
   auto *model = make<Record<Spec>>();
-  model->key<&Spec::modelKind>("kind",
-                               make<WordType<ModelKind>>(Words<ModelKind>{
-                                   {"layers", ModelKind::Layers}, {"onnx", ModelKind::Onnx}}),
-                               "Whether the layers are written here or in an ONNX file.");
+  model
+      ->key<&Spec::modelKind>("kind",
+                              make<WordType<ModelKind>>(Words<ModelKind>{
+                                  {"layers", ModelKind::Layers}, {"onnx", ModelKind::Onnx}}),
+                              "Where the layers are: here (layers, unless written) or in an ONNX "
+                              "file.")
+      .hiddenAs("layers");
   model->self("input", input, "What goes into the first layer.")
       .required()
       .onlyWith("kind", {"layers"});
@@ -203,7 +206,8 @@ const Record<Train> *Schema::train() {
                           "validated, kept as best and tested; 0: none.");
   train
       ->key<&Train::init>("init", make<TextType>(TextForm::Path),
-                          "Initial weights (safetensors), from the spec's folder; not written: "
+                          "Initial weights (safetensors, or the .onnx file of a model of kind: "
+                          "onnx), from the spec's folder; not written: "
                           "random, from `seed`.")
       .hiddenUnset();
   train->key<&Train::dtype>("dtype", types,
