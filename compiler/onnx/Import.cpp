@@ -21,6 +21,7 @@ ArrayRef<Importer::Operator> Importer::operators() {
   static const Operator table[] = {
       {"Add", &Importer::importAdd, 2, 2},
       {"Cast", &Importer::importCast, 1, 1},
+      {"CastLike", &Importer::importCast, 2, 2},
       {"Concat", &Importer::importConcat, 1, any},
       {"Constant", &Importer::importConstant, 0, 0},
       {"ConstantOfShape", &Importer::importConstantOfShape, 1, 1},
@@ -95,6 +96,8 @@ void Importer::prepareInitializers() {
   llvm::StringSet<> others;
   for (const Node &node : graph.nodes)
     for (auto [i, name] : llvm::enumerate(node.inputs)) {
+      if (name.empty())
+        continue;
       bool isFactor =
           i == 1 && (node.op == "MatMul" || (node.op == "Gemm" && node.integer("transB", 0) == 0));
       (isFactor ? swapped : others).insert(name);
@@ -102,8 +105,10 @@ void Importer::prepareInitializers() {
     }
   for (const auto &name : others)
     swapped.erase(name.getKey());
-  for (const Port &output : graph.outputs)
+  for (const Port &output : graph.outputs) {
     swapped.erase(output.name);
+    users.try_emplace(output.name, "");
+  }
   for (const Tensor &tensor : graph.initializers) {
     Known entry;
     if (const auto *values = tensor.integers())
@@ -166,7 +171,7 @@ FailureOr<Value> Importer::value(const Node &node, size_t index) {
                       << "' is repeated by Expand; only Add and Concat can take it then";
   if (entry.integers)
     return diagnostic << "'" << node.inputs[index] << "' holds integers, not floats";
-  if (entry.formula->asConstant())
+  if (entry.formula && entry.formula->asConstant())
     return diagnostic << "'" << node.inputs[index] << "' is a single number; a number may only be "
                       << "part of GELU";
   return diagnostic << "'" << node.inputs[index]
@@ -226,6 +231,24 @@ LogicalResult Importer::importNode(const Node &node) {
   return (this->*op->import)(node);
 }
 
+bool Importer::isWeight(Value value) {
+  // What was built since the last question; operands stand before their users.
+  for (auto it = lastSeen ? std::next(lastSeen->getIterator()) : model.body->begin();
+       it != model.body->end(); ++it) {
+    lastSeen = &*it;
+    if (llvm::all_of(it->getOperands(), [&](Value each) { return isKnownWeight(each); }))
+      weightOps.insert(lastSeen);
+  }
+  return isKnownWeight(value);
+}
+
+bool Importer::isKnownWeight(Value value) const {
+  // The first argument is the input, and no other that is no parameter is used.
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    return argument.getArgNumber() != 0;
+  return weightOps.contains(value.getDefiningOp());
+}
+
 FailureOr<Value> Importer::run(Value input) {
   prepareInitializers();
   names[graph.inputs.front().name] = Known{input};
@@ -247,6 +270,9 @@ FailureOr<Graph> onnx::openGraph(const ModelContext &model) {
   Expected<Graph> graph = readGraph(model.spec.onnxFile.value);
   if (!graph)
     return model.error(model.spec.onnxFile.mark) << graph.error().message();
+  constexpr size_t mostNodes = 20'000;
+  if (graph->nodes.size() > mostNodes)
+    return error() << "the graph has " << graph->nodes.size() << " nodes, more than " << mostNodes;
   if (graph->inputs.size() != 1 || graph->outputs.size() != 1)
     return error() << "the graph has " << graph->inputs.size() << " inputs and "
                    << graph->outputs.size() << " outputs; a model has one of each";

@@ -8,7 +8,7 @@ using namespace mlir;
 using namespace danaus;
 using namespace danaus::onnx;
 
-std::optional<Scores> Importer::scoresOf(const Node &node) const {
+std::optional<Scores> Importer::scoresOf(const Node &node) {
   Scores scores;
   for (auto [i, into] : llvm::enumerate(std::array{&scores.query, &scores.key})) {
     const Known &entry = known(node, i);

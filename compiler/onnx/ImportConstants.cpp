@@ -25,6 +25,8 @@ Result gather(const Integers &from, const Integers &places, int64_t axis) {
     return std::nullopt;
   Integers result{places.shape, {}};
   int64_t size = from.shape[0];
+  if (int64_t(places.values.size()) > mostIntegers)
+    return std::nullopt;
   for (int64_t place : places.values) {
     if (place < -size || place >= size)
       return std::nullopt;
@@ -36,7 +38,8 @@ Result gather(const Integers &from, const Integers &places, int64_t axis) {
 Result concat(ArrayRef<const Integers *> parts) {
   Integers result{{0}, {}};
   for (const Integers *part : parts) {
-    if (part->shape.size() != 1)
+    if (part->shape.size() != 1 ||
+        int64_t(result.values.size() + part->values.size()) > mostIntegers)
       return std::nullopt;
     llvm::append_range(result.values, part->values);
   }
@@ -203,8 +206,10 @@ LogicalResult Importer::importShapeOf(const Node &node) {
     result.values = entry.tensor->shape;
   else if (entry.integers)
     result.values = entry.integers->shape;
-  else if (entry.formula->base())
+  else if (entry.formula && entry.formula->base())
     llvm::append_range(result.values, nn::shapeOf(entry.formula->base()));
+  else if (!entry.formula)
+    return error(node) << "the shape of a part of attention, or of what Expand gives, is not told";
   int64_t rank = int64_t(result.values.size());
   auto place = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + rank : at, 0, rank); };
   int64_t start = place(node.integer("start", 0)), end = place(node.integer("end", rank));
@@ -233,6 +238,8 @@ LogicalResult Importer::importConstantOfShape(const Node &node) {
 LogicalResult Importer::importCast(const Node &node) {
   constexpr int64_t toFloat = 1, toInt32 = 6, toInt64 = 7, toDouble = 11;
   int64_t to = node.integer("to", 0);
+  if (node.op == "CastLike")
+    to = known(node, 1).integers ? toInt64 : toFloat;
   const Known &entry = known(node, 0);
   bool isInteger = entry.integers.has_value(), becomesFloat = to == toFloat || to == toDouble;
   if (isInteger ? to == toInt32 || to == toInt64 : becomesFloat) {

@@ -6,6 +6,9 @@ using namespace danaus;
 using namespace danaus::onnx;
 using namespace danaus::import;
 
+/// No tensor may have more.
+static constexpr size_t mostDimensions = 16;
+
 /// A chain of reshapes is one, but matrices on the way stay: a structured linear goes from matrix
 /// to matrix.
 Value Importer::reshape(const Node &node, Value input, ArrayRef<int64_t> shape) {
@@ -139,6 +142,8 @@ LogicalResult Importer::importReshape(const Node &node) {
                        << nn::shapeText(wanted->values)
                        << ") that the node names; was the model exported for one fixed batch?";
   };
+  if (shape.size() > mostDimensions)
+    return refuse();
   for (auto [i, size] : llvm::enumerate(shape)) {
     if (size == 0 && copiesZeros && i < from.size())
       size = from[i];
@@ -210,9 +215,8 @@ LogicalResult Importer::importUnsqueeze(const Node &node) {
   if (!*axes)
     return error(node) << "the axes are missing";
   ArrayRef<int64_t> from = nn::shapeOf(*input);
-  constexpr size_t mostDimensions = 16;
-  if ((*axes)->size() > mostDimensions)
-    return error(node) << "adds " << (*axes)->size() << " dimensions";
+  if ((*axes)->size() + from.size() > mostDimensions)
+    return error(node) << "gives more than " << mostDimensions << " dimensions";
   SmallVector<bool> added(from.size() + (*axes)->size(), false);
   for (int64_t each : **axes) {
     auto place = axis(node, each, added.size());

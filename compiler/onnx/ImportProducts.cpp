@@ -7,15 +7,6 @@ using namespace danaus;
 using namespace danaus::onnx;
 using namespace danaus::import;
 
-bool onnx::isWeight(Value value) {
-  // The first argument is the input of the model, and no other argument that is no parameter is
-  // used.
-  if (auto argument = dyn_cast<BlockArgument>(value))
-    return argument.getArgNumber() != 0;
-  Operation *op = value.getDefiningOp();
-  return op->getNumOperands() > 0 && llvm::all_of(op->getOperands(), isWeight);
-}
-
 static SmallVector<int64_t> lastTwoSwapped(size_t rank) {
   auto permutation = llvm::to_vector(llvm::seq<int64_t>(0, int64_t(rank)));
   std::swap(permutation.end()[-1], permutation.end()[-2]);

@@ -63,6 +63,9 @@ private:
   /// An error where they are not known while importing.
   mlir::FailureOr<Integers> integers(const Node &node, size_t index) const;
   void give(const Node &node, Known result);
+  /// Computed from parameters alone.
+  bool isWeight(mlir::Value value);
+  bool isKnownWeight(mlir::Value value) const;
   /// Counted from the end where negative.
   mlir::FailureOr<int64_t> axis(const Node &node, int64_t written, size_t rank) const;
 
@@ -121,7 +124,7 @@ private:
   mlir::LogicalResult scaleScores(const Node &node);
   /// Starts scores where the node multiplies two values of the graph, none of them a weight, with
   /// equal leading dimensions; nothing otherwise.
-  std::optional<Scores> scoresOf(const Node &node) const;
+  std::optional<Scores> scoresOf(const Node &node);
 
   // Elementwise.cpp
   mlir::LogicalResult importAdd(const Node &node);
@@ -145,10 +148,9 @@ private:
   llvm::StringSet<> swapped;
   llvm::StringMap<std::string> users;
   llvm::StringSet<> taken; ///< names of parameters
+  llvm::DenseSet<mlir::Operation *> weightOps;
+  mlir::Operation *lastSeen = nullptr; ///< by isWeight()
 };
-
-/// Computed from parameters alone.
-bool isWeight(mlir::Value value);
 
 /// "/hidden/hidden.0/up/MatMul" to "hidden.0.up": the module that PyTorch's exporter names.
 std::string modulePath(llvm::StringRef node);

@@ -46,10 +46,13 @@ static void addOnnxFiles(const std::string &text, const std::string &folder, Has
     size_t begin = text.find_first_not_of(' ', before == std::string::npos ? 0 : before + 1);
     at += sizeof(ending) - 1;
     std::string path = text.substr(begin, at - begin);
-    struct stat info = {};
-    if (::stat((path.starts_with("/") ? path : joinPath(folder, path)).c_str(), &info) == 0)
-      hash.add(format("%s %lld %lld.%09ld", path.c_str(), (long long)info.st_size,
-                      (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec));
+    // PyTorch's exporter puts the weights in a second file.
+    for (const std::string &name : {path, path + ".data"}) {
+      struct stat info = {};
+      if (::stat((path.starts_with("/") ? name : joinPath(folder, name)).c_str(), &info) == 0)
+        hash.add(format("%s %lld %lld.%09ld", name.c_str(), (long long)info.st_size,
+                        (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec));
+    }
   }
 }
 

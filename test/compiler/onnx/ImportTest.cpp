@@ -195,6 +195,41 @@ TEST(OnnxImport, Attention) {
   EXPECT_SAYS(attention(0.25f), "(MatMul): attention needs scores divided by sqrt(4)");
 }
 
+/// What a file could do to make the importer work for ever, or to use what is not there.
+TEST(OnnxImport, FilesThatMeanIll) {
+  Builder doubling, adding;
+  doubling.integers("i0", {1, 2});
+  adding.floats("w0", {6});
+  for (int i = 0; i < 64; ++i) {
+    std::string at = std::to_string(i), next = std::to_string(i + 1);
+    doubling.node("Concat", {"i" + at, "i" + at}, "i" + next, {{"axis", int64_t(0)}});
+    adding.node("Add", {"w" + at, "w" + at}, "w" + next);
+  }
+  EXPECT_SAYS(doubling.end("x").message(), "(Concat): 'i15' holds integers, not floats");
+  EXPECT_EQ(adding.node("Add", {"x", "w64"}, "h").end("h").message(), "");
+  Builder mask;
+  mask.node("Dropout", {"x"}, "h").end("h").graph.nodes[0].outputs.push_back("mask");
+  EXPECT_EQ(mask.message(), "");
+  mask.graph.outputs[0].name = "mask";
+  EXPECT_SAYS(mask.message(), "its output 'mask' is used, but only the first is supported");
+  Builder square = Builder().input({{0, "b"}, {3, ""}, {6, ""}});
+  square.node("Transpose", {"x"}, "t", {{"perm", std::vector<int64_t>{0, 2, 1}}})
+      .node("MatMul", {"x", "t"}, "m")
+      .node("Shape", {"m"}, "s")
+      .end("x");
+  EXPECT_SAYS(square.message(), "(Shape): the shape of a part of attention");
+  EXPECT_SAYS(Builder()
+                  .integers("s", std::vector<int64_t>(17, 1))
+                  .node("Reshape", {"x", "s"}, "h")
+                  .end("h")
+                  .message(),
+              "cannot have the shape");
+  Builder many;
+  for (int i = 0; i < 20'001; ++i)
+    many.node("Identity", {"x"}, "n" + std::to_string(i));
+  EXPECT_SAYS(many.end("x").message(), "the graph has 20002 nodes, more than 20000");
+}
+
 TEST(OnnxImport, Convolutions) {
   auto conv = [&](std::vector<int64_t> strides, std::vector<int64_t> pads) {
     return Builder()
