@@ -79,11 +79,23 @@ LogicalResult Importer::importExpand(const Node &node) {
   return success();
 }
 
-/// The sum of the parts, each padded with zeros to the whole.
+/// Checks that the parts are equal beside `place`; the shape of the whole.
+static std::optional<SmallVector<int64_t>> joinedShape(ArrayRef<SmallVector<int64_t>> shapes,
+                                                       size_t place) {
+  SmallVector<int64_t> whole = shapes.front();
+  whole[place] = 0;
+  for (SmallVector<int64_t> shape : shapes) {
+    int64_t size = shape.size() == whole.size() ? std::exchange(shape[place], whole[place]) : 0;
+    if (shape != whole)
+      return std::nullopt;
+    whole[place] += size;
+  }
+  return whole;
+}
+
 LogicalResult Importer::importConcat(const Node &node) {
-  int64_t batch = model.spec.train.microBatch();
-  SmallVector<Value> parts;
-  SmallVector<bool> areRepeated;
+  SmallVector<Part> parts;
+  SmallVector<Shape> shapes;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     if (!has(node, i))
       return error(node) << "input " << i << " is missing";
@@ -91,53 +103,51 @@ LogicalResult Importer::importConcat(const Node &node) {
     auto part = repeated ? FailureOr<Value>(repeated) : value(node, i);
     if (failed(part))
       return failure();
-    parts.push_back(*part);
-    areRepeated.push_back(bool(repeated));
+    parts.push_back({*part, bool(repeated)});
+    shapes.emplace_back(nn::shapeOf(*part));
+    if (repeated)
+      shapes.back().front() = model.spec.train.microBatch();
   }
-  auto shapeOfPart = [&](size_t i) {
-    Shape shape(nn::shapeOf(parts[i]));
-    if (areRepeated[i])
-      shape.front() = batch;
-    return shape;
-  };
-  Shape whole = shapeOfPart(0);
-  auto found = axis(node, node.integer("axis", 0), whole.size());
-  if (failed(found))
+  auto place = axis(node, node.integer("axis", 0), shapes.front().size());
+  if (failed(place))
     return failure();
-  size_t place = size_t(*found);
-  whole[place] = 0;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    Shape shape = shapeOfPart(i);
-    int64_t size = shape.size() == whole.size() ? std::exchange(shape[place], whole[place]) : 0;
-    if (shape != whole)
-      return error(node) << "the inputs differ beside axis " << place;
-    whole[place] += size;
-  }
-  if (llvm::all_of(areRepeated, [](bool is) { return is; }) ||
-      (place == 0 && llvm::is_contained(areRepeated, true)))
+  std::optional<Shape> whole = joinedShape(shapes, size_t(*place));
+  if (!whole)
+    return error(node) << "the inputs differ beside axis " << *place;
+  size_t repeated = size_t(llvm::count_if(parts, [](const Part &part) { return part.isRepeated; }));
+  if (repeated == parts.size() || (repeated && *place == 0))
     return error(node) << "only a part of what is joined may be repeated over the batch";
-  // What is repeated is added last: a sum repeats its right side.
+  auto sum = join(node, parts, size_t(*place), *whole);
+  if (failed(sum))
+    return failure();
+  give(node, Known{*sum});
+  return success();
+}
+
+/// The sum of the parts, each padded with zeros to the whole. What is repeated is added last: a sum
+/// repeats its right side.
+FailureOr<Value> Importer::join(const Node &node, ArrayRef<Part> parts, size_t place,
+                                ArrayRef<int64_t> whole) {
   Value sum;
   for (bool repeats : {false, true}) {
     Shape low(whole.size(), 0);
-    for (auto [i, part] : llvm::enumerate(parts)) {
-      ArrayRef<int64_t> shape = nn::shapeOf(part);
-      if (areRepeated[i] == repeats) {
-        ArrayRef<int64_t> to = whole, from = low;
-        Value x = part;
-        if (repeats) {
-          to = to.drop_front(), from = from.drop_front();
-          x = reshape(node, part, shape.drop_front());
-        }
+    for (const Part &part : parts) {
+      ArrayRef<int64_t> shape = nn::shapeOf(part.value), to = whole, from = low;
+      int64_t size = shape[place];
+      Value x = part.value;
+      if (repeats) { // without the dimension that is repeated
+        to = to.drop_front(), from = from.drop_front(), shape = shape.drop_front();
+        x = part.isRepeated ? reshape(node, x, shape) : x;
+      }
+      if (part.isRepeated == repeats) {
         auto padded = pad(node, x, from, to);
         if (failed(padded))
           return failure();
         sum = sum ? nn::AddOp::create(model.builder, locationOf(node), sum.getType(), sum, *padded)
                   : *padded;
       }
-      low[place] += shape[place];
+      low[place] += size;
     }
   }
-  give(node, Known{sum});
-  return success();
+  return sum;
 }

@@ -128,10 +128,11 @@ LogicalResult Importer::importGemm(const Node &node) {
 }
 
 namespace {
-/// The letters of an equation's dimensions by what becomes of them.
+/// The letters of an equation's dimensions by what becomes of them, and their sizes.
 struct Letters {
   std::string batch, left, right, summed;
   bool areSupported = true;
+  llvm::DenseMap<char, int64_t> sizes;
 
   Letters(StringRef a, StringRef b, StringRef out) {
     auto unique = [](StringRef text) {
@@ -150,7 +151,30 @@ struct Letters {
     areSupported &=
         all.size() == out.size() && llvm::all_of(all, [&](char c) { return out.contains(c); });
   }
+
+  /// False where a letter has two sizes; then it is in `wrong`.
+  bool measure(StringRef letters, ArrayRef<int64_t> shape, char &wrong) {
+    for (auto [letter, size] : llvm::zip_equal(letters, shape))
+      if (!sizes.try_emplace(letter, size).second && sizes[letter] != size)
+        return wrong = letter, false;
+    return true;
+  }
+  SmallVector<int64_t> shapeOf(StringRef letters) const {
+    SmallVector<int64_t> shape;
+    for (char letter : letters)
+      shape.push_back(sizes.lookup(letter));
+    return shape;
+  }
+  int64_t count(StringRef letters) const { return llvm::product_of(shapeOf(letters)); }
 };
+
+/// The permutation that brings dimensions called `from` into the order `to`.
+SmallVector<int64_t> orderOf(StringRef from, StringRef to) {
+  SmallVector<int64_t> permutation;
+  for (char letter : to)
+    permutation.push_back(int64_t(from.find(letter)));
+  return permutation;
+}
 } // namespace
 
 LogicalResult Importer::importEinsum(const Node &node) {
@@ -174,41 +198,23 @@ LogicalResult Importer::importEinsum(const Node &node) {
   if (left.size() != a.size() || right.size() != b.size())
     return error(node) << "'" << equation << "' is not for " << nn::shapeText(left) << " and "
                        << nn::shapeText(right);
-  llvm::DenseMap<char, int64_t> sizes;
-  for (auto [letter, size] : llvm::zip_equal(a, left))
-    sizes[letter] = size;
-  for (auto [letter, size] : llvm::zip_equal(b, right))
-    if (!sizes.try_emplace(letter, size).second && sizes[letter] != size)
-      return error(node) << "'" << std::string(1, letter) << "' is " << sizes[letter] << " and "
-                         << size;
-  auto count = [&](StringRef some) {
-    int64_t product = 1;
-    for (char letter : some)
-      product *= sizes[letter];
-    return product;
-  };
-  auto ordered = [&](Value input, StringRef from, StringRef to) {
-    Shape permutation;
-    for (char letter : to)
-      permutation.push_back(int64_t(from.find(letter)));
-    return transpose(node, input, permutation);
-  };
-  Value x = ordered(*lhs, a, letters.batch + letters.left + letters.summed);
-  Value w = ordered(*rhs, b, letters.batch + letters.summed + letters.right);
-  Shape xShape{count(letters.left), count(letters.summed)};
-  Shape wShape{count(letters.summed), count(letters.right)};
+  if (char wrong = 0; !letters.measure(a, left, wrong) || !letters.measure(b, right, wrong))
+    return error(node) << "'" << std::string(1, wrong) << "' has two sizes in "
+                       << nn::shapeText(left) << " and " << nn::shapeText(right);
+  Value x = transpose(node, *lhs, orderOf(a, letters.batch + letters.left + letters.summed));
+  Value w = transpose(node, *rhs, orderOf(b, letters.batch + letters.summed + letters.right));
+  Shape xShape{letters.count(letters.left), letters.count(letters.summed)};
+  Shape wShape{letters.count(letters.summed), letters.count(letters.right)};
   if (!letters.batch.empty()) {
-    xShape.insert(xShape.begin(), count(letters.batch));
-    wShape.insert(wShape.begin(), count(letters.batch));
+    xShape.insert(xShape.begin(), letters.count(letters.batch));
+    wShape.insert(wShape.begin(), letters.count(letters.batch));
   }
   auto result = rawProduct(node, reshape(node, x, xShape), reshape(node, w, wShape));
   if (failed(result))
     return failure();
   std::string have = letters.batch + letters.left + letters.right;
-  Shape shape;
-  for (char letter : have)
-    shape.push_back(sizes[letter]);
-  give(node, Known{ordered(reshape(node, *result, shape), have, out)});
+  Value split = reshape(node, *result, letters.shapeOf(have));
+  give(node, Known{transpose(node, split, orderOf(have, out))});
   return success();
 }
 

@@ -95,6 +95,12 @@ private:
   mlir::LogicalResult importSplit(const Node &node);
   mlir::LogicalResult importExpand(const Node &node);
   mlir::LogicalResult importConcat(const Node &node);
+  struct Part {
+    mlir::Value value;
+    bool isRepeated; ///< over the batch, which is its first dimension
+  };
+  mlir::FailureOr<mlir::Value> join(const Node &node, llvm::ArrayRef<Part> parts, size_t place,
+                                    llvm::ArrayRef<int64_t> whole);
   // Movement.cpp: what all parts use.
   /// The numbers of an input, or before opset 13 of an attribute; none where neither is there.
   mlir::FailureOr<std::optional<std::vector<int64_t>>> numbers(const Node &node, size_t index,

@@ -34,10 +34,7 @@ std::string onnx::parameterName(StringRef initializer, StringRef user) {
   std::string path = modulePath(user);
   if (initializer.starts_with("onnx::") && !path.empty())
     return path + ".weight";
-  std::string name = cleaned(initializer);
-  for (size_t at; (at = name.find("__")) != std::string::npos;) // "onnx::MatMul_3"
-    name.erase(at, 1);
-  return name;
+  return cleaned(initializer);
 }
 
 std::string onnx::layerName(const Node &node, StringRef weight) {

@@ -98,56 +98,58 @@ Expected<std::string> Reader::externalBytes(const file::TensorProto &from, const
   return bytes;
 }
 
+/// From bytes of exactly this many elements.
+void fillRaw(std::string_view raw, int type, size_t count, Tensor &into) {
+  if (type == Float)
+    into.data = converted<float, float>(raw, count);
+  else if (type == Double)
+    into.data = converted<double, float>(raw, count);
+  else if (type == Int64)
+    into.data = converted<int64_t, int64_t>(raw, count);
+  else if (type == Int32)
+    into.data = converted<int32_t, int64_t>(raw, count);
+  else
+    into.data = converted<uint8_t, int64_t>(raw, count);
+}
+
+/// From the lists that protobuf has for each type; how many values are there.
+size_t fillListed(const file::TensorProto &from, Tensor &into) {
+  auto copy = [&](const auto &list, auto element) {
+    into.data = std::vector<decltype(element)>(list.begin(), list.end());
+    return size_t(list.size());
+  };
+  switch (from.data_type()) {
+  case Float:
+    return copy(from.float_data(), float());
+  case Double:
+    return copy(from.double_data(), float());
+  case Int64:
+    return copy(from.int64_data(), int64_t());
+  default:
+    return copy(from.int32_data(), int64_t());
+  }
+}
+
 /// The data of a tensor of `count` elements, wherever the file keeps them.
 Status Reader::fill(const file::TensorProto &from, const std::string &what, size_t count,
                     Tensor &into) {
   int type = from.data_type();
-  std::string fetched;
-  std::string_view raw;
-  bool isRaw = from.has_raw_data();
-  if (from.data_location() == file::TensorProto::EXTERNAL) {
-    auto bytes = externalBytes(from, what, count * bytesOf(type));
-    if (!bytes)
-      return bytes.takeError();
-    fetched = std::move(*bytes);
-    raw = fetched;
-    isRaw = true;
-  } else {
-    raw = from.raw_data();
-  }
   auto wrongSize = [&](size_t found, const char *unit) {
     return broken(what + " has " + std::to_string(count) + " elements of " + typeName(type) +
                   " by its shape, but " + std::to_string(found) + " " + unit + " are there");
   };
-  if (isRaw) {
-    if (raw.size() != count * bytesOf(type))
-      return wrongSize(raw.size(), "bytes");
-    if (type == Float)
-      into.data = converted<float, float>(raw, count);
-    else if (type == Double)
-      into.data = converted<double, float>(raw, count);
-    else if (type == Int64)
-      into.data = converted<int64_t, int64_t>(raw, count);
-    else if (type == Int32)
-      into.data = converted<int32_t, int64_t>(raw, count);
-    else
-      into.data = converted<uint8_t, int64_t>(raw, count);
-    return Status::ok();
-  }
-  size_t found = size_t(type == Float    ? from.float_data_size()
-                        : type == Double ? from.double_data_size()
-                        : type == Int64  ? from.int64_data_size()
-                                         : from.int32_data_size());
-  if (found != count)
+  if (from.data_location() == file::TensorProto::EXTERNAL) {
+    auto bytes = externalBytes(from, what, count * bytesOf(type));
+    if (!bytes)
+      return bytes.takeError();
+    fillRaw(*bytes, type, count, into);
+  } else if (from.has_raw_data()) {
+    if (from.raw_data().size() != count * bytesOf(type))
+      return wrongSize(from.raw_data().size(), "bytes");
+    fillRaw(from.raw_data(), type, count, into);
+  } else if (size_t found = fillListed(from, into); found != count) {
     return wrongSize(found, "values");
-  if (type == Float)
-    into.data = std::vector<float>(from.float_data().begin(), from.float_data().end());
-  else if (type == Double)
-    into.data = std::vector<float>(from.double_data().begin(), from.double_data().end());
-  else if (type == Int64)
-    into.data = std::vector<int64_t>(from.int64_data().begin(), from.int64_data().end());
-  else
-    into.data = std::vector<int64_t>(from.int32_data().begin(), from.int32_data().end());
+  }
   return Status::ok();
 }
 

@@ -106,7 +106,7 @@ TEST(OnnxImport, ProductsThatDoNotFit) {
   EXPECT_SAYS(equation("ab,bc->a"), "the equation 'ab,bc->a' is not supported");
   EXPECT_SAYS(equation("ab,bc->ac..."), "is not supported");
   EXPECT_SAYS(equation("abc,cd->abd"), "is not for 4x6 and 6x6");
-  EXPECT_SAYS(equation("ab,ac->bc"), "'a' is 4 and 6");
+  EXPECT_SAYS(equation("ab,ac->bc"), "'a' has two sizes in 4x6 and 6x6");
 }
 
 TEST(OnnxImport, ShapesThatDoNotFit) {
