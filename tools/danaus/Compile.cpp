@@ -95,14 +95,19 @@ static Status runCompiler(const std::vector<std::string> &words) {
   return Status::ok();
 }
 
+static Status runCompiler(const std::string &compiler, const CompileRequest &request,
+                          const std::string &output) {
+  std::vector<std::string> words = {compiler, request.spec};
+  words.insert(words.end(), request.overrides.begin(), request.overrides.end());
+  words.insert(words.end(), {"--target", request.target, "-o", output});
+  return runCompiler(words);
+}
+
 /// Compiles under a name of this process' own, then renames: readers see whole files only.
 static Status compileInto(const std::string &compiler, const CompileRequest &request,
                           const std::string &output) {
   std::string unfinished = output + format(".%d.tmp", int(::getpid()));
-  std::vector<std::string> words = {compiler, request.spec};
-  words.insert(words.end(), request.overrides.begin(), request.overrides.end());
-  words.insert(words.end(), {"--target", request.target, "-o", unfinished});
-  Status status = runCompiler(words);
+  Status status = runCompiler(compiler, request, unfinished);
   if (status && ::rename(unfinished.c_str(), output.c_str()) != 0)
     status = ioError("rename to", output, errno);
   if (!status)

@@ -85,9 +85,9 @@ static Status train(const TrainArguments &arguments, const ModelFile &file) {
   TrainPrinter printer(arguments.json ? TableStyle::Off : TableStyle::On,
                        arguments.quiet ? ProgressStyle::Off : progressStyleOf(STDERR_FILENO));
   TrainerOptions options;
+  options.openInit = [](const std::string &path) { return openWeights("", path); };
   options.logEvery = arguments.logEvery.value_or(file.model().training()->log_every());
   options.stopRequested = [&] { return signals.requested(); };
-  options.openInit = [](const std::string &path) { return openWeights("", path); };
   Trainer trainer(file, **device, *data, *test, *run, options, printer);
   Expected<RunSummary> summary = trainer.train();
   printer.clearLine();

@@ -125,8 +125,11 @@ std::optional<std::string> readFormat(const Flags &flags, CommandLine &line) {
   if (flags.batch.getNumOccurrences() && (flags.batch < 1 || flags.batch > 1 << 20))
     return "--batch takes a number from 1 to 1048576";
   line.weights = flags.weights;
-  if (flags.batch.getNumOccurrences())
+  if (flags.batch.getNumOccurrences()) {
     line.batch = flags.batch;
+    line.overrides.push_back("train.batch_size=" + std::to_string(*line.batch));
+    line.overrides.push_back("train.accumulate=1");
+  }
   return std::nullopt;
 }
 

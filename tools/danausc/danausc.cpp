@@ -155,10 +155,6 @@ static ExitCode translate(llvm::SourceMgr &sources, const CommandLine &line,
   mlir::FailureOr<spec::Spec> spec = spec::readSpec(sources, line.overrides, &context);
   if (failed(spec))
     return ExitCode::SpecInvalid;
-  if (line.batch) {
-    spec->train.batchSize.value = *line.batch;
-    spec->train.accumulate.value = 1;
-  }
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>> phases = importPhases(*spec, &context);
   if (phases.empty())
     return ExitCode::SpecInvalid;
