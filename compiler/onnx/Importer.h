@@ -69,18 +69,17 @@ private:
   /// Counted from the end where negative.
   mlir::FailureOr<int64_t> axis(const Node &node, int64_t written, size_t rank) const;
 
-  // Constants.cpp: what is computed while importing.
+  // ImportConstants.cpp: what is computed while importing.
   /// An operator that fold() alone knows, where it did not.
   mlir::LogicalResult importFolded(const Node &node);
   mlir::LogicalResult importConstant(const Node &node);
   mlir::LogicalResult importShapeOf(const Node &node);
   mlir::LogicalResult importConstantOfShape(const Node &node);
   mlir::LogicalResult importCast(const Node &node);
-  /// Success where the node was computed; failure without an error where its inputs are no
-  /// integers or it is not known here.
+  /// What the node computes of integers; none where it has other inputs, or is not known here.
   std::optional<Integers> fold(const Node &node) const;
 
-  // Movement.cpp
+  // ImportMovement.cpp
   mlir::LogicalResult importIdentity(const Node &node);
   mlir::LogicalResult importReshape(const Node &node);
   mlir::LogicalResult importFlatten(const Node &node);
@@ -90,7 +89,7 @@ private:
   mlir::LogicalResult importPad(const Node &node);
   mlir::LogicalResult importSlice(const Node &node);
 
-  // Pieces.cpp
+  // ImportPieces.cpp
   mlir::LogicalResult importGather(const Node &node);
   mlir::LogicalResult importSplit(const Node &node);
   mlir::LogicalResult importExpand(const Node &node);
@@ -101,7 +100,7 @@ private:
   };
   mlir::FailureOr<mlir::Value> join(const Node &node, llvm::ArrayRef<Part> parts, size_t place,
                                     llvm::ArrayRef<int64_t> whole);
-  // Movement.cpp: what all parts use.
+  // ImportMovement.cpp: what all parts use.
   /// The numbers of an input, or before opset 13 of an attribute; none where neither is there.
   mlir::FailureOr<std::optional<std::vector<int64_t>>> numbers(const Node &node, size_t index,
                                                                llvm::StringRef attribute) const;
@@ -112,7 +111,7 @@ private:
   mlir::FailureOr<mlir::Value> pad(const Node &node, mlir::Value input, llvm::ArrayRef<int64_t> low,
                                    llvm::ArrayRef<int64_t> shape);
 
-  // Products.cpp
+  // ImportProducts.cpp
   mlir::LogicalResult importGemm(const Node &node);
   mlir::LogicalResult importMatMul(const Node &node);
   mlir::LogicalResult importEinsum(const Node &node);
@@ -123,7 +122,7 @@ private:
   /// is the left side, the product is built transposed.
   mlir::FailureOr<mlir::Value> rawProduct(const Node &node, mlir::Value lhs, mlir::Value rhs);
 
-  // Attention.cpp
+  // ImportAttention.cpp
   mlir::LogicalResult importSoftmax(const Node &node);
   mlir::LogicalResult importAttention(const Node &node);
   /// The scores that the node multiplies by a number, or divides.
@@ -132,7 +131,7 @@ private:
   /// equal leading dimensions; nothing otherwise.
   std::optional<Scores> scoresOf(const Node &node);
 
-  // Elementwise.cpp
+  // ImportElementwise.cpp
   mlir::LogicalResult importAdd(const Node &node);
   mlir::LogicalResult importArithmetic(const Node &node);
   mlir::LogicalResult importSqrt(const Node &node);
