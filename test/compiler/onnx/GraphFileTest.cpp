@@ -171,5 +171,70 @@ TEST(GraphFile, Damaged) {
   EXPECT_LT(imported, rounds / 2);
 }
 
+/// One node or constant of a good graph becomes something else.
+void change(Graph &graph, std::mt19937 &random) {
+  auto one = [&](auto &list) -> auto & { return list[random() % list.size()]; };
+  auto number = [&] { return int64_t(random() % 12) - 3; };
+  Node &node = one(graph.nodes);
+  switch (random() % 6) {
+  case 0:
+    node.op = one(graph.nodes).op;
+    break;
+  case 1: // a value that is there already
+    if (Node &other = graph.nodes[random() % (size_t(&node - graph.nodes.data()) + 1)];
+        !node.inputs.empty() && !other.inputs.empty())
+      one(node.inputs) = one(other.inputs);
+    break;
+  case 2:
+    if (!node.inputs.empty())
+      node.inputs.pop_back();
+    break;
+  case 3:
+    node.inputs.push_back(one(graph.initializers).name);
+    break;
+  case 4:
+    for (Attribute &attribute : node.attributes) {
+      if (auto *value = std::get_if<int64_t>(&attribute.value))
+        *value = number();
+      if (auto *values = std::get_if<std::vector<int64_t>>(&attribute.value);
+          values && !values->empty())
+        one(*values) = number();
+      if (auto *tensor = std::get_if<Tensor>(&attribute.value))
+        if (auto *values = std::get_if<std::vector<int64_t>>(&tensor->data);
+            values && !values->empty())
+          one(*values) = number();
+    }
+    break;
+  default:
+    Tensor &tensor = one(graph.initializers);
+    if (auto *values = std::get_if<std::vector<int64_t>>(&tensor.data); values && !values->empty())
+      one(*values) = number();
+    else if (!tensor.shape.empty()) // the same number of elements
+      std::swap(one(tensor.shape), one(tensor.shape));
+  }
+}
+
+/// Graphs that are whole and wrong: a model that passes the verifier and nn-recognise, or an error.
+TEST(GraphFile, Changed) {
+  TempFolder folder;
+  std::string path = folder / "m.onnx";
+  std::mt19937 random(11);
+  unsigned imported = 0, rounds = 200;
+  for (const char *name : {"monarch_torchscript.onnx", "transformer_dynamo.onnx",
+                           "transformer_torchscript.onnx", "low_rank_torchscript.onnx"}) {
+    auto good = readGraph(inputs + name);
+    ASSERT_TRUE(succeeds(good));
+    for (unsigned round = 0; round < rounds; ++round) {
+      Graph graph = *good;
+      for (unsigned changes = 1 + random() % 2; changes > 0; --changes)
+        change(graph, random);
+      ASSERT_TRUE(succeeds(writeGraph(graph, path)));
+      imported += test::importMessage(path, 3).empty();
+    }
+  }
+  EXPECT_GT(imported, 100u);
+  EXPECT_LT(imported, 4 * rounds - 100);
+}
+
 } // namespace
 } // namespace danaus::onnx

@@ -20,7 +20,8 @@ inline std::string onnxSpec(const std::string &file, int64_t batch) {
          "\"}\ndata: {name: mnist}\ntrain: {batch_size: " + std::to_string(batch) + "}\n";
 }
 
-/// What importing the file prints, without the place in the spec; empty: it was imported.
+/// What importing the file prints, without the place in the spec; empty: it was imported, and its
+/// structures were recognised.
 inline std::string importMessage(const std::string &file, int64_t batch) {
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   std::string message;
@@ -33,8 +34,12 @@ inline std::string importMessage(const std::string &file, int64_t batch) {
   sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(onnxSpec(file, batch), "m.yaml"),
                              {});
   auto spec = spec::readSpec(sources, {}, &context);
-  bool isImported = succeeded(spec) && importModel(*spec, &context);
-  EXPECT_EQ(isImported, message.empty()) << message;
+  auto module = succeeded(spec) ? importModel(*spec, &context) : nullptr;
+  EXPECT_EQ(bool(module), message.empty()) << message;
+  mlir::TimingScope untimed;
+  if (module) {
+    EXPECT_TRUE(succeeded(runPhases(*module, Stage::Structure, {}, untimed)));
+  }
   return message;
 }
 
