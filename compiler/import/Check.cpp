@@ -99,7 +99,27 @@ void checkTrain(const Node &node, const Train &train, Reader &reader) {
                train.batchSize.mark, "batch_size is written here");
 }
 
+/// The linears of an ONNX file are built as it says.
+static void checkOnnx(const Spec &spec, Reader &reader) {
+  if (spec.modelKind != ModelKind::Onnx)
+    return;
+  if (!llvm::StringRef(spec.onnxFile.value).ends_with(".onnx"))
+    reader.error(spec.onnxFile.mark, "model.file: the name of an ONNX file ends in .onnx");
+  auto refuse = [&](const std::vector<Structure> &rules) {
+    if (!rules.empty())
+      reader.error(rules.front().mark,
+                   "the linears of an ONNX model have the structure that its file gives them; "
+                   "leave the rules out (`danaus convert` brings its weights into a spec of "
+                   "layers)");
+  };
+  refuse(spec.structure);
+  for (const Phase &phase : spec.train.phases)
+    if (phase.structure)
+      refuse(*phase.structure);
+}
+
 void checkSpec(const Node &node, const Spec &spec, Reader &reader) {
+  checkOnnx(spec, reader);
   if (spec.schedule.kind == ScheduleKind::Cosine && spec.schedule.minLr > spec.optimizer.lr.value)
     reader.error(spec.schedule.minLr.mark,
                  "scheduler.min_lr: the learning rate falls to min_lr, "

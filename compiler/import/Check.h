@@ -21,7 +21,7 @@ void checkResizedCrop(const Node &node, const Augment &augment, Reader &reader);
 void checkData(const Node &node, const Data &data, Reader &reader);
 /// An update has equally many samples in each of its parts.
 void checkTrain(const Node &node, const Train &train, Reader &reader);
-/// min_lr is not above lr.
+/// min_lr is not above lr; no rules of structure beside an ONNX file.
 void checkSpec(const Node &node, const Spec &spec, Reader &reader);
 
 } // namespace danaus::spec

@@ -3,6 +3,7 @@
 
 #include "compiler/import/LayerNames.h"
 #include "compiler/import/ModelContext.h"
+#include "compiler/onnx/Import.h"
 #include "runtime/plan/Control.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -134,10 +135,10 @@ FailureOr<Value> LayerImporter::importFlatten(const Layer &layer, StringRef name
 }
 
 /// input, labels, control, and what mixing needs: the arguments that are not parameters.
-FailureOr<Value> addDataArguments(ModelContext &model) {
+FailureOr<Value> addDataArguments(ModelContext &model, ArrayRef<int64_t> sample) {
   const spec::Spec &spec = model.spec;
   SmallVector<int64_t> shape{spec.train.microBatch()};
-  llvm::append_range(shape, spec.inputShape.value);
+  llvm::append_range(shape, sample);
   auto type =
       model.tensorOf(shape, {spec.train.batchSize.mark, spec.inputShape.mark}, "a batch of inputs");
   if (failed(type))
@@ -227,11 +228,26 @@ void setModuleAttributes(ModuleOp module, const spec::Spec &spec) {
     module->setAttr(nn::AccumulatesAttr, builder.getUnitAttr());
 }
 
+/// The same from the file of `kind: onnx`.
+LogicalResult buildOnnxForward(ModelContext &model) {
+  FailureOr<onnx::Graph> graph = onnx::openGraph(model);
+  if (failed(graph))
+    return failure();
+  FailureOr<Value> input = addDataArguments(model, onnx::sampleShape(*graph));
+  if (failed(input))
+    return failure();
+  std::vector<onnx::Weight> weights;
+  FailureOr<Value> logits = onnx::importGraph(model, *graph, *input, weights);
+  return failed(logits) ? failure() : addLoss(model, *logits);
+}
+
 /// Everything inside `function`, whose body is still without arguments.
 LogicalResult buildForward(ModelContext &model) {
+  if (model.spec.modelKind == spec::ModelKind::Onnx)
+    return buildOnnxForward(model);
   if (failed(prepareRules(model)))
     return failure();
-  FailureOr<Value> input = addDataArguments(model);
+  FailureOr<Value> input = addDataArguments(model, model.spec.inputShape.value);
   if (failed(input))
     return failure();
   auto logits = LayerImporter(model).importScope(model.spec.layers, "", ScopeKind::Model, *input);

@@ -1,6 +1,6 @@
 // What the parts of the importer share while a module is built: the place to insert at, parameters
 // so far, the rules of `structure:`, limits, and how errors and locations are made. Private to
-// compiler/import.
+// compiler/import and compiler/onnx.
 #pragma once
 
 #include "compiler/import/Spec.h"

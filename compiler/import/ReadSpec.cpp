@@ -94,6 +94,8 @@ mlir::FailureOr<Spec> readSpec(llvm::SourceMgr &sources, llvm::ArrayRef<std::str
         spec.data.find(AugmentKind::Mixup) || spec.data.find(AugmentKind::Cutmix);
     for (int64_t sum = 0; const Phase &phase : spec.train.phases)
       spec.train.epochs.value = sum += phase.epochs;
+    if (spec.train.init.value.empty())
+      spec.train.init.value = spec.onnxFile.value;
     if (problems.empty())
       spec.resolved = printYaml(schema.root().printAny(&spec));
   }

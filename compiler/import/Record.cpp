@@ -82,7 +82,9 @@ void RecordType::checkKeys(const Node &node, void *object, Reader &reader,
       reader.error(node.keys[*written].mark, "'" + key.name + "' goes " + key.condition());
     if (!written && fits && key.isRequired)
       reader.error(node.mark, "missing key '" + key.name + "'" +
-                                  (key.when.empty() ? "" : " (needed with " + key.values() + ")") +
+                                  (key.when.empty() || !node.find(key.when)
+                                       ? ""
+                                       : " (needed with " + key.values() + ")") +
                                   ": " + key.type->describe());
   }
 }
@@ -93,7 +95,7 @@ Node RecordType::printAny(const void *object) const {
     if (!applies(key, object))
       continue;
     Node value = key.type->printAny(key.slot(const_cast<void *>(object)));
-    bool unset = (value.isScalar() && value.text.empty()) ||
+    bool unset = (value.isScalar() && (value.text.empty() || value.text == key.hiddenText)) ||
                  ((value.isList() || value.isMap()) && value.items.empty());
     if (!unset || key.isPrintedUnset)
       map.append(key.name, std::move(value));

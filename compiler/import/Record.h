@@ -13,6 +13,7 @@ struct Key {
   Mark *(*mark)(void *object) = nullptr; ///< where the value's place goes; may be null
   bool isRequired = false;
   bool isPrintedUnset = true;
+  std::string hiddenText = {}; ///< a default that means as much as no key
   /// The key belongs to these values of another key of the same map ("nblocks" to kind: monarch).
   std::string when = {};
   std::vector<std::string> whenValues = {};
@@ -20,6 +21,11 @@ struct Key {
   Key &required() { return isRequired = true, *this; }
   /// Left out of the resolved spec where it has its default (an empty name).
   Key &hiddenUnset() { return isPrintedUnset = false, *this; }
+  /// Left out where it is this default: specs from before the key keep their resolved form.
+  Key &hiddenAs(std::string text) {
+    hiddenText = std::move(text);
+    return hiddenUnset();
+  }
   Key &onlyWith(std::string key, std::vector<std::string> values) {
     when = std::move(key), whenValues = std::move(values);
     return *this;

@@ -126,8 +126,25 @@ const Record<Spec> *Schema::model() {
       .required();
   input->checkedBy(checkInput);
   auto *model = make<Record<Spec>>();
-  model->self("input", input, "What goes into the first layer.").required();
-  model->key<&Spec::layers>("layers", layerList, "The layers in order.").required();
+  model
+      ->key<&Spec::modelKind>("kind",
+                              make<WordType<ModelKind>>(Words<ModelKind>{
+                                  {"layers", ModelKind::Layers}, {"onnx", ModelKind::Onnx}}),
+                              "Where the layers are: here (layers, unless written) or in an ONNX "
+                              "file.")
+      .hiddenAs("layers");
+  model->self("input", input, "What goes into the first layer.")
+      .required()
+      .onlyWith("kind", {"layers"});
+  model->key<&Spec::layers>("layers", layerList, "The layers in order.")
+      .required()
+      .onlyWith("kind", {"layers"});
+  model
+      ->key<&Spec::onnxFile>("file", make<TextType>(TextForm::Path),
+                             "The .onnx file, from the spec's folder; train.init is its weights "
+                             "where nothing else is written (docs/Onnx.md).")
+      .required()
+      .onlyWith("kind", {"onnx"});
   model->checkedBy(checkModel);
   return model;
 }
@@ -190,7 +207,8 @@ const Record<Train> *Schema::train() {
                           "validated, kept as best and tested; 0: none.");
   train
       ->key<&Train::init>("init", make<TextType>(TextForm::Path),
-                          "Initial weights (safetensors), from the spec's folder; not written: "
+                          "Initial weights (safetensors, or the .onnx file of a model of kind: "
+                          "onnx), from the spec's folder; not written: "
                           "random, from `seed`.")
       .hiddenUnset();
   train->key<&Train::dtype>("dtype", types,

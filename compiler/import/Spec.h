@@ -211,12 +211,17 @@ struct Dist {
   int64_t timeoutS = 60;
 };
 
+/// Where the layers come from.
+enum class ModelKind { Layers, Onnx };
+
 struct Spec {
   std::string file; ///< as the user wrote it
   At<std::string> name;
   int64_t seed = 0;
-  At<std::vector<int64_t>> inputShape; ///< one sample
+  At<std::vector<int64_t>> inputShape; ///< one sample; empty: as onnxFile says
   Mark model;
+  ModelKind modelKind = ModelKind::Layers;
+  At<std::string> onnxFile; ///< in place of layers; an absolute path
   std::vector<Layer> layers;
   std::vector<Structure> structure;
   Data data;

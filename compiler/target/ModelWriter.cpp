@@ -247,7 +247,8 @@ fb::ModelT danaus::describeModel(const spec::Spec &spec, func::FuncOp forward) {
   model.name = spec.name.value;
   model.seed = spec.seed;
   model.compiler = "danausc " DANAUS_VERSION;
-  model.input_shape.assign(spec.inputShape.value.begin(), spec.inputShape.value.end());
+  ArrayRef<int64_t> sample = nn::shapeOf(forward.getArgument(0)).drop_front();
+  model.input_shape.assign(sample.begin(), sample.end());
   model.classes = shapeOf(forward.getResultTypes()[2])[1];
   model.spec = spec.resolved;
   describeSettings(spec, model);

@@ -21,7 +21,12 @@ std::optional<ElementMovement> ElementMovement::between(Value from, Value to) {
     Step step{Step::Resize,
               SmallVector<int64_t>(nn::shapeOf(op->getOperand(0))),
               SmallVector<int64_t>(nn::shapeOf(to)),
-              {}};
+              {},
+              SmallVector<int64_t>(nn::shapeOf(to).size(), 0)};
+    if (auto pad = dyn_cast<nn::PadOp>(op); pad && pad.getLow())
+      step.shift.assign(pad.getLow()->begin(), pad.getLow()->end());
+    if (auto slice = dyn_cast<nn::SliceOp>(op); slice && slice.getLow())
+      llvm::transform(*slice.getLow(), step.shift.begin(), std::negate<>());
     if (isa<nn::ReshapeOp>(op))
       step.kind = Step::Reshape;
     if (auto transpose = dyn_cast<nn::TransposeOp>(op)) {
@@ -78,10 +83,11 @@ std::optional<SmallVector<int64_t>> ElementMovement::sourceOf(ArrayRef<int64_t> 
       for (auto [i, dim] : llvm::enumerate(step.permutation))
         from[dim] = at[i];
     } else if (step.kind == Step::Resize) {
-      for (auto [i, size] : llvm::zip_equal(at, step.input))
-        if (i >= size)
+      for (size_t dim = 0; dim < at.size(); ++dim) {
+        from[dim] = at[dim] - step.shift[dim];
+        if (from[dim] < 0 || from[dim] >= step.input[dim])
           return std::nullopt;
-      from = at;
+      }
     } else {
       int64_t offset = 0;
       for (auto [i, size] : llvm::zip_equal(at, step.result))

@@ -6,6 +6,7 @@
 #include "dialects/nn/NN.h"
 
 #include <optional>
+#include <vector>
 
 namespace danaus::recognise {
 
@@ -37,13 +38,14 @@ private:
   struct Step {
     enum Kind { Reshape, Transpose, Resize } kind;
     llvm::SmallVector<int64_t> input, result, permutation;
+    llvm::SmallVector<int64_t> shift; ///< of Resize: element i of the input is i + shift
   };
 
   /// The dimension of the step's result that dimension `rows` of its input is, untouched.
   static std::optional<unsigned> follow(const Step &step, unsigned rows);
 
   llvm::SmallVector<int64_t> input;
-  llvm::SmallVector<Step> steps; // from input to result
+  std::vector<Step> steps; // from input to result
 };
 
 } // namespace danaus::recognise

@@ -72,7 +72,8 @@ Expected<Svd> computeSvd(const Matrix &matrix) {
              svd.u.data.data(), &k, work, &size, integers.data(), &info);
   };
   call(&wanted);
-  std::vector<double> work(size_t(size = int(wanted)));
+  size = int(wanted);
+  std::vector<double> work(wanted > 0 ? size_t(size) : 0);
   call(work.data());
   if (info != 0)
     return Error(ExitCode::Internal, format("dgesdd: %d", info));

@@ -46,6 +46,9 @@ public:
 struct TrainerOptions {
   uint64_t logEvery = 0; ///< every so many steps a row in metrics.jsonl; 0: none
   std::function<bool()> stopRequested = [] { return false; };
+  /// How the file that train.init names is opened.
+  std::function<Expected<SafetensorsFile>(const std::string &path)> openInit =
+      SafetensorsFile::open;
 };
 
 class Trainer {

@@ -137,7 +137,7 @@ Status Trainer::initialize() {
     if (Status status = initializeParameters(*executor, at.seed); !status)
       return status;
   } else {
-    Expected<SafetensorsFile> weights = SafetensorsFile::open(path);
+    Expected<SafetensorsFile> weights = options.openInit(path);
     if (!weights)
       return weights.takeError().during("reading train.init");
     auto converted = convertWeights(sourceOf(*weights), executor->phase());

@@ -37,6 +37,25 @@ Expected<std::unique_ptr<TemporaryFolder>> TemporaryFolder::create() {
 
 TemporaryFolder::~TemporaryFolder() { (void)removeTree(path); }
 
+/// Adds the size and time of every .onnx file that the text names: what is compiled from it depends
+/// on them.
+static void addOnnxFiles(const std::string &text, const std::string &folder, Hash &hash) {
+  constexpr char ending[] = ".onnx", around[] = "\"'{}[],=:\n";
+  for (size_t at = 0; (at = text.find(ending, at)) != std::string::npos;) {
+    size_t before = text.find_last_of(around, at);
+    size_t begin = text.find_first_not_of(' ', before == std::string::npos ? 0 : before + 1);
+    at += sizeof(ending) - 1;
+    std::string path = text.substr(begin, at - begin);
+    // PyTorch's exporter puts the weights in a second file.
+    for (const std::string &name : {path, path + ".data"}) {
+      struct stat info = {};
+      if (::stat((path.starts_with("/") ? name : joinPath(folder, name)).c_str(), &info) == 0)
+        hash.add(format("%s %lld %lld.%09ld", name.c_str(), (long long)info.st_size,
+                        (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec));
+    }
+  }
+}
+
 Expected<std::string> cacheKey(const CompileRequest &request, const std::string &compiler) {
   constexpr uint64_t specLimit = 64 << 20;
   Expected<std::string> spec = readFile(request.spec, specLimit, ExitCode::SpecInvalid);
@@ -53,8 +72,11 @@ Expected<std::string> cacheKey(const CompileRequest &request, const std::string 
   Hash hash;
   hash.add(*spec);
   hash.add(request.spec);
-  for (const std::string &entry : request.overrides)
+  addOnnxFiles(*spec, parentFolder(request.spec), hash);
+  for (const std::string &entry : request.overrides) {
     hash.add(entry);
+    addOnnxFiles(entry, ".", hash);
+  }
   hash.add(request.target);
   hash.add(std::to_string(request.ranks));
   hash.add(format("%s %lld %lld.%09ld %llu", compiler.c_str(), (long long)info.st_size,
@@ -65,18 +87,22 @@ Expected<std::string> cacheKey(const CompileRequest &request, const std::string 
 }
 
 /// Waits for the compiler; stdin, stdout and stderr are ours.
-static Status runCompiler(const std::string &compiler, const CompileRequest &request,
-                          const std::string &output) {
-  std::vector<std::string> words = {compiler, request.spec};
-  words.insert(words.end(), request.overrides.begin(), request.overrides.end());
-  words.insert(words.end(), {"--target", request.target, "--ranks", std::to_string(request.ranks),
-                             "-o", output});
+static Status runCompiler(const std::vector<std::string> &words) {
   auto code = runProcess(words, ChildOutput::Inherited);
   if (!code)
     return code.takeError();
   if (*code != 0)
     return alreadyReported(ExitCode(*code));
   return Status::ok();
+}
+
+static Status runCompiler(const std::string &compiler, const CompileRequest &request,
+                          const std::string &output) {
+  std::vector<std::string> words = {compiler, request.spec};
+  words.insert(words.end(), request.overrides.begin(), request.overrides.end());
+  words.insert(words.end(), {"--target", request.target, "--ranks", std::to_string(request.ranks),
+                             "-o", output});
+  return runCompiler(words);
 }
 
 /// Compiles under a name of this process' own, then renames: readers see whole files only.
@@ -127,6 +153,31 @@ Expected<CompiledModel> compileModel(const CompileRequest &request) {
   if (!file)
     return file.takeError();
   return CompiledModel{std::move(*file), took.count(), std::move(temporary)};
+}
+
+Status writeOnnxWeights(const std::string &path, const std::string &output) {
+  return runCompiler({programBeside("danausc"), path, "--emit=weights", "-o", output});
+}
+
+Expected<SafetensorsFile> openOnnxWeights(const std::string &path) {
+  auto folder = TemporaryFolder::create();
+  if (!folder)
+    return folder.takeError();
+  std::string file = joinPath((*folder)->path, "model.safetensors");
+  if (Status status = writeOnnxWeights(path, file); !status)
+    return status.takeError();
+  return SafetensorsFile::open(file); // stays readable when its name is gone
+}
+
+Status writeOnnx(const OnnxRequest &request, const std::string &output) {
+  std::vector<std::string> words = {programBeside("danausc"), request.spec};
+  words.insert(words.end(), request.overrides.begin(), request.overrides.end());
+  words.insert(words.end(), {"--emit=onnx", "--weights", request.weights, "-o", output});
+  if (request.phase)
+    words.insert(words.end(), {"--phase", std::to_string(request.phase)});
+  if (request.batch)
+    words.insert(words.end(), {"--batch", std::to_string(request.batch)});
+  return runCompiler(words);
 }
 
 } // namespace danaus::tool

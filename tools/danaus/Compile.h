@@ -4,6 +4,7 @@
 
 #include "runtime/base/Status.h"
 #include "runtime/plan/ModelFile.h"
+#include "runtime/safetensors/Safetensors.h"
 
 #include <memory>
 #include <string>
@@ -39,8 +40,25 @@ struct CompileRequest {
 /// through to stderr and its exit code is the error's (with an empty message).
 Expected<CompiledModel> compileModel(const CompileRequest &request);
 
+/// The weights of an .onnx file, under the names that a spec of `kind: onnx` gives them.
+Expected<SafetensorsFile> openOnnxWeights(const std::string &path);
+/// The same as a safetensors file.
+Status writeOnnxWeights(const std::string &path, const std::string &output);
+
+struct OnnxRequest {
+  std::string spec;
+  std::vector<std::string> overrides;
+  std::string weights; ///< safetensors
+  uint64_t phase = 0;  ///< from 1; 0: the one that the weights fit
+  uint64_t batch = 0;  ///< 0: open
+};
+
+/// Writes the model with its weights as an .onnx file.
+Status writeOnnx(const OnnxRequest &request, const std::string &output);
+
 /// What makes two requests different: the spec's bytes and folder (paths in it are relative to
-/// that), the overrides, the target, the compiler's identity and the machine's instruction set.
+/// that), the .onnx files that it names, the overrides, the target, the compiler's identity and the
+/// machine's instruction set.
 Expected<std::string> cacheKey(const CompileRequest &request, const std::string &compiler);
 
 /// ${XDG_CACHE_HOME:-~/.cache}/danaus; empty when neither variable says where.

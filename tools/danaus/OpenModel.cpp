@@ -120,6 +120,8 @@ Expected<SafetensorsFile> openWeights(const std::string &model, const std::strin
     return Error(ExitCode::Usage, "a compiled model holds no weights: give --weights FILE, or the "
                                   "folder of a run instead of '" +
                                       model + "'");
+  if (path.ends_with(".onnx"))
+    return openOnnxWeights(path);
   if (!isFolder(path))
     return SafetensorsFile::open(path);
   Expected<LoadedCheckpoint> checkpoint = loadCheckpointFolder(path);

@@ -34,8 +34,9 @@ Expected<CompiledModel> openModel(const ModelArguments &arguments);
 /// The same spec with all linears dense, in one phase. Usage where the model is compiled already.
 Expected<CompiledModel> openDenseTwin(const ModelArguments &arguments);
 
-/// The weights that the user named: a .safetensors file (checked by its header) or a checkpoint's
-/// folder (verified with its checksums); without a name the best ones of the run `model`.
+/// The weights that the user named: a .safetensors file (checked by its header), an .onnx file
+/// (read by the compiler) or a checkpoint's folder (verified with its checksums); without a name
+/// the best ones of the run `model`.
 Expected<SafetensorsFile> openWeights(const std::string &model, const std::string &weights);
 
 /// The same where nothing but the weights was named: also the folder of a run, whose best ones are

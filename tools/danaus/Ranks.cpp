@@ -114,9 +114,8 @@ public:
     auto port = freePort();
     if (!port)
       return port.takeError();
-    std::vector<int> cores = affinityCpus();
     for (unsigned rank = 0; rank < job.count; ++rank)
-      if (Status status = startRank(words, rank, *port, *token, cores); !status)
+      if (Status status = startRank(words, rank, *port, *token); !status)
         return status;
     return Status::ok();
   }
@@ -229,7 +228,7 @@ private:
   }
 
   Status startRank(const std::vector<std::string> &words, unsigned rank, uint16_t port,
-                   const std::string &token, const std::vector<int> &cores) {
+                   const std::string &token) {
     std::vector<std::string> variables = {format("DANAUS_RANK=%u", rank),
                                           format("DANAUS_SIZE=%u", job.count),
                                           format("DANAUS_PORT=%u", port),
@@ -253,7 +252,6 @@ private:
       if (!log)
         return ioError("write", logOf(rank), errno);
     }
-    cpu_set_t own = coresOf(cores, rank, job.count);
     pid_t launcher = ::getpid(), child = ::fork();
     if (child < 0)
       return Error(ExitCode::DeviceUnavailable,
@@ -263,8 +261,6 @@ private:
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       if (::getppid() != launcher)
         ::_exit(127);
-      if (job.splitsCores)
-        (void)::sched_setaffinity(0, sizeof own, &own);
       if (log) {
         ::dup2(log.get(), STDOUT_FILENO);
         ::dup2(log.get(), STDERR_FILENO);
@@ -346,7 +342,8 @@ Status leaveToLauncher(Status status) {
 
 void takeShareOfCores(const RankEnvironment &environment) {
   std::vector<int> cores = affinityCpus();
-  bool isRestricted = cores.size() < size_t(::sysconf(_SC_NPROCESSORS_ONLN));
+  bool isRestricted = environment.launcher != launchedByUs &&
+                      cores.size() < size_t(::sysconf(_SC_NPROCESSORS_ONLN));
   if (environment.localSize < 2 || isRestricted)
     return;
   cpu_set_t own = coresOf(cores, environment.localRank, environment.localSize);

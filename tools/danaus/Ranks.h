@@ -16,7 +16,6 @@ struct RankJob {
   unsigned count = 1;
   std::string run; ///< the run's folder, for the logs of all ranks but the first
   uint64_t restarts = 0;
-  bool splitsCores = true; ///< each rank gets its share of this process' cores
 };
 
 /// Runs the job to its end. Rank 0 has our stdout and stderr; those of the others go to rank-N.log
@@ -33,8 +32,8 @@ std::function<void(uint64_t)> stepReporter(unsigned rank);
 /// knows more, and once.
 Status leaveToLauncher(Status status);
 
-/// Where several ranks share this host and nobody has given each its cores, takes this rank's share
-/// of them.
+/// Where several ranks share this host and nobody but our launcher has given each its cores, takes
+/// this rank's share of them.
 void takeShareOfCores(const RankEnvironment &environment);
 
 } // namespace danaus::tool

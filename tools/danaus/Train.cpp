@@ -1,6 +1,7 @@
 // danaus train: trains a model into a run folder.
 #include "runtime/base/File.h"
 #include "runtime/comm/gloo/GlooCommunicator.h"
+#include "runtime/device/cpu/CpuInfo.h"
 #include "runtime/device/cuda/StreamAccess.h"
 #include "runtime/train/ModelData.h"
 #include "runtime/train/StopSignals.h"
@@ -73,7 +74,8 @@ static std::string runPath(const TrainArguments &arguments, const fb::Model &mod
 
 /// The others of the job, or nobody.
 static Expected<std::unique_ptr<Communicator>> joinOthers(const RankEnvironment &environment,
-                                                          const ModelFile &file, Device &device) {
+                                                          const ModelFile &file, Device &device,
+                                                          std::vector<int> cores) {
   if (environment.isAlone())
     return std::unique_ptr<Communicator>(std::make_unique<SoloCommunicator>());
   fb::DistBackend backend = file.model().dist()->backend();
@@ -88,6 +90,7 @@ static Expected<std::unique_ptr<Communicator>> joinOthers(const RankEnvironment 
   options.timeout = std::chrono::seconds(file.model().dist()->timeout_s());
   options.joinTimeout = options.timeout;
   options.onStep = stepReporter(environment.rank);
+  options.cores = std::move(cores);
   return danaus::joinRanks(environment, device, options);
 }
 
@@ -118,6 +121,7 @@ static Status trainWith(const TrainArguments &arguments, const ModelFile &file, 
                        arguments.quiet || !isFirst ? ProgressStyle::Off
                                                    : progressStyleOf(STDERR_FILENO));
   TrainerOptions options;
+  options.openInit = [](const std::string &path) { return openWeights("", path); };
   options.logEvery = arguments.logEvery.value_or(file.model().training()->log_every());
   options.stopRequested = [&] { return signals.requested(); };
   Trainer trainer(file, device, *data, *test, *run, options, printer, &ranks);
@@ -151,7 +155,8 @@ static Expected<std::string> deviceOf(const std::string &device,
 
 static Status train(TrainArguments arguments, const ModelFile &file,
                     const RankEnvironment &environment) {
-  if (arguments.device == "cpu" && environment.launcher != launchedByUs)
+  std::vector<int> cores = affinityCpus();
+  if (arguments.device == "cpu")
     takeShareOfCores(environment);
   auto name = deviceOf(arguments.device, environment);
   if (!name)
@@ -162,7 +167,7 @@ static Status train(TrainArguments arguments, const ModelFile &file,
     return device.takeError();
   if (Status status = Executor::checkPlans(file, **device); !status)
     return status;
-  auto ranks = joinOthers(environment, file, **device);
+  auto ranks = joinOthers(environment, file, **device, std::move(cores));
   if (!ranks)
     return leaveToLauncher(ranks.takeError());
   Status status = trainWith(arguments, file, **device, **ranks);
@@ -178,7 +183,6 @@ static Status launch(const TrainArguments &arguments, const Arguments &words,
   RankJob job;
   job.count = unsigned(arguments.processes);
   job.restarts = arguments.restarts;
-  job.splitsCores = arguments.device == "cpu";
   job.run = runPath(arguments, file.model());
   job.words = {programBeside("danaus"), "train"};
   job.words.insert(job.words.end(), words.begin(), words.end());

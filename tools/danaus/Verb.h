@@ -25,6 +25,7 @@ Status runBench(const Arguments &arguments);
 Status runAdvise(const Arguments &arguments);
 Status runCompare(const Arguments &arguments);
 Status runConvert(const Arguments &arguments);
+Status runExport(const Arguments &arguments);
 Status runProfile(const Arguments &arguments);
 Status runData(const Arguments &arguments);
 Status runDevices(const Arguments &arguments);

@@ -16,6 +16,7 @@ static const Verb verbs[] = {
     {"compare", "train several specs with several seeds: accuracy, time, a test", runCompare},
     {"advise", "which layers could be low-rank or Monarch, and what it brings", runAdvise},
     {"convert", "weights of one structure for a model of another", runConvert},
+    {"export", "a model with its weights as an ONNX file, for other programs", runExport},
     {"data", "data check: which dataset is in a folder, and is all of it whole", runData},
     {"devices", "what this machine can run models on, and why not", runDevices},
 };

@@ -35,6 +35,8 @@ constexpr EmissionName emissions[] = {
     {"ptx", Stage::Ptx},
     {"fusion", Table::Fusion},
     {"summary", Table::Summary},
+    {"onnx", Format::Onnx},
+    {"weights", Format::Weights},
 };
 constexpr llvm::StringLiteral isas[] = {"amx", "avx512", "avx2", "baseline"};
 
@@ -62,7 +64,13 @@ struct Flags {
   cl::opt<std::string> emit{"emit", cl::value_desc("stage"), cl::cat(category),
                             cl::desc("Print a stage (nn, structure, gradient, fused, kernels, "
                                      "plan, llvm, asm, cuda, ptx) or a "
-                                     "table (fusion, summary) in place of compiling")};
+                                     "table (fusion, summary) in place of compiling; onnx: write "
+                                     "the model with its weights as an ONNX file; weights: SPEC is "
+                                     "an .onnx file, whose weights become a .safetensors file")};
+  cl::opt<std::string> weights{"weights", cl::value_desc("file"), cl::cat(category),
+                               cl::desc("With --emit=onnx: the weights (.safetensors)")};
+  cl::opt<unsigned> batch{"batch", cl::value_desc("N"), cl::cat(category),
+                          cl::desc("With --emit=onnx: the size of the batch (open, unless given)")};
   cl::opt<unsigned> phase{"phase", cl::value_desc("N"), cl::cat(category),
                           cl::desc("With --emit: which of train.phases, from 1 (the last, unless "
                                    "given)")};
@@ -103,6 +111,27 @@ std::optional<std::string> readWords(llvm::ArrayRef<std::string> words, CommandL
     if (word.find('=') == std::string::npos)
       return "'" + word + "' is not key=value; only one spec is compiled at a time";
     line.overrides.push_back(word);
+  }
+  return std::nullopt;
+}
+
+/// --weights and --batch, which are --emit=onnx's; that and --emit=weights write binary files.
+std::optional<std::string> readFormat(const Flags &flags, CommandLine &line) {
+  const Format *format = line.emit ? std::get_if<Format>(&*line.emit) : nullptr;
+  bool isOnnx = format && *format == Format::Onnx;
+  if (!isOnnx && (flags.weights.getNumOccurrences() || flags.batch.getNumOccurrences()))
+    return "--weights and --batch go with --emit=onnx";
+  if (format && (line.output.empty() || line.output == "-"))
+    return "--emit=" + std::string(isOnnx ? "onnx" : "weights") + " needs -o FILE";
+  if (isOnnx && flags.weights.empty())
+    return "--emit=onnx needs --weights FILE.safetensors";
+  if (flags.batch.getNumOccurrences() && (flags.batch < 1 || flags.batch > 1 << 20))
+    return "--batch takes a number from 1 to 1048576";
+  line.weights = flags.weights;
+  if (flags.batch.getNumOccurrences()) {
+    line.batch = flags.batch;
+    line.overrides.push_back("train.batch_size=" + std::to_string(*line.batch));
+    line.overrides.push_back("train.accumulate=1");
   }
   return std::nullopt;
 }
@@ -202,6 +231,8 @@ std::optional<CommandLine> danaus::parseCommandLine(int argc, char **argv) {
   if (flags.emit.getNumOccurrences())
     if (auto problem = readEmit(flags.emit, line))
       return usageError(*problem);
+  if (auto problem = readFormat(flags, line))
+    return usageError(*problem);
   if (flags.phase.getNumOccurrences()) {
     if (!line.emit || flags.phase < 1)
       return usageError("--phase N, from 1, says of which phase --emit prints a stage");

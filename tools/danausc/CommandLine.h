@@ -12,9 +12,10 @@
 
 namespace danaus {
 
-/// What --emit names: a stage, or a table.
+/// What --emit names: a stage, a table, or another format of the model or of its weights.
 enum class Table { Fusion, Summary };
-using Emission = std::variant<Stage, Table>;
+enum class Format { Onnx, Weights };
+using Emission = std::variant<Stage, Table, Format>;
 
 struct CommandLine {
   std::string spec;                   ///< "-": standard input
@@ -25,6 +26,8 @@ struct CommandLine {
   std::optional<unsigned> phase;      ///< of emit, from 1; none: the last
   unsigned ranks = 1;                 ///< processes that share a batch
   std::optional<unsigned> jobs;       ///< at least 1; none: one a core
+  std::string weights;                ///< of emit=onnx: a safetensors file
+  std::optional<unsigned> batch;      ///< of emit=onnx, from 1; none: open
   bool printConfig = false, printSchema = false;
   bool remarks = false; ///< print what the passes tell about their decisions
 };

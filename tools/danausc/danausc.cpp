@@ -2,6 +2,9 @@
 #include "compiler/Layers.h"
 #include "compiler/import/ImportModel.h"
 #include "compiler/import/ReadSpec.h"
+#include "compiler/onnx/Export.h"
+#include "compiler/onnx/Import.h"
+#include "dialects/nn/NN.h"
 #include "runtime/base/Status.h"
 #include "tools/danausc/CommandLine.h"
 #include "tools/danausc/Summary.h"
@@ -26,6 +29,13 @@ static ExitCode ioError(const llvm::Twine &what, std::error_code code) {
 static ExitCode usageError(const llvm::Twine &text) {
   llvm::WithColor::error(llvm::errs(), "danausc") << text << '\n';
   return ExitCode::Usage;
+}
+
+static ExitCode reported(Status status) {
+  if (status)
+    return ExitCode::Done;
+  llvm::WithColor::error(llvm::errs(), "danausc") << status.error().message() << '\n';
+  return status.error().code();
 }
 
 /// Writes `text` to a file, or to standard output where `path` is empty or "-".
@@ -76,11 +86,15 @@ static ExitCode compile(const spec::Spec &spec,
   folder = folder.empty() ? "." : folder;
   if (std::error_code code = llvm::sys::fs::access(folder, llvm::sys::fs::AccessMode::Write))
     return ioError("cannot write to folder '" + folder + "'", code);
-  Status status = compileToFile(spec, phases, line.targets, path, timing);
-  if (status)
-    return ExitCode::Done;
-  llvm::WithColor::error(llvm::errs(), "danausc") << status.error().message() << '\n';
-  return status.error().code();
+  return reported(compileToFile(spec, phases, line.targets, path, timing));
+}
+
+/// What the data must fit: of an ONNX model its file says it.
+static spec::At<std::vector<int64_t>> inputShapeOf(mlir::ModuleOp module, const spec::Spec &spec) {
+  if (spec.modelKind != spec::ModelKind::Onnx)
+    return spec.inputShape;
+  auto forward = module.lookupSymbol<mlir::func::FuncOp>("forward");
+  return {nn::shapeOf(forward.getArgument(0)).drop_front().vec(), spec.onnxFile.mark};
 }
 
 /// -j: the context works with so many threads; none given, with one for each core that this process
@@ -96,6 +110,32 @@ static void setJobs(std::optional<unsigned> jobs, mlir::MLIRContext &context,
   strategy.Limit = false; // so many were asked for
   threads = std::make_unique<llvm::DefaultThreadPool>(strategy);
   context.setThreadPool(*threads);
+}
+
+/// The phase that was asked for, else the last whose parameters the weights are.
+static size_t phaseFor(llvm::ArrayRef<mlir::OwningOpRef<mlir::ModuleOp>> phases,
+                       const CommandLine &line, const SafetensorsFile &weights) {
+  for (size_t i = phases.size(); !line.phase && i-- > 0;) {
+    mlir::ModuleOp module = phases[i].get();
+    auto forward = module.lookupSymbol<mlir::func::FuncOp>("forward");
+    if (compareTensors(weights, onnx::parametersOf(forward)).empty())
+      return i;
+  }
+  return line.phase.value_or(phases.size()) - 1;
+}
+
+/// --emit=onnx.
+static ExitCode writeOnnx(llvm::ArrayRef<mlir::OwningOpRef<mlir::ModuleOp>> phases,
+                          const CommandLine &line, mlir::TimingScope &timing) {
+  Expected<SafetensorsFile> weights = SafetensorsFile::open(line.weights);
+  if (!weights)
+    return reported(weights.takeError());
+  mlir::ModuleOp module = *phases[phaseFor(phases, line, *weights)];
+  if (failed(runPhases(module, Stage::Structure, line.targets.front(), timing)))
+    return ExitCode::Internal;
+  auto graph =
+      onnx::exportForward(module, *weights, line.batch ? onnx::Batch::Fixed : onnx::Batch::Open);
+  return reported(graph ? onnx::writeGraph(*graph, line.output) : Status(graph.takeError()));
 }
 
 static ExitCode translate(llvm::SourceMgr &sources, const CommandLine &line,
@@ -119,6 +159,7 @@ static ExitCode translate(llvm::SourceMgr &sources, const CommandLine &line,
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>> phases = importPhases(*spec, &context);
   if (phases.empty())
     return ExitCode::SpecInvalid;
+  spec->inputShape = inputShapeOf(*phases.front(), *spec);
   import.stop();
   size_t phase = line.phase.value_or(phases.size());
   if (phase > phases.size())
@@ -126,6 +167,8 @@ static ExitCode translate(llvm::SourceMgr &sources, const CommandLine &line,
                       llvm::Twine(phases.size()) + (phases.size() == 1 ? " phase" : " phases"));
   if (line.printConfig)
     return writeText(line.output, spec->resolved);
+  if (line.emit && std::holds_alternative<Format>(*line.emit))
+    return writeOnnx(phases, line, timing);
   if (!line.emit)
     return failed(spec::checkDataFits(*spec, &context)) ? ExitCode::SpecInvalid
                                                         : compile(*spec, phases, line, timing);
@@ -141,6 +184,8 @@ static ExitCode run(const CommandLine &line) {
   if (line.printSchema)
     return writeText(line.output, spec::schemaAsJson() + "\n");
 
+  if (line.emit && line.emit == Emission(Format::Weights))
+    return reported(onnx::writeWeights(line.spec, line.output));
   auto buffer = llvm::MemoryBuffer::getFileOrSTDIN(line.spec);
   if (!buffer) {
     ioError("cannot read the spec '" + line.spec + "'", buffer.getError());

@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <map>
+#include <sched.h>
 #include <system_error>
 
 namespace danaus {
@@ -61,11 +62,19 @@ class Worker {
 public:
   using Work = std::function<bool(danaus_gloo_error &)>;
 
-  Status start(const Device &device) {
+  /// `cores`: that it, and the threads that it starts, may use; empty: those of the device's
+  /// helpers.
+  Status start(const Device &device, const std::vector<int> &cores) {
     try {
       BlockedSignals blocked;
-      thread = std::thread([state = state, &device] {
+      thread = std::thread([state = state, &device, cores] {
         device.enterHelperThread();
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        for (int core : cores)
+          CPU_SET(core, &set);
+        if (!cores.empty())
+          (void)::sched_setaffinity(0, sizeof set, &set);
         state->work();
       });
     } catch (const std::system_error &error) {
@@ -177,7 +186,7 @@ public:
     onStep = options.onStep;
     if (Status status = meet(environment, options); !status)
       return status;
-    if (Status status = worker.start(device); !status)
+    if (Status status = worker.start(device, options.cores); !status)
       return status;
     Status connected = wait(worker.enqueue([this, options](danaus_gloo_error &error) {
       return connect(uint64_t(options.joinTimeout.count()), error);
