@@ -238,10 +238,18 @@ const Record<Phase> *Schema::phase() {
           Words<BorderState>{{"reset", BorderState::Reset}, {"project", BorderState::Project}}),
       "At the phase's beginning: as of a new optimizer, or carried over, that of converted linears "
       "by the chain rule.");
-  phase->self("lr_scale", make<OwnScaleType>(), "In place of train.lr_scale.").hiddenUnset();
+  phase
+      ->self("lr_scale", make<PhaseNumberType>(&Phase::lrScale, Range::above(0)),
+             "In place of train.lr_scale.")
+      .hiddenUnset();
   phase->key<&Phase::maxError>("max_error", make<NumberType>(Range::within(0, 1)),
                                "Largest relative error of a converted weight (Frobenius norm); "
                                "more ends the run before the phase.");
+  phase
+      ->self("max_loss_rise", make<PhaseNumberType>(&Phase::maxLossRise, Range::atLeast(0)),
+             "By so much at most the conversion may raise the loss of a fixed batch; more ends the "
+             "run before the phase. Not written: no limit.")
+      .hiddenUnset();
   phase->markedBy<&Phase::mark>();
   return phase;
 }

@@ -175,6 +175,8 @@ struct Phase {
   BorderState optimizerState = BorderState::Reset; ///< at its beginning
   std::optional<double> lrScale;                   ///< none: as train.lr_scale
   double maxError = 1; ///< relative, of a converted weight; more stops the run
+  /// Of the loss of a fixed batch, by the conversion; more stops the run. None: no limit.
+  std::optional<double> maxLossRise;
 };
 
 struct Train {

@@ -58,12 +58,12 @@ json::Value PhaseStructureType::jsonSchema() const {
       {"anyOf", json::Array{json::Object{{"const", allDense}}, rules->jsonSchema()}}};
 }
 
-void OwnScaleType::read(const Node &node, Phase &phase, Reader &reader) const {
-  scale.read(node, phase.lrScale.emplace(1), reader);
+void PhaseNumberType::read(const Node &node, Phase &phase, Reader &reader) const {
+  number.read(node, (phase.*member).emplace(1), reader);
 }
 
-Node OwnScaleType::print(const Phase &phase) const {
-  return phase.lrScale ? scale.print(*phase.lrScale) : Node::scalar("", true);
+Node PhaseNumberType::print(const Phase &phase) const {
+  return phase.*member ? number.print(*(phase.*member)) : Node::scalar("", true);
 }
 
 static constexpr char crossEntropy[] = "cross_entropy";

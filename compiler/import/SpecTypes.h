@@ -33,16 +33,19 @@ private:
   const ListType<Structure> *rules;
 };
 
-/// A phase's own factor of the learning rate.
-class OwnScaleType : public TypeFor<Phase> {
+/// A number of a phase that need not be written.
+class PhaseNumberType : public TypeFor<Phase> {
 public:
+  PhaseNumberType(std::optional<double> Phase::*member, Range range)
+      : member(member), number(range) {}
   void read(const Node &node, Phase &phase, Reader &reader) const override;
   Node print(const Phase &phase) const override;
-  std::string describe() const override { return scale.describe(); }
-  llvm::json::Value jsonSchema() const override { return scale.jsonSchema(); }
+  std::string describe() const override { return number.describe(); }
+  llvm::json::Value jsonSchema() const override { return number.jsonSchema(); }
 
 private:
-  NumberType scale{Range::above(0)};
+  std::optional<double> Phase::*member;
+  NumberType number;
 };
 
 /// cross_entropy, or {cross_entropy: {options}}.

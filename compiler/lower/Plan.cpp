@@ -2,7 +2,7 @@
 // together), offsets (one arena for both programs) and makes every kernel a function.
 #include "dialects/plan/Plan.h"
 #include "compiler/Passes.h"
-#include "compiler/lower/Buckets.h"
+#include "compiler/lower/AllReduces.h"
 #include "compiler/lower/Layout.h"
 #include "compiler/lower/Outline.h"
 #include "compiler/lower/SpecPlaces.h"
@@ -10,8 +10,6 @@
 #include "dialects/nn/NN.h"
 
 #include "runtime/plan/Control.h"
-
-#include "mlir/Transforms/RegionUtils.h"
 
 #include <numeric>
 
@@ -28,43 +26,6 @@ namespace {
 /// Kernels may read a little past the end of a buffer (whole vectors, padded blocks); never write
 /// there.
 constexpr int64_t Slack = 64 * 1024;
-
-bool movesNothing(Operation *op) { return isa_and_nonnull<nn::ReshapeOp, nn::AfterOp>(op); }
-
-/// The value whose memory `value` is.
-Value rootOf(Value value) {
-  while (movesNothing(value.getDefiningOp()))
-    value = value.getDefiningOp()->getOperand(0);
-  return value;
-}
-
-/// Everything that an operation reads, memory roots; what its operands stand after (nn.after) is
-/// read too, so that the operation has a later stage.
-SmallVector<Value> readsOf(Operation *op) {
-  llvm::SetVector<Value> values(op->getOperands().begin(), op->getOperands().end()), roots;
-  getUsedValuesDefinedAbove(op->getRegions(), values);
-  for (size_t i = 0; i < values.size(); ++i) {
-    roots.insert(rootOf(values[i]));
-    for (Value v = values[i]; movesNothing(v.getDefiningOp()); v = v.getDefiningOp()->getOperand(0))
-      if (auto after = v.getDefiningOp<nn::AfterOp>())
-        values.insert(after.getEarlier());
-  }
-  return roots.takeVector();
-}
-
-int64_t macsOf(Operation *op) {
-  int64_t macs = 0;
-  op->walk([&](kernel::ContractOp contract) { macs += contract.getMacs(); });
-  if (auto attention = dyn_cast<kernel::AttentionOp>(op))
-    macs += 2 * attention.getProductMacs();
-  if (auto attention =
-          dyn_cast<kernel::AttentionBackwardOp>(op)) // scores again, and four gradients
-    macs += 5 * attention.getProductMacs();
-  return macs;
-}
-
-/// Whether an operation belongs to the update, and so reads gradients of all ranks.
-bool isOfUpdate(Operation *op) { return isa<kernel::UpdateOp, kernel::SquareNormOp>(op); }
 
 class Planner {
 public:
@@ -134,7 +95,7 @@ private:
   /// one order: that in which `backward` is done with their gradients.
   void placeParameters(func::FuncOp train, func::FuncOp backward) {
     SmallVector<kernel::UpdateOp> updates(train.getOps<kernel::UpdateOp>());
-    llvm::MapVector<Value, int64_t> ready = readyStages(train, backward);
+    ReadyStages ready = readyStages(train, backward);
     unsigned states = updates.empty() ? 0 : updates.front().getNumStates();
     for (unsigned run = 0; run < 2 + states; ++run) {
       int64_t begin = arena.size();
@@ -158,37 +119,12 @@ private:
       }
       runBytes = arena.size() - begin;
     }
-    cutGradients(backward);
+    auto limit = module->getAttrOfType<IntegerAttr>(nn::BucketAttr);
+    constexpr int64_t standard = 25 << 20;
+    buckets = cutGradients(backward, gradients, limit ? limit.getInt() : standard, rates);
   }
 
-  /// The stages of `backward` that must be done before a gradient can be added up over the ranks:
-  /// those that make it, and those that read it for other gradients.
-  llvm::MapVector<Value, int64_t> readyStages(func::FuncOp train, func::FuncOp backward) {
-    DenseMap<Value, int64_t> done;
-    for (auto [op, stage] : stagesOf(backward)) {
-      for (Value result : op->getResults())
-        done[result] = std::max(done.lookup(result), stage + 1);
-      if (!isOfUpdate(op))
-        for (Value value : readsOf(op))
-          done[value] = std::max(done.lookup(value), stage + 1);
-    }
-    llvm::MapVector<Value, int64_t> ready;
-    for (auto update : train.getOps<kernel::UpdateOp>())
-      for (Value gradient : update.getGradients())
-        ready[rootOf(gradient)] = done.lookup(
-            train == backward ? rootOf(gradient) : sumOf(backward, cast<BlockArgument>(gradient)));
-    return ready;
-  }
-
-  /// What @gradient_step returns for one of the sums that @update_step reads.
-  Value sumOf(func::FuncOp gradient, BlockArgument sum) {
-    auto results = gradient.front().getTerminator()->getOperands();
-    unsigned first = gradient.getNumArguments() - results.size();
-    return rootOf(results[sum.getArgNumber() - first]);
-  }
-
-  SmallVector<size_t> orderOf(kernel::UpdateOp update,
-                              const llvm::MapVector<Value, int64_t> &ready) {
+  SmallVector<size_t> orderOf(kernel::UpdateOp update, const ReadyStages &ready) {
     SmallVector<size_t> order(update.getParameters().size());
     std::iota(order.begin(), order.end(), size_t(0));
     auto key = [&](size_t i) {
@@ -198,57 +134,9 @@ private:
     return order;
   }
 
-  // --- all-reduces ------------------------------------------------------------------------------
-
-  struct Gradient {
-    int64_t offset, bytes, ready; ///< `ready`: stages that are done then
-    std::string name;
-  };
-  struct AllReduce {
-    int64_t offset, elements, ready;
-    std::string label;
-  };
-
-  /// Seconds after which so many stages of `step` are done.
-  SmallVector<double> timesOf(func::FuncOp step) {
-    SmallVector<double> seconds(1, 0);
-    for (auto [op, stage] : stagesOf(step)) {
-      seconds.resize(std::max(seconds.size(), size_t(stage) + 2), 0);
-      double bytes = 0;
-      for (Type type : op->getOperandTypes())
-        bytes += isOfUpdate(op) ? 0 : bytesOf(type);
-      for (Type type : op->getResultTypes())
-        bytes += isOfUpdate(op) ? 0 : bytesOf(type);
-      seconds[stage + 1] += std::max(2 * macsOf(op) / rates.flops, bytes / rates.bytes);
-    }
-    std::partial_sum(seconds.begin(), seconds.end(), seconds.begin());
-    return seconds;
-  }
-
-  void cutGradients(func::FuncOp backward) {
-    SmallVector<double> times = timesOf(backward);
-    SmallVector<GradientPiece> pieces;
-    for (const Gradient &gradient : gradients)
-      pieces.push_back({gradient.bytes, times[gradient.ready]});
-    auto limit = module->getAttrOfType<IntegerAttr>(nn::BucketAttr);
-    size_t begin = 0;
-    for (size_t end : cutBuckets(pieces, limit ? limit.getInt() : int64_t(25) << 20, rates)) {
-      AllReduce &bucket = buckets.emplace_back();
-      const Gradient &first = gradients[begin], &last = gradients[end - 1];
-      bucket.offset = first.offset;
-      bucket.elements = (last.offset + last.bytes - first.offset) / 4;
-      bucket.label = first.name + ".gradient";
-      if (end - begin > 1)
-        bucket.label += " to " + last.name + ".gradient";
-      for (; begin < end; ++begin)
-        bucket.ready = std::max(bucket.ready, gradients[begin].ready);
-    }
-  }
-
   /// Those of a step, in the order in which they begin: gradients where it makes them; the loss and
   /// hits of the batch where it updates.
-  SmallVector<AllReduce> allReducesOf(func::FuncOp step,
-                                      const llvm::MapVector<Operation *, int64_t> &stages) {
+  SmallVector<AllReduce> allReducesOf(func::FuncOp step, const Stages &stages) {
     SmallVector<AllReduce> all;
     if (step.getName() == "train_step" || step.getName() == "gradient_step")
       all = buckets;
@@ -260,16 +148,6 @@ private:
       return std::pair(a.ready, a.offset) < std::pair(b.ready, b.offset);
     });
     return all;
-  }
-
-  /// The stage before which an all-reduce must be done: the first that reads gradients, or metrics,
-  /// of all ranks; none: the end of the program.
-  int64_t deadlineOf(const AllReduce &reduce, const llvm::MapVector<Operation *, int64_t> &stages) {
-    int64_t deadline = INT64_MAX;
-    for (auto [op, stage] : stages)
-      if (isOfUpdate(op) && stage >= reduce.ready)
-        deadline = std::min(deadline, stage);
-    return deadline;
   }
 
   StringRef roleOf(func::FuncOp step, BlockArgument argument) {
@@ -310,40 +188,6 @@ private:
     Value logits = rootOf(results[1]);
     places[logits] = arena.take(bytesOf(logits.getType()));
     addBuffer("logits", "logits", results[1].getType(), places[logits]);
-  }
-
-  // --- stages -----------------------------------------------------------------------------------
-
-  /// The stage of every kernel: after all that it reads; an in-place update after all that read the
-  /// old values; what reads gradients of all ranks after all that makes or reads those of one.
-  llvm::MapVector<Operation *, int64_t> stagesOf(func::FuncOp step) {
-    llvm::MapVector<Operation *, int64_t> stages;
-    DenseMap<Value, int64_t> ready;               // the stage after the one that makes the value
-    DenseMap<Value, int64_t> lastRead, usedUntil; // the latter not by the update: the stage behind
-    for (Operation &op : step.front().without_terminator()) {
-      if (movesNothing(&op))
-        continue;
-      int64_t stage = 0;
-      for (Value value : readsOf(&op))
-        stage = std::max(stage, ready.lookup(value));
-      if (isOfUpdate(&op))
-        for (auto update : step.getOps<kernel::UpdateOp>())
-          for (Value gradient : update.getGradients())
-            stage = std::max(
-                {stage, ready.lookup(rootOf(gradient)), usedUntil.lookup(rootOf(gradient))});
-      if (auto update = dyn_cast<kernel::UpdateOp>(op))
-        for (Value parameter : update.getParameters())
-          stage = std::max(stage, lastRead.lookup(parameter) + 1);
-      for (Value value : readsOf(&op)) {
-        lastRead[value] = std::max(lastRead.lookup(value), stage);
-        if (!isOfUpdate(&op))
-          usedUntil[value] = std::max(usedUntil.lookup(value), stage + 1);
-      }
-      for (Value result : op.getResults())
-        ready[result] = stage + 1;
-      stages[&op] = stage;
-    }
-    return stages;
   }
 
   /// Memory for what has no place yet; returns the bytes needed behind `base`.
@@ -474,7 +318,7 @@ private:
   Operation *lastBuffer = nullptr;
   int64_t runBytes = 0; ///< bytes of one flat run (all parameters)
   StepRates rates;
-  SmallVector<Gradient> gradients; ///< in the order of their buffer
+  SmallVector<GradientPlace> gradients; ///< in the order of their buffer
   SmallVector<AllReduce> buckets;
 };
 

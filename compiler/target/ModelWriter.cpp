@@ -210,6 +210,8 @@ std::unique_ptr<fb::PhaseT> danaus::describePhase(const spec::Spec &spec, size_t
   phase->lr_scale = settings.lrScale.value_or(spec.train.lrScale);
   phase->projects_state = settings.optimizerState == spec::BorderState::Project;
   phase->max_error = settings.maxError;
+  if (settings.maxLossRise)
+    phase->max_loss_rise = *settings.maxLossRise;
   for (BlockArgument argument : forward.getArguments()) {
     unsigned i = argument.getArgNumber();
     auto role = forward.getArgAttrOfType<StringAttr>(i, nn::RoleAttr);

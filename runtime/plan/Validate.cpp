@@ -145,6 +145,8 @@ Status checkPhase(const fb::Model &model, const fb::Phase &phase, const HasCodeS
     return invalidModel("lr_scale is not a finite number > 0");
   if (!(phase.max_error() >= 0 && phase.max_error() <= 1))
     return invalidModel("max_error is not a number from 0 to 1");
+  if (auto rise = phase.max_loss_rise(); rise && !(*rise >= 0))
+    return invalidModel("max_loss_rise is not a number of at least 0");
   if (phase.targets()->size() == 0)
     return invalidModel("no target was compiled");
   for (const fb::TargetPlan *plan : *phase.targets())

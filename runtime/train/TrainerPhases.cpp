@@ -217,6 +217,17 @@ Status Trainer::enterPhase(uint64_t next) {
   report.lossBefore = before->loss;
   report.lossAfter = after->loss;
 
+  auto most = executor->phase().max_loss_rise();
+  if (most && !(report.lossAfter - report.lossBefore <= *most))
+    return Error(
+        ExitCode::CheckpointInvalid,
+        format("entering phase %llu of %s raises the loss of a batch from %.4g to %.4g, by "
+               "more than max_loss_rise %g. The last checkpoint is that of the phase "
+               "before. Raise the rank (or nblocks down), train longer before, or raise "
+               "the limit",
+               ull(next + 1), file.model().name()->c_str(), report.lossBefore, report.lossAfter,
+               *most));
+
   at.phase = next;
   at.bestAccuracy.reset();
   at.bestEpoch = 0;

@@ -60,6 +60,11 @@ def main():
     check(start < loss(low_rank, short) <= 2.0, "rank 16")
     message = run("convert", weights, low_rank, "-o", short, code=2)
     check("exists" in message, message)
+    message = run("convert", weights, low_rank, "structure.0.rank=1", "-o", scratch / "no.safetensors", "--loss", "--max-loss-rise",
+                  "0.0001", code=5)
+    check("the loss of a batch rises by" in message and not (scratch / "no.safetensors").exists(), message)
+    message = run("convert", weights, low_rank, "-o", scratch / "no.safetensors", "--max-loss-rise", "1", code=2)
+    check("--max-loss-rise needs --loss" in message, message)
     message = run("convert", weights, low_rank, "-o", scratch / "no.safetensors", "--max-error", "0.1", code=5)
     check("above the limit of 0.1" in message and not (scratch / "no.safetensors").exists(), message)
     message = run("convert", weights, models / "fashion_vit_tiny.yaml", "-o", scratch / "no.safetensors", code=5)

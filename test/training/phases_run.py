@@ -125,6 +125,12 @@ def limit(runs, spec):
     message = runs.train(spec, "limit", [*SHORT, "train.phases.0.epochs=1", "train.phases.1.max_error=0.01"], code=5)
     check("entering phase 2 of mnist_mlp_pufferfish" in message and "above the limit of 0.01" in message, message)
     check(b"hidden.0.weight" in runs.weights("limit"), "the checkpoint before the border is kept")
+    rise = [*SHORT, "train.phases.0.epochs=1", "train.phases.1.epochs=1", "structure.0.rank=1"]
+    message = runs.train(spec, "rise", [*rise, "train.phases.1.max_loss_rise=0.001"], code=5)
+    check("raises the loss of a batch from" in message and "max_loss_rise 0.001" in message, message)
+    check(b"hidden.0.weight" in runs.weights("rise") and not (runs.scratch / "rise/phase-2.json").exists(),
+          "nothing of the phase is kept")
+    runs.train(spec, "no-rise", [*rise, "train.phases.1.max_loss_rise=10"])
 
 
 def main():

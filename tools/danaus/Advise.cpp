@@ -1,6 +1,7 @@
 // danaus advise: which linears of a model could be low-rank or Monarch, at which rank, and what it
 // brings.
 #include "runtime/base/File.h"
+#include "runtime/profile/Roofline.h"
 #include "runtime/structure/ConvertWeights.h"
 #include "runtime/structure/Spectrum.h"
 #include "tools/danaus/LayerTimes.h"
@@ -50,8 +51,9 @@ struct Advice {
   uint64_t in = 0, out = 0, rows = 0; ///< rows a sample
   uint64_t rank = 0;                  ///< of the low-rank candidate
   std::optional<double> energyKept, stableRank, monarchError;
-  std::optional<double> denseTime, lowRankTime, monarchTime; ///< ms of a step
-  std::string proposal = "dense";                            ///< "kind: low_rank, rank: 16" ...
+  std::optional<double> denseTime, lowRankTime, monarchTime; ///< ms of a step, measured
+  double densePredicted = 0, lowRankPredicted = 0, monarchPredicted = 0;
+  std::string proposal = "dense"; ///< "kind: low_rank, rank: 16" ...
   std::string why;
 
   uint64_t least() const { return std::min(in, out); }
@@ -142,6 +144,21 @@ Status measure(const AdviseArguments &arguments, const fb::Model &model,
   return Status::ok();
 }
 
+/// Times by the roofline of this machine: three products (forward, and the gradients of input and
+/// weight), each reading or writing input, output and weight once. That of a layer which does as
+/// well as its arithmetic or traffic allows.
+void predict(const AdviseArguments &arguments, const Roofline &roofline, uint64_t batch,
+             Advice &layer) {
+  auto milliseconds = [&](double weights) {
+    double rows = double(layer.rows) * double(batch);
+    double bytes = 4 * (rows * double(layer.in + layer.out) + weights);
+    return 3e3 * roofline.seconds(2 * weights * rows, bytes);
+  };
+  layer.densePredicted = milliseconds(layer.dense());
+  layer.lowRankPredicted = milliseconds(layer.lowRank());
+  layer.monarchPredicted = milliseconds(layer.monarch(arguments.blocks));
+}
+
 /// Low-rank or Monarch, whichever costs less of those that keep the energy and pay.
 void propose(const AdviseArguments &arguments, Advice &layer) {
   if (layer.least() < smallestSide) {
@@ -183,6 +200,11 @@ std::string optionalText(const char *pattern, const std::optional<double> &value
   return text;
 }
 
+/// Measured, or else predicted, which the tilde says.
+std::string timeText(const std::optional<double> &measured, double predicted) {
+  return measured ? format("%.3f", *measured) : format("~%.3f", predicted);
+}
+
 void printTable(const AdviseArguments &arguments, const std::vector<Advice> &layers) {
   using enum Table::Align;
   Table table({Left, Right, Right, Right, Right, Right, Right, Right, Right, Left});
@@ -192,8 +214,9 @@ void printTable(const AdviseArguments &arguments, const std::vector<Advice> &lay
     table.row({layer.name, thousands(layer.in) + " -> " + thousands(layer.out),
                optionalText("%.1f", layer.stableRank), thousands(layer.rank),
                optionalText("%.3f", layer.energyKept), optionalText("%.3f", layer.monarchError),
-               optionalText("%.3f", layer.denseTime), optionalText("%.3f", layer.lowRankTime),
-               optionalText("%.3f", layer.monarchTime), layer.proposal});
+               timeText(layer.denseTime, layer.densePredicted),
+               timeText(layer.lowRankTime, layer.lowRankPredicted),
+               timeText(layer.monarchTime, layer.monarchPredicted), layer.proposal});
   std::fputs(table.text().c_str(), stdout);
   for (const Advice &layer : layers)
     if (!layer.why.empty())
@@ -218,13 +241,14 @@ void printJson(const AdviseArguments &arguments, const std::vector<Advice> &laye
     std::printf(
         "%s\n  {\"name\": %s, \"in\": %llu, \"out\": %llu, \"rank\": %llu, \"energy\": %s, "
         "\"stable_rank\": %s, \"monarch_error\": %s, \"dense_ms\": %s, \"low_rank_ms\": %s, "
-        "\"monarch_ms\": %s, \"proposal\": %s}",
+        "\"monarch_ms\": %s, \"predicted_ms\": {\"dense\": %.6g, \"low_rank\": %.6g, \"monarch\": "
+        "%.6g}, \"proposal\": %s}",
         &layer == layers.data() ? "" : ",", jsonString(layer.name).c_str(),
         (unsigned long long)layer.in, (unsigned long long)layer.out, (unsigned long long)layer.rank,
         number(layer.energyKept).c_str(), number(layer.stableRank).c_str(),
         number(layer.monarchError).c_str(), number(layer.denseTime).c_str(),
-        number(layer.lowRankTime).c_str(), number(layer.monarchTime).c_str(),
-        jsonString(layer.proposal).c_str());
+        number(layer.lowRankTime).c_str(), number(layer.monarchTime).c_str(), layer.densePredicted,
+        layer.lowRankPredicted, layer.monarchPredicted, jsonString(layer.proposal).c_str());
   std::printf("\n]}\n");
 }
 
@@ -292,8 +316,17 @@ Status advise(AdviseArguments &arguments) {
   if (arguments.measure)
     if (Status status = measure(arguments, model->file.model(), layers); !status)
       return status;
-  for (Advice &layer : layers)
+  ModelArguments onCpu = arguments;
+  onCpu.device = "cpu";
+  auto cpu = openDevice(onCpu);
+  if (!cpu)
+    return cpu.takeError();
+  Roofline roofline = knownRoofline(**cpu, cacheFolder());
+  const fb::Training &training = *model->file.model().training();
+  for (Advice &layer : layers) {
+    predict(arguments, roofline, training.batch_size() / training.accumulate(), layer);
     propose(arguments, layer);
+  }
   arguments.json ? printJson(arguments, layers) : printTable(arguments, layers);
   if (arguments.out.empty()) {
     if (!arguments.json)

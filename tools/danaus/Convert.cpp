@@ -14,7 +14,7 @@ namespace danaus::tool {
 namespace {
 
 struct ConvertArguments : ModelArguments {
-  std::string weights, out, mostError, from, to;
+  std::string weights, out, mostError, mostRise, from, to;
   bool json = false, force = false, loss = false;
 };
 
@@ -41,6 +41,8 @@ Expected<CommandLine::Outcome> parse(const Arguments &words, ConvertArguments &i
   line.option(into.to, "--to", "NAMES", "whose names FILE gets, as for --from");
   line.option(into.mostError, "--max-error", "E",
               "stop where the relative error of a layer is above E, and write nothing");
+  line.option(into.mostRise, "--max-loss-rise", "X",
+              "with --loss: stop where the loss rises by more, and write nothing");
   line.flag(
       into.loss, "--loss",
       "the loss of a batch of MODEL's images before, with all layers multiplied out, and after");
@@ -50,15 +52,25 @@ Expected<CommandLine::Outcome> parse(const Arguments &words, ConvertArguments &i
   return line.parse(words);
 }
 
-Status checkErrors(const ConvertArguments &arguments, const ConvertedWeights &converted) {
-  if (arguments.mostError.empty())
-    return Status::ok();
+/// The value of an option; nothing where it is not given.
+Expected<std::optional<double>> limitOf(const char *option, const std::string &text) {
+  if (text.empty())
+    return std::optional<double>();
   char *end = nullptr;
-  double most = std::strtod(arguments.mostError.c_str(), &end);
-  if (end == arguments.mostError.c_str() || *end || !(most >= 0))
+  double most = std::strtod(text.c_str(), &end);
+  if (end == text.c_str() || *end || !(most >= 0))
     return Error(ExitCode::Usage,
-                 "--max-error '" + arguments.mostError + "' is not a number of at least 0");
-  if (Status status = danaus::checkErrors(converted.layers, most); !status)
+                 std::string(option) + " '" + text + "' is not a number of at least 0");
+  return std::optional<double>(most);
+}
+
+Status checkErrors(const ConvertArguments &arguments, const ConvertedWeights &converted) {
+  auto most = limitOf("--max-error", arguments.mostError);
+  if (!most)
+    return most.takeError();
+  if (!*most)
+    return Status::ok();
+  if (Status status = danaus::checkErrors(converted.layers, **most); !status)
     return status.takeError().during("nothing was written (--max-error)");
   return Status::ok();
 }
@@ -155,6 +167,15 @@ Status convert(const ConvertArguments &arguments, const Names &names, const Comp
     if (!arguments.json)
       std::printf("loss of a batch, before and after   %.4f   %.4f\n", losses->before,
                   losses->after);
+    auto most = limitOf("--max-loss-rise", arguments.mostRise);
+    if (!most)
+      return most.takeError();
+    if (*most && !(losses->after - losses->before <= **most))
+      return Error(
+          ExitCode::CheckpointInvalid,
+          format("the loss of a batch rises by %.4g, more than --max-loss-rise %g: nothing "
+                 "was written",
+                 losses->after - losses->before, **most));
   }
   std::vector<TensorRef> tensors;
   for (size_t i = 0; i < converted->values.size(); ++i) {
@@ -195,6 +216,8 @@ Status runConvert(const Arguments &words) {
   if (pathExists(arguments.out) && !arguments.force)
     return Error(ExitCode::Usage,
                  "'" + arguments.out + "' exists: name another file, or --force overwrites it");
+  if (!arguments.mostRise.empty() && !arguments.loss)
+    return Error(ExitCode::Usage, "--max-loss-rise needs --loss");
   auto names = openNames(arguments);
   if (!names)
     return names.takeError();

@@ -60,10 +60,13 @@ Status profile(const ProfileArguments &arguments, const CompiledModel &model) {
   auto profiled = profileKernels(executor, what, options);
   if (!profiled)
     return profiled.takeError();
+  std::optional<Roofline> roofline;
+  if ((*device)->kind() == "cpu")
+    roofline = knownRoofline(**device, cacheFolder());
   printProfile(arguments.json  ? ProfileFormat::Json
                : arguments.csv ? ProfileFormat::Csv
                                : ProfileFormat::Table,
-               what, executor, *profiled);
+               what, executor, *profiled, roofline);
   return Status::ok();
 }
 

@@ -20,12 +20,23 @@ struct Field {
 
 std::string number(uint64_t value) { return format("%llu", (unsigned long long)value); }
 
-std::vector<Field> fieldsOf(const KernelProfile &kernel) {
+/// Milliseconds of threads that a kernel needs at least; nothing where its arithmetic is not that
+/// of the roofline (matrix units).
+std::optional<double> limitOf(const KernelProfile &kernel, const std::optional<Roofline> &roofline,
+                              const std::string &arch) {
+  if (!roofline || (arch == "amx" && kernel.flops))
+    return std::nullopt;
+  return 1e3 * roofline->threads * roofline->seconds(double(kernel.flops), double(kernel.bytes));
+}
+
+std::vector<Field> fieldsOf(const KernelProfile &kernel, const std::optional<double> &limit) {
   const KernelCounters &c = kernel.counters;
   std::vector<Field> fields = {{"launches", number(kernel.launches.size())},
                                {"ms", format("%.6g", kernel.milliseconds)},
                                {"flops", number(kernel.flops)},
                                {"bytes", number(kernel.bytes)}};
+  if (limit)
+    fields.push_back({"limit_ms", format("%.6g", *limit)});
   if (c.launches == 0)
     return fields;
   auto add = [&](const char *name, uint64_t value) { fields.push_back({name, number(value)}); };
@@ -103,9 +114,10 @@ std::string ratio(uint64_t value, uint64_t to) {
 
 class Printer {
 public:
-  Printer(ProfileFormat format_, Measured measured, Executor &executor, const StepProfile &profile)
+  Printer(ProfileFormat format_, Measured measured, Executor &executor, const StepProfile &profile,
+          const std::optional<Roofline> &roofline)
       : style(format_), measured(measured), executor(executor), profile(profile),
-        arch(executor.plan().isa()->str()) {
+        roofline(roofline), arch(executor.plan().isa()->str()) {
     gpus = gpusFor(arch, std::ranges::any_of(profile.kernels, [](const KernelProfile &k) {
                      return k.counters.tensorFlops > 0;
                    }));
@@ -137,10 +149,10 @@ private:
 
   void printTimes() {
     using enum Table::Align;
-    Table table({Left, Left, Right, Right, Right, Right, Right, Left, Left});
-    table.row(
-        {"kernel", "kind", "launches", "thread us", "share", "GFLOP/s", "GB/s", "layers", "lines"});
-    double sum = 0;
+    Table table({Left, Left, Right, Right, Right, Right, Right, Right, Left, Left});
+    table.row({"kernel", "kind", "launches", "thread us", "share", "GFLOP/s", "GB/s", "of limit",
+               "layers", "lines"});
+    double sum = 0, limits = 0, limited = 0;
     for (const KernelProfile &kernel : profile.kernels)
       sum += kernel.milliseconds;
     for (const KernelProfile &kernel : profile.kernels) {
@@ -150,10 +162,26 @@ private:
       };
       table.row({kernel.symbol, kernel.kind, thousands(kernel.launches.size()),
                  format("%.1f", 1e3 * ms), format("%.1f %%", sum > 0 ? 100 * ms / sum : 0),
-                 rate(kernel.flops), rate(kernel.bytes), describeLabels(kernel),
+                 rate(kernel.flops), rate(kernel.bytes),
+                 shareText(limitOf(kernel, roofline, arch), ms), describeLabels(kernel),
                  describeLines(kernel)});
+      if (auto limit = limitOf(kernel, roofline, arch)) {
+        limits += *limit;
+        limited += ms;
+      }
     }
     std::fputs(table.text().c_str(), stdout);
+    if (roofline)
+      std::printf(
+          "Limit of this machine, measured, %u thread%s: %.1f GFLOP/s in float32, %.1f GB/s "
+          "to and from memory;\nof it all kernels together %s. What is in cache can be "
+          "above 100 %%.\n",
+          roofline->threads, roofline->threads == 1 ? "" : "s", roofline->flops * 1e-9,
+          roofline->bytesPerSecond * 1e-9, shareText(limits, limited).c_str());
+  }
+
+  static std::string shareText(const std::optional<double> &limit, double ms) {
+    return limit && ms > 0 ? format("%.0f %%", 100 * *limit / ms) : "-";
   }
 
   /// Traffic, sectors and waves stand beside their least; 1.00 is the best there is.
@@ -240,7 +268,7 @@ private:
       std::printf("%s{\"kernel\": %s, \"kind\": %s, \"layers\": [%s], \"lines\": [%s]", separator,
                   jsonString(kernel.symbol).c_str(), jsonString(kernel.kind).c_str(),
                   join(labels, ", ").c_str(), join(lines, ", ").c_str());
-      for (const Field &field : fieldsOf(kernel))
+      for (const Field &field : fieldsOf(kernel, limitOf(kernel, roofline, arch)))
         std::printf(", \"%s\": %s", field.name.c_str(), field.value.c_str());
       std::vector<std::string> times;
       for (const GpuModel *gpu : gpus) {
@@ -262,7 +290,7 @@ private:
       std::vector<std::string> values = {kernel.symbol, kernel.kind,
                                          "\"" + join(labelsOf(kernel), "; ") + "\"",
                                          "\"" + describeLines(kernel) + "\""};
-      for (const Field &field : fieldsOf(kernel)) {
+      for (const Field &field : fieldsOf(kernel, limitOf(kernel, roofline, arch))) {
         names.push_back(field.name);
         values.push_back(field.value);
       }
@@ -281,6 +309,7 @@ private:
   Measured measured;
   Executor &executor;
   const StepProfile &profile;
+  const std::optional<Roofline> &roofline;
   std::string arch;
   std::vector<const GpuModel *> gpus; ///< for which times are predicted
   bool counts;
@@ -289,8 +318,8 @@ private:
 } // namespace
 
 void printProfile(ProfileFormat format, Measured measured, Executor &executor,
-                  const StepProfile &profile) {
-  Printer(format, measured, executor, profile).print();
+                  const StepProfile &profile, const std::optional<Roofline> &roofline) {
+  Printer(format, measured, executor, profile, roofline).print();
 }
 
 } // namespace danaus::tool

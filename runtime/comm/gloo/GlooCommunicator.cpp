@@ -3,6 +3,7 @@
 
 #include "runtime/base/BlockedSignals.h"
 #include "runtime/base/DynamicLibrary.h"
+#include "runtime/comm/SharedSums.h"
 #include "runtime/comm/gloo/GlooApi.h"
 #include "runtime/comm/nccl/NcclSums.h"
 
@@ -191,6 +192,8 @@ public:
     Status connected = wait(worker.enqueue([this, options](danaus_gloo_error &error) {
       return connect(uint64_t(options.joinTimeout.count()), error);
     }));
+    if (connected && options.backend != SumBackend::Gloo)
+      connected = joinMemory();
     return connected ? joinDevices(options) : std::move(connected);
   }
 
@@ -223,6 +226,8 @@ public:
         return status.takeError();
     }
     uint64_t number = worker.enqueue([this, values](danaus_gloo_error &error) {
+      if (shared)
+        return shared->sum(values);
       return functions.sumF32(gloo, values.data(), values.size(), &error) != 0;
     });
     if (!arena.host())
@@ -310,6 +315,32 @@ private:
     return Status::ok();
   }
 
+  /// Memory of the host, where all ranks are on it.
+  Status joinMemory() {
+    constexpr const char *key = "danaus/shared-sums";
+    std::unique_ptr<SharedSums> mine;
+    if (isFirst()) {
+      if (auto made = SharedSums::create(size()))
+        mine = std::move(*made);
+      if (Status status = member->set(key, mine ? mine->name() : ""); !status)
+        return status;
+    } else {
+      auto name = member->get(key);
+      if (!name)
+        return name.takeError();
+      if (auto opened = SharedSums::open(*name, rank(), size()))
+        mine = std::move(*opened);
+    }
+    double have = mine ? 1 : 0;
+    if (Status status = sum(std::span(&have, 1)); !status)
+      return status;
+    if (have < size())
+      return Status::ok();
+    mine->hide();
+    shared = std::move(mine);
+    return Status::ok();
+  }
+
   /// NCCL, where all ranks have it: one that has not would keep the others waiting.
   Status joinDevices(const JoinOptions &options) {
     if (options.backend == SumBackend::Gloo)
@@ -387,6 +418,8 @@ private:
     worker.breakOff();
     if (gloo)
       functions.abort(gloo);
+    if (shared)
+      shared->abort();
     if (deviceSums)
       deviceSums->abort();
   }
@@ -396,7 +429,8 @@ private:
   std::unique_ptr<RendezvousServer> server; ///< of rank 0
   std::unique_ptr<Membership> member;
   std::atomic<danaus_gloo *> gloo = nullptr; ///< made by the thread
-  std::unique_ptr<DeviceSums> deviceSums;    ///< null: by Gloo
+  std::unique_ptr<SharedSums> shared;        ///< null: not all ranks are on this host
+  std::unique_ptr<DeviceSums> deviceSums;    ///< null: through host memory
   std::map<uint64_t, Staged> staged;
   bool asked = false;
   std::function<void(uint64_t)> onStep;

@@ -11,7 +11,8 @@
 
 namespace danaus {
 
-/// What adds up gradients; Auto: NCCL between GPUs, else Gloo.
+/// What adds up gradients; Auto: NCCL between GPUs, shared memory between ranks of one host, else
+/// Gloo.
 enum class SumBackend { Auto, Gloo, Nccl };
 
 struct JoinOptions {

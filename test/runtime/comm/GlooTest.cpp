@@ -1,4 +1,5 @@
-// Ranks as threads of one process that add up through Gloo.
+// Ranks as threads of one process that add up through Gloo, and through memory that they share.
+#include "runtime/comm/SharedSums.h"
 #include "runtime/comm/gloo/GlooCommunicator.h"
 
 #include <gtest/gtest.h>
@@ -17,7 +18,7 @@ struct OneRank {
 uint16_t anyPort() { return *portOf(*listenOn("127.0.0.1", 0)); }
 
 /// Calls body(rank) for each of `count` ranks on threads of their own.
-template <typename Body> void onRanks(unsigned count, Body body) {
+template <typename Body> void onRanks(SumBackend backend, unsigned count, Body body) {
   uint16_t port = anyPort();
   std::vector<std::thread> threads;
   for (unsigned rank = 0; rank < count; ++rank)
@@ -28,7 +29,7 @@ template <typename Body> void onRanks(unsigned count, Body body) {
       environment.rank = rank;
       environment.size = count;
       environment.port = port;
-      auto joined = joinRanks(environment, *each.device, JoinOptions{});
+      auto joined = joinRanks(environment, *each.device, JoinOptions{.backend = backend});
       ASSERT_TRUE(bool(joined)) << joined.error().message();
       each.ranks = std::move(*joined);
       body(each);
@@ -40,12 +41,18 @@ template <typename Body> void onRanks(unsigned count, Body body) {
 /// What rank `rank` brings: small integers, whose sums are exact in any order.
 float valueOf(unsigned rank, size_t i) { return float((i * 7 + rank * 3) % 11); }
 
+class GlooTest : public testing::TestWithParam<SumBackend> {};
+INSTANTIATE_TEST_SUITE_P(Backends, GlooTest, testing::Values(SumBackend::Gloo, SumBackend::Auto),
+                         [](const auto &info) {
+                           return info.param == SumBackend::Gloo ? "Gloo" : "Memory";
+                         });
+
 } // namespace
 
-TEST(GlooTest, SumsOfAnyLength) {
+TEST_P(GlooTest, SumsOfAnyLength) {
   for (unsigned count : {2u, 3u, 5u})
-    onRanks(count, [count](OneRank &each) {
-      for (size_t elements : {1, 2, 3, 7, 64, 1000, 70'001}) {
+    onRanks(GetParam(), count, [count](OneRank &each) {
+      for (size_t elements : {1, 2, 3, 7, 64, 1000, 70'001, 400'000}) {
         auto arena = each.device->allocateArena(elements * sizeof(float) + 64);
         ASSERT_TRUE(bool(arena));
         auto *values = reinterpret_cast<float *>((*arena)->host());
@@ -64,11 +71,11 @@ TEST(GlooTest, SumsOfAnyLength) {
     });
 }
 
-TEST(GlooTest, SumsAreTheSameBitsOnAllRanksAndAgain) {
+TEST_P(GlooTest, SumsAreTheSameBitsOnAllRanksAndAgain) {
   constexpr size_t elements = 10'007;
   std::vector<std::vector<float>> results(8);
   for (unsigned round = 0; round < 2; ++round)
-    onRanks(4, [&](OneRank &each) {
+    onRanks(GetParam(), 4, [&](OneRank &each) {
       std::mt19937 random(each.ranks->rank());
       std::normal_distribution<float> normal;
       auto arena = each.device->allocateArena(elements * sizeof(float));
@@ -83,8 +90,8 @@ TEST(GlooTest, SumsAreTheSameBitsOnAllRanksAndAgain) {
     EXPECT_EQ(result, results[0]);
 }
 
-TEST(GlooTest, BroadcastsAndDoubles) {
-  onRanks(3, [](OneRank &each) {
+TEST_P(GlooTest, BroadcastsAndDoubles) {
+  onRanks(GetParam(), 3, [](OneRank &each) {
     std::string text = each.ranks->isFirst() ? "from rank 0" : "___________";
     ASSERT_TRUE(bool(each.ranks->broadcast(std::as_writable_bytes(std::span(text)))));
     EXPECT_EQ(text, "from rank 0");
@@ -95,8 +102,8 @@ TEST(GlooTest, BroadcastsAndDoubles) {
   });
 }
 
-TEST(GlooTest, ManySumsAtOnce) {
-  onRanks(2, [](OneRank &each) {
+TEST_P(GlooTest, ManySumsAtOnce) {
+  onRanks(GetParam(), 2, [](OneRank &each) {
     constexpr uint64_t count = 50, elements = 100, stride = 512;
     auto arena = each.device->allocateArena(count * stride);
     std::vector<uint64_t> numbers;
@@ -112,8 +119,8 @@ TEST(GlooTest, ManySumsAtOnce) {
   });
 }
 
-TEST(GlooTest, AFailedRankEndsTheOthersOperations) {
-  onRanks(3, [](OneRank &each) {
+TEST_P(GlooTest, AFailedRankEndsTheOthersOperations) {
+  onRanks(GetParam(), 3, [](OneRank &each) {
     double value = 1;
     ASSERT_TRUE(bool(each.ranks->sum(std::span(&value, 1)))); // all have joined
     if (each.ranks->rank() == 1)
@@ -125,4 +132,28 @@ TEST(GlooTest, AFailedRankEndsTheOthersOperations) {
     EXPECT_NE(status.error().message().find("image 7 is broken"), std::string::npos)
         << status.error().message();
   });
+}
+
+TEST(SharedSumsTest, OthersAndOtherNumbers) {
+  auto first = SharedSums::create(2);
+  ASSERT_TRUE(bool(first));
+  std::string name = (*first)->name();
+  EXPECT_FALSE(bool(SharedSums::open(name.substr(0, name.find(' ')) + " another boot", 1, 2)));
+  auto second = SharedSums::open(name, 1, 2);
+  ASSERT_TRUE(bool(second));
+  (*first)->hide();
+  EXPECT_FALSE(bool(SharedSums::open(name, 1, 2))) << "nobody else comes in";
+  std::vector<float> many(100, 1), few(99, 1);
+  std::thread other([&] { EXPECT_FALSE((*second)->sum(few)); });
+  EXPECT_FALSE((*first)->sum(many)) << "the ranks add up different numbers of values";
+  other.join();
+}
+
+TEST(SharedSumsTest, AbortLetsGo) {
+  auto first = SharedSums::create(2);
+  ASSERT_TRUE(bool(first));
+  std::vector<float> values(10, 1);
+  std::thread later([&] { (*first)->abort(); });
+  EXPECT_FALSE((*first)->sum(values)) << "rank 1 never comes";
+  later.join();
 }

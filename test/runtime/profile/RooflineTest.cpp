@@ -1,0 +1,56 @@
+// The machine's limit: measured, kept, and measured again where what was kept is no such thing.
+#include "runtime/profile/Roofline.h"
+
+#include "runtime/base/AtomicFile.h"
+#include "runtime/base/File.h"
+#include "test/runtime/support/TempFolder.h"
+
+#include <filesystem>
+#include <gtest/gtest.h>
+
+using namespace danaus;
+
+namespace {
+
+class RooflineTest : public testing::Test {
+protected:
+  std::string onlyFile() const {
+    std::string found;
+    for (const auto &entry : std::filesystem::directory_iterator(folder.path()))
+      found = entry.path().string();
+    return found;
+  }
+
+  test::TempFolder folder;
+  std::unique_ptr<Device> device = std::move(*builtinDevices().create("cpu", {.threads = 1}));
+};
+
+} // namespace
+
+TEST_F(RooflineTest, IsTheSlowerOfArithmeticAndTraffic) {
+  Roofline roofline{100, 10, 1};
+  EXPECT_EQ(roofline.seconds(200, 10), 2);
+  EXPECT_EQ(roofline.seconds(200, 40), 4);
+}
+
+TEST_F(RooflineTest, IsMeasuredOnceAndKept) {
+  Roofline first = knownRoofline(*device, folder.path());
+  EXPECT_GT(first.flops, 1e8);
+  EXPECT_GT(first.bytesPerSecond, 1e7);
+  EXPECT_EQ(first.threads, 1u);
+  ASSERT_FALSE(onlyFile().empty());
+  ASSERT_TRUE(bool(writeFileAtomically(onlyFile(), R"({"flops": 3e9, "bytes_per_second": 2e9})")));
+  Roofline second = knownRoofline(*device, folder.path());
+  EXPECT_EQ(second.flops, 3e9);
+  EXPECT_EQ(second.bytesPerSecond, 2e9);
+}
+
+TEST_F(RooflineTest, WhatIsNoneIsMeasuredAgain) {
+  (void)knownRoofline(*device, folder.path());
+  for (const char *text :
+       {"", "{", "[]", R"({"flops": "fast"})", R"({"flops": -1, "bytes_per_second": 0})"}) {
+    ASSERT_TRUE(bool(writeFileAtomically(onlyFile(), text)));
+    EXPECT_GT(knownRoofline(*device, folder.path()).flops, 1e8) << text;
+  }
+  EXPECT_GT(knownRoofline(*device, "").flops, 1e8) << "without a folder";
+}
