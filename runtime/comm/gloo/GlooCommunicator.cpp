@@ -110,7 +110,7 @@ public:
   bool waitFor(uint64_t number) {
     std::unique_lock lock(state->mutex);
     state->changed.wait(lock, [&] { return state->broken || state->done >= number; });
-    return !state->broken;
+    return state->done >= number;
   }
 
   void breakOff() {
@@ -253,7 +253,7 @@ public:
     return Status::ok();
   }
 
-  Status check() override { return worker.isBroken() ? wait(0) : Status::ok(); }
+  Status check() override { return worker.isBroken() ? wait(UINT64_MAX) : Status::ok(); }
 
   void noteStep(uint64_t step) override {
     member->noteStep(step);
