@@ -42,7 +42,7 @@ Exported Exporter::same(StringRef op, const Exported &x, ArrayRef<std::string> i
 }
 
 std::string Exporter::number(float value) {
-  std::string name = "danaus::number_" + std::to_string(value);
+  std::string name = format("danaus::number_%.9g", double(value)); // two floats, two names
   auto [entry, isNew] = constants.try_emplace(name, name);
   if (isNew)
     graph.initializers.push_back({name, {}, std::vector<float>{value}});

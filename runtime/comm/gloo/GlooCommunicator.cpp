@@ -1,16 +1,12 @@
 // See GlooCommunicator.h.
 #include "runtime/comm/gloo/GlooCommunicator.h"
 
-#include "runtime/base/BlockedSignals.h"
 #include "runtime/base/DynamicLibrary.h"
 #include "runtime/comm/SharedSums.h"
-#include "runtime/comm/gloo/GlooApi.h"
+#include "runtime/comm/gloo/OperationThread.h"
 #include "runtime/comm/nccl/NcclSums.h"
 
-#include <deque>
 #include <map>
-#include <sched.h>
-#include <system_error>
 
 namespace danaus {
 
@@ -21,8 +17,6 @@ namespace {
 constexpr uint64_t OperationTimeoutMs = 6 * 3600 * 1000;
 /// Gloo notices a broken connection before the rendezvous tells why.
 constexpr std::chrono::milliseconds NewsTime(3000);
-/// So long an operation that was broken off may take to end.
-constexpr std::chrono::milliseconds EndTime(200);
 
 struct GlooFunctions {
   decltype(&danaus_gloo_connect) connect;
@@ -56,131 +50,22 @@ Expected<GlooFunctions> loadGloo() {
   return functions;
 }
 
-/// The thread that does a rank's operations, in their order. Gloo does not let go of an operation
-/// whose ranks have fallen silent: then the thread is left behind, with what it uses, until the
-/// process ends, which is soon.
-class Worker {
-public:
-  using Work = std::function<bool(danaus_gloo_error &)>;
-
-  /// `cores`: that it, and the threads that it starts, may use; empty: those of the device's
-  /// helpers.
-  Status start(const Device &device, const std::vector<int> &cores) {
-    try {
-      BlockedSignals blocked;
-      thread = std::thread([state = state, &device, cores] {
-        device.enterHelperThread();
-        cpu_set_t set;
-        CPU_ZERO(&set);
-        for (int core : cores)
-          CPU_SET(core, &set);
-        if (!cores.empty())
-          (void)::sched_setaffinity(0, sizeof set, &set);
-        state->work();
-      });
-    } catch (const std::system_error &error) {
-      return Error(ExitCode::DeviceUnavailable,
-                   format("cannot start the thread that adds up gradients: %s", error.what()));
-    }
-    return Status::ok();
-  }
-
-  ~Worker() { stop(); }
-
-  void stop() {
-    std::unique_lock lock(state->mutex);
-    state->ending = true;
-    state->changed.notify_all();
-    bool ended =
-        !thread.joinable() || state->changed.wait_for(lock, EndTime, [&] { return state->ended; });
-    lock.unlock();
-    if (thread.joinable())
-      ended ? thread.join() : thread.detach();
-  }
-
-  /// Returns the operation's number, for waitFor.
-  uint64_t enqueue(Work work) {
-    std::lock_guard lock(state->mutex);
-    state->queue.push_back(std::move(work));
-    state->changed.notify_all();
-    return ++enqueued;
-  }
-
-  /// Whether the operation, and all before it, went well; at once false when one has failed.
-  bool waitFor(uint64_t number) {
-    std::unique_lock lock(state->mutex);
-    state->changed.wait(lock, [&] { return state->broken || state->done >= number; });
-    return state->done >= number;
-  }
-
-  void breakOff() {
-    std::lock_guard lock(state->mutex);
-    state->broken = true;
-    state->changed.notify_all();
-  }
-  bool isBroken() const {
-    std::lock_guard lock(state->mutex);
-    return state->broken;
-  }
-  std::string failure() const {
-    std::lock_guard lock(state->mutex);
-    return state->failure;
-  }
-
-private:
-  struct State {
-    std::mutex mutex;
-    std::condition_variable changed;
-    std::deque<Work> queue;
-    uint64_t done = 0;
-    bool ending = false, broken = false, ended = false;
-    std::string failure;
-
-    void work() {
-      std::unique_lock lock(mutex);
-      for (;;) {
-        changed.wait(lock, [&] { return ending || broken || !queue.empty(); });
-        if (ending || broken)
-          break;
-        Work next = std::move(queue.front());
-        queue.pop_front();
-        lock.unlock();
-        danaus_gloo_error error = {};
-        bool good = next(error);
-        lock.lock();
-        if (good) {
-          ++done;
-        } else {
-          broken = true;
-          failure = error.text;
-        }
-        changed.notify_all();
-      }
-      ended = true;
-      changed.notify_all();
-    }
-  };
-
-  std::shared_ptr<State> state = std::make_shared<State>();
-  uint64_t enqueued = 0;
-  std::thread thread;
-};
-
 class GlooCommunicator final : public Communicator {
 public:
   GlooCommunicator(const RankEnvironment &environment, Device &device, GlooFunctions functions)
       : Communicator(environment.rank, environment.size), device(device), functions(functions) {}
 
   ~GlooCommunicator() override {
-    if (gloo && worker.isBroken())
-      functions.abort(gloo);
-    worker.stop();
+    if (worker.isBroken())
+      letGo();
+    bool hasEnded = worker.stop();
     // First the goodbye: connections that close without one mean that a rank died.
-    bool isWell = !member || member->failure();
     member.reset();
     server.reset();
-    if (gloo && isWell) // else the thread may still be in there
+    if (hasEnded && gloo)
       functions.free(gloo);
+    if (!hasEnded) // the thread is still in there
+      (void)shared.release();
   }
 
   Status join(const RankEnvironment &environment, const JoinOptions &options) {
@@ -416,6 +301,10 @@ private:
   /// On the rendezvous' thread: whoever waits learns at once, and Gloo lets go.
   void interrupt() {
     worker.breakOff();
+    letGo();
+  }
+
+  void letGo() {
     if (gloo)
       functions.abort(gloo);
     if (shared)
@@ -434,7 +323,7 @@ private:
   std::map<uint64_t, Staged> staged;
   bool asked = false;
   std::function<void(uint64_t)> onStep;
-  Worker worker;
+  OperationThread worker;
 };
 
 } // namespace

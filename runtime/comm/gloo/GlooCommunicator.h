@@ -23,7 +23,7 @@ struct JoinOptions {
   /// That Gloo's threads may use; empty: those of this process. More than the computation has:
   /// where a thread of Gloo waits for another it asks again and again, and alone on a core that
   /// costs the rest of a time slice, 4 ms, for every message.
-  std::vector<int> cores;
+  std::vector<int> cores = {};
   std::function<void(uint64_t)> onStep = [](uint64_t) {}; ///< noteStep tells it too
 };
 

@@ -120,9 +120,13 @@ TEST_P(GlooTest, ManySumsAtOnce) {
 }
 
 TEST_P(GlooTest, AFailedRankEndsTheOthersOperations) {
-  onRanks(GetParam(), 3, [](OneRank &each) {
+  std::atomic<unsigned> joined = 0;
+  onRanks(GetParam(), 3, [&](OneRank &each) {
     double value = 1;
     ASSERT_TRUE(bool(each.ranks->sum(std::span(&value, 1)))); // all have joined
+    ++joined;
+    while (joined < 3)
+      std::this_thread::yield();
     if (each.ranks->rank() == 1)
       return each.ranks->fail(Error(ExitCode::DataInvalid, "image 7 is broken"));
     Status status = each.ranks->sum(std::span(&value, 1)); // rank 1 does not come
