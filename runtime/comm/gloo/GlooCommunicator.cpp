@@ -7,6 +7,8 @@
 #include "runtime/comm/nccl/NcclSums.h"
 
 #include <map>
+#include <utility>
+#include <vector>
 
 namespace danaus {
 
@@ -62,10 +64,10 @@ public:
     // First the goodbye: connections that close without one mean that a rank died.
     member.reset();
     server.reset();
-    if (hasEnded && gloo)
+    if (!hasEnded)
+      leaveBehind();
+    else if (gloo)
       functions.free(gloo);
-    if (!hasEnded) // the thread is still in there
-      (void)shared.release();
   }
 
   Status join(const RankEnvironment &environment, const JoinOptions &options) {
@@ -302,6 +304,12 @@ private:
   void interrupt() {
     worker.breakOff();
     letGo();
+  }
+
+  /// The thread is still in there: what it uses stays until the process ends.
+  void leaveBehind() {
+    static auto *left = new std::vector<std::pair<danaus_gloo *, std::unique_ptr<SharedSums>>>();
+    left->emplace_back(gloo, std::move(shared));
   }
 
   void letGo() {
