@@ -308,7 +308,9 @@ const Record<Dist> *Schema::dist() {
       "backend",
       make<WordType<DistBackend>>(Words<DistBackend>{
           {"auto", DistBackend::Auto}, {"gloo", DistBackend::Gloo}, {"nccl", DistBackend::Nccl}}),
-      "What adds up gradients: gloo over TCP, nccl between GPUs; auto: what fits the device.");
+      "What adds up gradients: gloo over TCP, nccl between GPUs; auto: nccl between GPUs, memory "
+      "that "
+      "processes of one host share, else gloo.");
   dist->key<&Dist::bucketMb>("bucket_mb", make<IntegerType>(1, 4096),
                              "Gradients are added up in parts of at most so many MiB, each as soon "
                              "as the backward pass has it.");

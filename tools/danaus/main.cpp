@@ -30,8 +30,8 @@ static void printHelp() {
   std::puts("\nMODEL is a spec (.yaml), a compiled model (.dnb) or the folder of a run.\n"
             "key=value sets one value of the spec: train.epochs=3 optimizer.lr=5e-4\n\n"
             "exit codes: 0 done, 1 internal error, 2 usage, 3 spec invalid, 4 data invalid,\n"
-            "5 checkpoint or binary invalid, 6 device unavailable, 8 diverged,\n"
-            "9 input/output error, 75 stopped on request (checkpoint written)");
+            "5 checkpoint or binary invalid, 6 device unavailable, 7 another rank failed,\n"
+            "8 diverged, 9 input/output error, 75 stopped on request (checkpoint written)");
 }
 
 static Status runVerb(const std::string &name, const Arguments &arguments) {
