@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -134,6 +136,35 @@ Expected<FileHandle> connectTo(const std::string &host, uint16_t port, Clock::ti
 
 bool isLoopback(const std::string &host) {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+static std::string numberOf(const sockaddr *address, socklen_t size) {
+  char text[NI_MAXHOST] = "";
+  (void)::getnameinfo(address, size, text, sizeof text, nullptr, 0, NI_NUMERICHOST);
+  return text;
+}
+
+bool resolvesToLoopback(const std::string &host) {
+  AddressList found;
+  if (!resolve(host, 0, 0, found))
+    return false;
+  for (addrinfo *each = found.first; each; each = each->ai_next)
+    if (!isLoopback(numberOf(each->ai_addr, each->ai_addrlen)))
+      return false;
+  return found.first != nullptr;
+}
+
+std::optional<std::string> outwardAddress() {
+  ifaddrs *all = nullptr;
+  if (::getifaddrs(&all) != 0)
+    return std::nullopt;
+  std::optional<std::string> found;
+  for (ifaddrs *each = all; each && !found; each = each->ifa_next)
+    if (each->ifa_addr && each->ifa_addr->sa_family == AF_INET && (each->ifa_flags & IFF_UP) &&
+        !(each->ifa_flags & IFF_LOOPBACK))
+      found = numberOf(each->ifa_addr, sizeof(sockaddr_in));
+  ::freeifaddrs(all);
+  return found;
 }
 
 std::string ownAddressOf(const FileHandle &connection) {

@@ -40,6 +40,10 @@ Expected<FileHandle> connectTo(const std::string &host, uint16_t port, Clock::ti
 
 /// Whether a name or number means this machine only.
 bool isLoopback(const std::string &host);
+/// Whether a name's addresses are this machine only.
+bool resolvesToLoopback(const std::string &host);
+/// An address of this machine that others may reach, IPv4; nothing where it has none.
+std::optional<std::string> outwardAddress();
 /// The address of this end of a connection, as a number.
 std::string ownAddressOf(const FileHandle &connection);
 std::string ownHostName();

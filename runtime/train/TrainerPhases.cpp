@@ -34,6 +34,16 @@ Status Trainer::begin() {
     return Error(ExitCode::CheckpointInvalid,
                  format("rank %u has another spec than rank 0: all ranks must be started alike",
                         ranks.rank()));
+  // Other images would end in ranks that wait for each other.
+  uint64_t counts[] = {data.count(), testData.count()};
+  if (Status status = ranks.broadcast(std::as_writable_bytes(std::span(counts))); !status)
+    return status;
+  if (counts[0] != data.count() || counts[1] != testData.count())
+    return Error(ExitCode::DataInvalid,
+                 format("rank %u has %zu images to train on and %zu to test, rank 0 %llu and %llu: "
+                        "all ranks need the same data",
+                        ranks.rank(), data.count(), testData.count(), ull(counts[0]),
+                        ull(counts[1])));
   if (Status status = ranks.isFirst() ? Status::ok() : beginOther(); !status)
     return status;
   if (Status status = shareState(*executor, StateParts::ParametersAndOptimizer); !status)

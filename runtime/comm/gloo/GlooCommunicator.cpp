@@ -72,6 +72,7 @@ public:
 
   Status join(const RankEnvironment &environment, const JoinOptions &options) {
     onStep = options.onStep;
+    spansHosts = environment.localSize < environment.size && !isLoopback(environment.host);
     if (Status status = meet(environment, options); !status)
       return status;
     if (Status status = worker.start(device, options.cores); !status)
@@ -164,7 +165,10 @@ public:
     return member->stopStep();
   }
 
-  void fail(const Error &error) override { member->fail(error); }
+  void fail(const Error &error) override {
+    if (member)
+      member->fail(error);
+  }
 
 private:
   /// What lies in a device's own memory, while it is added up.
@@ -180,7 +184,10 @@ private:
     joining.port = environment.port;
     if (isFirst()) {
       RendezvousOptions meeting;
-      meeting.address = isLoopback(environment.host) ? "127.0.0.1" : environment.host;
+      // Debian gives a host's own name a loopback address, where no other host comes.
+      meeting.address = isLoopback(environment.host)           ? "127.0.0.1"
+                        : resolvesToLoopback(environment.host) ? "0.0.0.0"
+                                                               : environment.host;
       meeting.port = environment.port;
       meeting.token = environment.token;
       meeting.size = size();
@@ -269,8 +276,11 @@ private:
   /// On the thread, whose own threads then are not tied to a core of the computation.
   bool connect(uint64_t timeoutMs, danaus_gloo_error &error) {
     danaus_gloo_store store = {member.get(), setKey, getKey};
+    std::string address = member->ownAddress();
+    if (spansHosts && isLoopback(address)) // rank 0 reached itself
+      address = outwardAddress().value_or(address);
     danaus_gloo *connected =
-        functions.connect(rank(), size(), member->ownAddress().c_str(), timeoutMs, &store, &error);
+        functions.connect(rank(), size(), address.c_str(), timeoutMs, &store, &error);
     if (connected)
       functions.setTimeout(connected, OperationTimeoutMs);
     gloo = connected;
@@ -329,7 +339,7 @@ private:
   std::unique_ptr<SharedSums> shared;        ///< null: not all ranks are on this host
   std::unique_ptr<DeviceSums> deviceSums;    ///< null: through host memory
   std::map<uint64_t, Staged> staged;
-  bool asked = false;
+  bool asked = false, spansHosts = false;
   std::function<void(uint64_t)> onStep;
   OperationThread worker;
 };
@@ -342,8 +352,10 @@ Expected<std::unique_ptr<Communicator>> joinRanks(const RankEnvironment &environ
   if (!functions)
     return functions.takeError();
   auto made = std::make_unique<GlooCommunicator>(environment, device, *functions);
-  if (Status status = made->join(environment, options); !status)
+  if (Status status = made->join(environment, options); !status) {
+    made->fail(status.error()); // else the others would take its end for a goodbye
     return status.takeError();
+  }
   return std::unique_ptr<Communicator>(std::move(made));
 }
 

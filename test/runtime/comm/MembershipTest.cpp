@@ -196,3 +196,12 @@ TEST_F(MembershipTest, AllAgreeOnTheLastStep) {
   for (auto &member : members)
     EXPECT_EQ(member->stopStep(), 12u);
 }
+
+TEST(SocketTest, LoopbackByNameAndNumber) {
+  EXPECT_TRUE(isLoopback("localhost") && isLoopback("127.0.1.1") && isLoopback("::1"));
+  EXPECT_FALSE(isLoopback("10.0.0.1"));
+  EXPECT_TRUE(resolvesToLoopback("localhost") && resolvesToLoopback("127.0.1.1"));
+  EXPECT_FALSE(resolvesToLoopback("10.0.0.1"));
+  if (auto address = outwardAddress())
+    EXPECT_FALSE(isLoopback(*address)) << *address;
+}
