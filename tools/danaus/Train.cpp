@@ -1,6 +1,6 @@
 // danaus train: trains a model into a run folder.
 #include "runtime/base/File.h"
-#include "runtime/comm/gloo/GlooCommunicator.h"
+#include "runtime/comm/JobCommunicator.h"
 #include "runtime/device/cpu/CpuInfo.h"
 #include "runtime/device/cuda/StreamAccess.h"
 #include "runtime/train/ModelData.h"

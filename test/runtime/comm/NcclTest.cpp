@@ -1,7 +1,7 @@
 // NVIDIA's NCCL as far as it goes without a GPU, and our stand-in over virtual GPUs.
 #include "runtime/comm/nccl/NcclSums.h"
 
-#include "runtime/comm/gloo/GlooCommunicator.h"
+#include "runtime/comm/JobCommunicator.h"
 #include "runtime/device/cuda/StreamAccess.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// See GlooCommunicator.h.
-#include "runtime/comm/gloo/GlooCommunicator.h"
+// See JobCommunicator.h.
+#include "runtime/comm/JobCommunicator.h"
 
 #include "runtime/base/DynamicLibrary.h"
 #include "runtime/comm/SharedSums.h"
@@ -52,12 +52,12 @@ Expected<GlooFunctions> loadGloo() {
   return functions;
 }
 
-class GlooCommunicator final : public Communicator {
+class JobCommunicator final : public Communicator {
 public:
-  GlooCommunicator(const RankEnvironment &environment, Device &device, GlooFunctions functions)
+  JobCommunicator(const RankEnvironment &environment, Device &device, GlooFunctions functions)
       : Communicator(environment.rank, environment.size), device(device), functions(functions) {}
 
-  ~GlooCommunicator() override {
+  ~JobCommunicator() override {
     if (worker.isBroken())
       letGo();
     bool hasEnded = worker.stop();
@@ -351,7 +351,7 @@ Expected<std::unique_ptr<Communicator>> joinRanks(const RankEnvironment &environ
   auto functions = loadGloo();
   if (!functions)
     return functions.takeError();
-  auto made = std::make_unique<GlooCommunicator>(environment, device, *functions);
+  auto made = std::make_unique<JobCommunicator>(environment, device, *functions);
   if (Status status = made->join(environment, options); !status) {
     made->fail(status.error()); // else the others would take its end for a goodbye
     return status.takeError();

@@ -1,6 +1,6 @@
 // Ranks as threads of one process that add up through Gloo, and through memory that they share.
+#include "runtime/comm/JobCommunicator.h"
 #include "runtime/comm/SharedSums.h"
-#include "runtime/comm/gloo/GlooCommunicator.h"
 
 #include <gtest/gtest.h>
 #include <random>
@@ -41,15 +41,15 @@ template <typename Body> void onRanks(SumBackend backend, unsigned count, Body b
 /// What rank `rank` brings: small integers, whose sums are exact in any order.
 float valueOf(unsigned rank, size_t i) { return float((i * 7 + rank * 3) % 11); }
 
-class GlooTest : public testing::TestWithParam<SumBackend> {};
-INSTANTIATE_TEST_SUITE_P(Backends, GlooTest, testing::Values(SumBackend::Gloo, SumBackend::Auto),
-                         [](const auto &info) {
+class JobCommunicatorTest : public testing::TestWithParam<SumBackend> {};
+INSTANTIATE_TEST_SUITE_P(Backends, JobCommunicatorTest,
+                         testing::Values(SumBackend::Gloo, SumBackend::Auto), [](const auto &info) {
                            return info.param == SumBackend::Gloo ? "Gloo" : "Memory";
                          });
 
 } // namespace
 
-TEST_P(GlooTest, SumsOfAnyLength) {
+TEST_P(JobCommunicatorTest, SumsOfAnyLength) {
   for (unsigned count : {2u, 3u, 5u})
     onRanks(GetParam(), count, [count](OneRank &each) {
       for (size_t elements : {1, 2, 3, 7, 64, 1000, 70'001, 400'000}) {
@@ -71,7 +71,7 @@ TEST_P(GlooTest, SumsOfAnyLength) {
     });
 }
 
-TEST_P(GlooTest, SumsAreTheSameBitsOnAllRanksAndAgain) {
+TEST_P(JobCommunicatorTest, SumsAreTheSameBitsOnAllRanksAndAgain) {
   constexpr size_t elements = 10'007;
   std::vector<std::vector<float>> results(8);
   for (unsigned round = 0; round < 2; ++round)
@@ -90,7 +90,7 @@ TEST_P(GlooTest, SumsAreTheSameBitsOnAllRanksAndAgain) {
     EXPECT_EQ(result, results[0]);
 }
 
-TEST_P(GlooTest, BroadcastsAndDoubles) {
+TEST_P(JobCommunicatorTest, BroadcastsAndDoubles) {
   onRanks(GetParam(), 3, [](OneRank &each) {
     std::string text = each.ranks->isFirst() ? "from rank 0" : "___________";
     ASSERT_TRUE(bool(each.ranks->broadcast(std::as_writable_bytes(std::span(text)))));
@@ -102,7 +102,7 @@ TEST_P(GlooTest, BroadcastsAndDoubles) {
   });
 }
 
-TEST_P(GlooTest, ManySumsAtOnce) {
+TEST_P(JobCommunicatorTest, ManySumsAtOnce) {
   onRanks(GetParam(), 2, [](OneRank &each) {
     constexpr uint64_t count = 50, elements = 100, stride = 512;
     auto arena = each.device->allocateArena(count * stride);
@@ -119,7 +119,7 @@ TEST_P(GlooTest, ManySumsAtOnce) {
   });
 }
 
-TEST_P(GlooTest, AFailedRankEndsTheOthersOperations) {
+TEST_P(JobCommunicatorTest, AFailedRankEndsTheOthersOperations) {
   std::atomic<unsigned> joined = 0;
   onRanks(GetParam(), 3, [&](OneRank &each) {
     double value = 1;
