@@ -29,6 +29,9 @@ struct Product {
   std::function<mlir::Value(mlir::Value row, mlir::Value column)> start;
   /// Takes the sum of `width` columns from `column` on.
   std::function<void(mlir::Value row, mlir::Value column, mlir::Value sum)> finish;
+  /// Called in every turn of the loops over k with the turn's number in the product (short loops
+  /// leave numbers out): the place to ask for what is needed later. Null: nothing is asked for.
+  std::function<void(mlir::Value turn)> ask = nullptr;
 };
 
 /// Rows are counted as the panel counts them; `left`'s row 0 is the panel's row 0 (not its begin).
