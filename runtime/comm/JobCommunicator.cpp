@@ -7,6 +7,7 @@
 #include "runtime/comm/nccl/NcclSums.h"
 
 #include <map>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -231,7 +232,10 @@ private:
     if (have < size())
       return Status::ok();
     mine->hide();
+    std::lock_guard lock(means);
     shared = std::move(mine);
+    if (hasLetGo)
+      shared->abort();
     return Status::ok();
   }
 
@@ -262,7 +266,10 @@ private:
     auto joined = joinNccl(*nccl, device, id, rank(), size());
     if (!joined)
       return causeOf(joined.takeError());
+    std::lock_guard lock(means);
     deviceSums = std::move(*joined);
+    if (hasLetGo)
+      deviceSums->abort();
     return Status::ok();
   }
 
@@ -283,7 +290,10 @@ private:
         functions.connect(rank(), size(), address.c_str(), timeoutMs, &store, &error);
     if (connected)
       functions.setTimeout(connected, OperationTimeoutMs);
+    std::lock_guard lock(means);
     gloo = connected;
+    if (hasLetGo && connected)
+      functions.abort(connected);
     return connected != nullptr;
   }
 
@@ -323,6 +333,8 @@ private:
   }
 
   void letGo() {
+    std::lock_guard lock(means);
+    hasLetGo = true;
     if (gloo)
       functions.abort(gloo);
     if (shared)
@@ -335,6 +347,10 @@ private:
   GlooFunctions functions;
   std::unique_ptr<RendezvousServer> server; ///< of rank 0
   std::unique_ptr<Membership> member;
+  /// Guards the making of the next three against the rendezvous' thread, which may let go
+  /// meanwhile.
+  std::mutex means;
+  bool hasLetGo = false;
   std::atomic<danaus_gloo *> gloo = nullptr; ///< made by the thread
   std::unique_ptr<SharedSums> shared;        ///< null: not all ranks are on this host
   std::unique_ptr<DeviceSums> deviceSums;    ///< null: through host memory
