@@ -36,7 +36,7 @@ Expected<CommandLine::Outcome> parse(const Arguments &words, PlotArguments &into
   line.option(into.output, "-o,--output", "FILE", "the .svg file to write [standard output]");
   line.option(into.metrics, "--metric", "NAME,...", "what to draw [train_loss,val_loss]");
   line.choice(into.x, "--x", {"epoch", "step", "seconds"},
-              "over what, seconds being those of training [epoch, or step where rows have none]");
+              "over what; seconds: training and validation [epoch; step for metrics of steps]");
   line.option(into.smooth, "--smooth", "draw the mean of the last N points [1]");
   line.flag(into.logarithmic, "--log", "a logarithmic axis of values");
   line.flag(into.force, "--force", "overwrite FILE");
