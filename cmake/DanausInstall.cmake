@@ -22,7 +22,9 @@ add_custom_command(OUTPUT ${share}/danaus.1.gz ${share}/danaus.bash ${share}/_da
   DEPENDS danaus VERBATIM)
 add_custom_target(danaus_help_files ALL DEPENDS ${share}/danaus.1.gz)
 install(FILES ${share}/danaus.1.gz DESTINATION share/man/man1)
-install(FILES ${share}/danaus.bash DESTINATION share/bash-completion/completions RENAME danaus)
+foreach(program danaus danausc) # looked up by the command's name
+  install(FILES ${share}/danaus.bash DESTINATION share/bash-completion/completions RENAME ${program})
+endforeach()
 install(FILES ${share}/_danaus DESTINATION share/zsh/vendor-completions)
 install(FILES ${share}/danaus.fish DESTINATION share/fish/vendor_completions.d)
 

@@ -44,7 +44,7 @@ case $depends in *openblas*) fail "what is opened by name is no dependency: $dep
 [ "$(ls root)" = usr ] || fail "outside /usr: $(ls root)"
 for file in bin/danaus bin/danausc lib/danaus/libdanaus_gloo.so lib/danaus/libdanaus_nccl.so \
   lib/danaus/libdanaus_vgpu.so lib/danaus/libdanaus_vgpu_v3.so share/man/man1/danaus.1.gz \
-  share/bash-completion/completions/danaus share/zsh/vendor-completions/_danaus \
+  share/bash-completion/completions/danaus share/bash-completion/completions/danausc share/zsh/vendor-completions/_danaus \
   share/fish/vendor_completions.d/danaus.fish share/danaus/models/mnist_mlp.yaml \
   share/doc/danaus/copyright share/doc/danaus/docs/Spec.md; do
   [ -s "root/usr/$file" ] || fail "no $file"

@@ -1,6 +1,6 @@
-# danaus_completion_test.sh DANAUS: the man page and the completions, made from the verbs' options.
+# danaus_completion_test.sh DANAUS DANAUSC: the man page and the completions, made from the verbs' options.
 . "$(dirname "$0")/expect.sh"
-danaus=$1
+danaus=$1 danausc=$2
 cd "$work" || exit 1
 
 verbs=$("$danaus" --help | sed -n 's/^  \([a-z][a-z]*\)  *[a-z].*/\1/p')
@@ -56,6 +56,10 @@ proposes "" train --threads r
 proposes "zsh" completion z
 proposes "--man" help --
 proposes "" levitate --x
+# danausc's options come from its --help.
+found=$(bash -c '. ./danaus.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _danausc; echo "${COMPREPLY[*]}"' \
+  bash "$danausc" --print- | tr '\n' ' ' | sed 's/ *$//')
+[ "$found" = "--print-config --print-schema" ] || fail "completing danausc --print-: '$found'"
 if command -v zsh >/dev/null; then
   "$danaus" completion zsh >_danaus && zsh -n _danaus || fail "completion zsh"
 fi

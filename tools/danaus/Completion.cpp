@@ -82,7 +82,20 @@ std::string bashCompletion() {
          "  *) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n"
          "  esac\n"
          "}\n"
-         "complete -o filenames -F _danaus danaus\n";
+         "complete -o filenames -F _danaus danaus\n"
+         "# danausc is asked for its options.\n"
+         "_danausc() {\n"
+         "  local cur=${COMP_WORDS[COMP_CWORD]} options\n"
+         "  local IFS=$'\\n'\n"
+         "  case $cur in\n"
+         "  -*)\n"
+         "    options=$(\"${COMP_WORDS[0]}\" --help 2>/dev/null |\n"
+         "      sed -n 's/^  *\\(-[-a-z]*\\)[=< ].*/\\1/p')\n"
+         "    COMPREPLY=($(compgen -W \"$options\" -- \"$cur\")) ;;\n"
+         "  *) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n"
+         "  esac\n"
+         "}\n"
+         "complete -o filenames -F _danausc danausc\n";
 }
 
 /// One line, within single quotes of zsh and fish; zsh's _arguments also minds brackets and colons.
