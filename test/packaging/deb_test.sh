@@ -1,6 +1,6 @@
 # deb_test.sh CPACK BUILD: makes the .deb, unpacks it into a folder of its own and works from there: compiles,
 # trains, plots. Skipped (77) where dpkg's tools are missing.
-for tool in dpkg-deb dpkg-shlibdeps readelf; do
+for tool in dpkg-deb dpkg-shlibdeps readelf file; do
   command -v $tool >/dev/null || { echo "skipped: no $tool"; exit 77; }
 done
 grep -q '^DANAUS_SANITIZE:BOOL=ON' "$2/CMakeCache.txt" && { echo "skipped: a build with sanitizers"; exit 77; }

@@ -38,6 +38,9 @@ for words in re.findall(r"^install\((?:DIRECTORY|FILES) ([\w. ]+?) (?:DESTINATIO
         check(name in copied, f"Dockerfile: '{name}' is installed but not copied")
 check("packages.txt" in dockerfile, "Dockerfile: packages come from packages.txt")
 
+for package in ("dpkg-dev", "file"):
+    check(package in known, f"packages.txt: CPack needs '{package}' to make the .deb")
+
 recipe = (source / "packaging/danaus.def").read_text()
 sections = set(re.findall(r"^%(\w+)", recipe, re.M))
 check(sections == {"files", "post", "runscript", "test", "help"}, f"danaus.def: sections {sorted(sections)}")
