@@ -47,7 +47,7 @@ Axis axisOver(const std::vector<double> &values, ChartScale scale) {
   return axis;
 }
 
-std::string ticks(const Axis &x, const Axis &y) {
+std::string ticks(const Axis &x, const Axis &y, bool whole) {
   std::string svg;
   double step = niceStep(y.high - y.low, 4);
   for (double value = std::ceil(y.low / step) * step; value <= y.high; value += step) {
@@ -55,13 +55,13 @@ std::string ticks(const Axis &x, const Axis &y) {
     double shown = std::fabs(value) < step * 1e-6 ? 0 : value;
     if (y.scale == ChartScale::Logarithmic)
       shown = std::pow(10, value);
-    svg += format("<line class=grid x1=%g x2=%g y1=%.1f y2=%.1f /><text x=%g y=%.1f "
-                  "text-anchor=end>%.3g</text>",
+    svg += format("<line class=\"grid\" x1=\"%g\" x2=\"%g\" y1=\"%.1f\" y2=\"%.1f\" />"
+                  "<text x=\"%g\" y=\"%.1f\" text-anchor=\"end\">%.3g</text>",
                   left, right, place, place, left - 6, place + 4, shown);
   }
-  step = std::max(1.0, niceStep(x.high - x.low, 6));
+  step = std::max(whole ? 1.0 : 0.0, niceStep(x.high - x.low, 6));
   for (double value = std::ceil(x.low / step) * step; value <= x.high; value += step)
-    svg += format("<text x=%.1f y=%g text-anchor=middle>%g</text>",
+    svg += format("<text x=\"%.1f\" y=\"%g\" text-anchor=\"middle\">%g</text>",
                   left + (right - left) * x.fraction(value), bottom + 16, value);
   return svg;
 }
@@ -77,11 +77,11 @@ std::string line(const ChartSeries &series, size_t index, const Axis &x, const A
     double px = left + (right - left) * x.fraction(at);
     double py = bottom - (bottom - top) * y.fraction(value);
     path += format("%s%.1f %.1f", open ? "L" : "M", px, py);
-    dots += format("<circle cx=%.1f cy=%.1f r=2.5><title>%s %g: %.6g</title></circle>", px, py,
-                   escapeHtml(series.name).c_str(), at, value);
+    dots += format("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"2.5\"><title>%s %g: %.6g</title></circle>",
+                   px, py, escapeHtml(series.name).c_str(), at, value);
     open = true;
   }
-  return format("<g class=s%zu><path d=\"%s\" />", index, path.c_str()) + dots + "</g>";
+  return format("<g class=\"s%zu\"><path d=\"%s\" />", index, path.c_str()) + dots + "</g>";
 }
 
 } // namespace
@@ -111,8 +111,7 @@ std::string escapeHtml(const std::string &text) {
   return out;
 }
 
-std::string svgChart(const std::string &title, const std::vector<ChartSeries> &series,
-                     ChartScale scale) {
+std::string svgCurves(const std::vector<ChartSeries> &series, ChartScale scale, bool wholeTicks) {
   std::vector<double> xs, ys;
   Axis any{0, 1, scale};
   for (const ChartSeries &one : series)
@@ -124,13 +123,21 @@ std::string svgChart(const std::string &title, const std::vector<ChartSeries> &s
   if (xs.empty())
     return {};
   Axis x = axisOver(xs, ChartScale::Linear), y = axisOver(ys, scale);
+  std::string svg = ticks(x, y, wholeTicks);
+  for (size_t index = 0; index < series.size(); ++index)
+    svg += line(series[index], index, x, y);
+  return svg;
+}
+
+std::string svgChart(const std::string &title, const std::vector<ChartSeries> &series,
+                     ChartScale scale) {
+  std::string curves = svgCurves(series, scale);
+  if (curves.empty())
+    return {};
   std::string svg = "<figure><figcaption>" + escapeHtml(title);
   for (size_t index = 0; index < series.size() && series.size() > 1; ++index)
     svg += format(" <span class=s%zu>%s</span>", index, escapeHtml(series[index].name).c_str());
-  svg += "</figcaption><svg viewBox=\"0 0 460 210\" role=img>" + ticks(x, y);
-  for (size_t index = 0; index < series.size(); ++index)
-    svg += line(series[index], index, x, y);
-  return svg + "</svg></figure>\n";
+  return svg + "</figcaption><svg viewBox=\"0 0 460 210\" role=img>" + curves + "</svg></figure>\n";
 }
 
 } // namespace danaus

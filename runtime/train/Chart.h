@@ -19,6 +19,11 @@ enum class ChartScale { Linear, Logarithmic };
 std::string svgChart(const std::string &title, const std::vector<ChartSeries> &series,
                      ChartScale scale = ChartScale::Linear);
 
+/// Ticks and curves only, as XML elements in a view box of 460 x 210; empty when there is nothing
+/// to draw. `wholeTicks`: x is a count.
+std::string svgCurves(const std::vector<ChartSeries> &series, ChartScale scale,
+                      bool wholeTicks = true);
+
 /// & < > " ' as entities.
 std::string escapeHtml(const std::string &text);
 

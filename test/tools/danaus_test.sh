@@ -110,6 +110,11 @@ for i in 1 2 3 4 5 6; do grep -q "7,850" "out.$i" || fail "one of many: $(cat "o
 
 # Training and what stands in a run's folder.
 expect 0 "test accuracy" train tiny.dnb --threads 1 --log-every 10
+expect 0 "test accuracy" train tiny.dnb --threads 1 --log-every 0 --out unlogged
+grep -q '"loss"' unlogged/metrics.jsonl && fail "--log-every 0 writes steps"
+expect 2 "from 0 to" train tiny.dnb --log-every 2000000000000
+expect 2 "log-every" train tiny.dnb --log-every -1
+expect 2 "log-every" train tiny.dnb --log-every often
 expect 0 "runs/tiny-2/report.html" train tiny.dnb --threads 1
 [ "$(grep -c '"step": *30' runs/tiny/metrics.jsonl)" -ge 1 ] || fail "no step 30 in metrics.jsonl"
 expect 2 "runs/tiny" train tiny.dnb --out runs/tiny

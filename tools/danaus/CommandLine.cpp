@@ -7,9 +7,13 @@
 
 namespace danaus::tool {
 
+/// Where parse() describes in place of parsing.
+static thread_local VerbPage *describing = nullptr;
+
 CommandLine::CommandLine(const std::string &verb, const std::string &description,
                          const std::vector<std::string> &examples)
-    : verb(verb), app(std::make_unique<CLI::App>(description, "danaus " + verb)) {
+    : verb(verb), examples(examples),
+      app(std::make_unique<CLI::App>(description, "danaus " + verb)) {
   std::string footer = "Examples:";
   for (const std::string &example : examples)
     footer += "\n  " + example;
@@ -69,7 +73,50 @@ Error CommandLine::unknown(const std::string &argument) const {
                (nearest ? ": did you mean '" + *nearest + "'?" : ""));
 }
 
+std::vector<std::string> VerbPage::Entry::choices() const {
+  std::vector<std::string> parts;
+  if (value.find('|') == std::string::npos)
+    return parts;
+  for (size_t begin = 0, end = 0; end != std::string::npos; begin = end + 1) {
+    end = value.find('|', begin);
+    parts.push_back(value.substr(begin, end - begin));
+  }
+  return parts;
+}
+
+VerbPage CommandLine::page() const {
+  VerbPage page{verb, app->get_description(), {}, examples};
+  for (const CLI::Option *option : app->get_options()) {
+    VerbPage::Entry entry;
+    entry.help = option->get_description();
+    entry.isOption = !option->get_positional();
+    if (entry.isOption) {
+      for (const std::string &name : option->get_snames())
+        entry.names.push_back("-" + name);
+      for (const std::string &name : option->get_lnames())
+        entry.names.push_back("--" + name);
+      entry.value = option->get_items_expected_max() > 0 ? option->get_type_name() : "";
+    } else {
+      entry.names.push_back(option->get_single_name());
+    }
+    page.entries.push_back(entry);
+  }
+  return page;
+}
+
+VerbPage CommandLine::describe(const Verb &verb) {
+  VerbPage page;
+  describing = &page;
+  (void)verb.run({});
+  describing = nullptr;
+  return page;
+}
+
 Expected<CommandLine::Outcome> CommandLine::parse(const Arguments &arguments) {
+  if (describing) {
+    *describing = page();
+    return Outcome::HelpShown;
+  }
   try {
     // CLI11 takes a vector from its end.
     app->parse(Arguments(arguments.rbegin(), arguments.rend()));

@@ -13,6 +13,20 @@ class App;
 
 namespace danaus::tool {
 
+/// What a verb declared, for the man page and the completion of shells.
+struct VerbPage {
+  struct Entry {
+    std::vector<std::string> names; ///< "-o", "--out"; of a word without dashes its one name
+    std::string value;              ///< "DIR", "N", "test|train"; empty: a flag or a word
+    std::string help;
+    bool isOption = true;
+    std::vector<std::string> choices() const; ///< the parts of "test|train", else none
+  };
+  std::string verb, description;
+  std::vector<Entry> entries;
+  std::vector<std::string> examples;
+};
+
 class CommandLine {
 public:
   /// `description` opens the help page, `examples` closes it (a command line each).
@@ -34,11 +48,17 @@ public:
   /// Usage errors as values; --help prints the page.
   Expected<Outcome> parse(const Arguments &arguments);
 
+  /// Runs a verb up to its parse(), which then only describes what was declared.
+  static VerbPage describe(const Verb &verb);
+
 private:
   Error usage(const std::string &what) const;
   Error unknown(const std::string &argument) const;
 
+  VerbPage page() const;
+
   std::string verb;
+  std::vector<std::string> examples;
   std::unique_ptr<CLI::App> app;
 };
 

@@ -1,6 +1,7 @@
 // See Progress.h.
 #include "tools/danaus/Progress.h"
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -27,6 +28,15 @@ static size_t terminalWidth() {
   return 80;
 }
 
+/// At most so many bytes, and no part of a UTF-8 character at the end.
+static std::string cutTo(const std::string &text, size_t most) {
+  if (text.size() <= most)
+    return text;
+  while (most > 0 && (uint8_t(text[most]) & 0xc0) == 0x80)
+    --most;
+  return text.substr(0, most);
+}
+
 ProgressLine::ProgressLine(ProgressStyle style)
     : style(style), interval(style == ProgressStyle::Live ? std::chrono::milliseconds(100)
                                                           : std::chrono::seconds(5)),
@@ -44,7 +54,7 @@ void ProgressLine::show(const std::string &text) {
     std::fprintf(stderr, "%s\n", text.c_str());
   } else if (style == ProgressStyle::Live) {
     // One column stays free: a full last column wraps on some terminals.
-    std::string line = text.substr(0, terminalWidth() - 1);
+    std::string line = cutTo(text, terminalWidth() - 1);
     bool color = environment("NO_COLOR").empty();
     std::fprintf(stderr, "\r%s%s%s\x1b[K", color ? "\x1b[2m" : "", line.c_str(),
                  color ? "\x1b[0m" : "");

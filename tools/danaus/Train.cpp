@@ -34,7 +34,8 @@ static Expected<CommandLine::Outcome> parse(const Arguments &words, TrainArgumen
       {"danaus train models/mnist_mlp_low_rank.yaml",
        "danaus train models/mnist_mlp.yaml train.epochs=3 --out runs/short",
        "danaus train models/mnist_mlp.yaml --nproc 4", "danaus train runs/short --resume"});
-  uint64_t logEvery = UINT64_MAX;
+  constexpr uint64_t notGiven = UINT64_MAX;
+  uint64_t logEvery = notGiven;
   into.declareModel(line);
   line.option(into.out, "--out", "DIR",
               "the run's folder, new or empty [runs/<name of the model>]");
@@ -43,12 +44,14 @@ static Expected<CommandLine::Outcome> parse(const Arguments &words, TrainArgumen
   line.option(into.processes, "--nproc", "start so many processes that share each batch [1]");
   line.option(into.restarts, "--max-restarts",
               "with --nproc: when one dies, start again from the last checkpoint, so often [0]");
-  line.option(logEvery, "--log-every", "write the loss of every Nth step to metrics.jsonl");
+  line.option(
+      logEvery, "--log-every",
+      "write the loss of every Nth step to metrics.jsonl, 0: of none [log.every of the spec]");
   line.flag(into.quiet, "--quiet", "no progress on stderr");
   line.flag(into.json, "--json", "print the summary as JSON instead of the table");
   line.flag(into.printConfig, "--print-config", "print the spec with all defaults and stop");
   auto outcome = line.parse(words);
-  if (logEvery != UINT64_MAX)
+  if (logEvery != notGiven)
     into.logEvery = logEvery;
   return outcome;
 }
@@ -191,8 +194,8 @@ static Status launch(const TrainArguments &arguments, const Arguments &words,
   return runRanks(job);
 }
 
-/// Contradictions between the command line and what started this process.
-static Status checkProcesses(const TrainArguments &arguments, const RankEnvironment &environment) {
+/// Numbers out of range, and contradictions between the command line and what started this process.
+static Status checkNumbers(const TrainArguments &arguments, const RankEnvironment &environment) {
   constexpr uint64_t most = 1024;
   if (arguments.processes < 1 || arguments.processes > most)
     return Error(ExitCode::Usage, format("--nproc takes a number of processes from 1 to %llu",
@@ -202,6 +205,10 @@ static Status checkProcesses(const TrainArguments &arguments, const RankEnvironm
                  format("--nproc %llu, but %s has started this as rank %u of %u: leave --nproc out",
                         (unsigned long long)arguments.processes, environment.launcher.c_str(),
                         environment.rank, environment.size));
+  constexpr uint64_t mostSteps = 1ull << 40; // as log.every
+  if (arguments.logEvery.value_or(0) > mostSteps)
+    return Error(ExitCode::Usage, format("--log-every takes a number of steps from 0 to %llu",
+                                         (unsigned long long)mostSteps));
   if (arguments.restarts && arguments.processes == 1)
     return Error(ExitCode::Usage, "--max-restarts needs --nproc: otherwise nobody is left to start "
                                   "again; torchrun has --max-restarts of its own");
@@ -218,7 +225,7 @@ Status runTrain(const Arguments &words) {
   auto environment = readRankEnvironment();
   if (!environment)
     return environment.takeError();
-  if (Status status = checkProcesses(arguments, *environment); !status)
+  if (Status status = checkNumbers(arguments, *environment); !status)
     return status;
   bool launches = arguments.processes > 1 && environment->isAlone();
   arguments.ranks = launches ? arguments.processes : environment->size;

@@ -1,9 +1,10 @@
-// The verbs of the program: one file each, all listed in main.cpp. A verb parses its own arguments,
-// calls the runtime and prints results on stdout, the rest on stderr.
+// The verbs of the program: one file each, all listed in Verbs.cpp. A verb parses its own
+// arguments, calls the runtime and prints results on stdout, the rest on stderr.
 #pragma once
 
 #include "runtime/base/Status.h"
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,15 @@ struct Verb {
   Status (*run)(const Arguments &arguments);
 };
 
+std::span<const Verb> allVerbs();
+
+struct ExitCodeText {
+  int code;
+  const char *text;
+};
+/// What the program's exit codes mean, ascending.
+std::span<const ExitCodeText> exitCodeTexts();
+
 Status runTrain(const Arguments &arguments);
 Status runEval(const Arguments &arguments);
 Status runPredict(const Arguments &arguments);
@@ -29,6 +39,8 @@ Status runExport(const Arguments &arguments);
 Status runProfile(const Arguments &arguments);
 Status runData(const Arguments &arguments);
 Status runDevices(const Arguments &arguments);
+Status runPlot(const Arguments &arguments);
+Status runCompletion(const Arguments &arguments);
 
 /// An error with an empty message: it has been printed already (by the compiler).
 inline Error alreadyReported(ExitCode code) { return Error(code, ""); }

@@ -1,42 +1,29 @@
 // danaus: the program that trains and measures compiled models. It links no MLIR; a spec is
 // compiled by the danausc beside it.
 #include "runtime/base/Nearest.h"
+#include "tools/danaus/Manual.h"
 #include "tools/danaus/Verb.h"
 
 using namespace danaus;
 using namespace danaus::tool;
 
-static const Verb verbs[] = {
-    {"train", "train a model on its data; writes runs/NAME", runTrain},
-    {"eval", "loss and accuracy of a run or of a weight file", runEval},
-    {"predict", "the most probable classes of image files, by a run", runPredict},
-    {"summary", "layers, parameters, arithmetic and memory of a model", runSummary},
-    {"bench", "time of a step, images per second, peak memory", runBench},
-    {"profile", "what the kernels of a step did; on the virtual GPU exact counts", runProfile},
-    {"compare", "train several specs with several seeds: accuracy, time, a test", runCompare},
-    {"advise", "which layers could be low-rank or Monarch, and what it brings", runAdvise},
-    {"convert", "weights of one structure for a model of another", runConvert},
-    {"export", "a model with its weights as an ONNX file, for other programs", runExport},
-    {"data", "data check: which dataset is in a folder, and is all of it whole", runData},
-    {"devices", "what this machine can run models on, and why not", runDevices},
-};
-
 static void printHelp() {
   std::puts("danaus: train neural networks with dense, low-rank and Monarch layers\n\n"
             "usage: danaus VERB MODEL [key=value ...] [options]\n"
-            "       danaus VERB --help\n");
-  for (const Verb &verb : verbs)
-    std::printf("  %-9s %s\n", verb.name, verb.summary);
+            "       danaus VERB --help\n"
+            "       danaus help --man       the man page\n");
+  for (const Verb &verb : allVerbs())
+    std::printf("  %-10s %s\n", verb.name, verb.summary);
   std::puts("\nMODEL is a spec (.yaml), a compiled model (.dnb) or the folder of a run.\n"
             "key=value sets one value of the spec: train.epochs=3 optimizer.lr=5e-4\n\n"
-            "exit codes: 0 done, 1 internal error, 2 usage, 3 spec invalid, 4 data invalid,\n"
-            "5 checkpoint or binary invalid, 6 device unavailable, 7 another rank failed,\n"
-            "8 diverged, 9 input/output error, 75 stopped on request (checkpoint written)");
+            "exit codes:");
+  for (const ExitCodeText &code : exitCodeTexts())
+    std::printf("  %2d  %s\n", code.code, code.text);
 }
 
 static Status runVerb(const std::string &name, const Arguments &arguments) {
   std::vector<std::string> names;
-  for (const Verb &verb : verbs) {
+  for (const Verb &verb : allVerbs()) {
     if (name == verb.name)
       return verb.run(arguments);
     names.push_back(verb.name);
@@ -47,13 +34,27 @@ static Status runVerb(const std::string &name, const Arguments &arguments) {
                                     " (danaus --help lists them)");
 }
 
+/// help, help VERB, help --man.
+static Status runHelp(const Arguments &arguments) {
+  if (arguments.empty())
+    printHelp();
+  else if (arguments.size() > 1)
+    return Error(ExitCode::Usage, "help takes one verb, or --man, not '" + arguments[1] + "' too");
+  else if (arguments.front() == "--man")
+    std::fputs(manPage().c_str(), stdout);
+  else
+    return runVerb(arguments.front(), {"--help"});
+  return Status::ok();
+}
+
 int main(int argc, char **argv) {
   std::string name = argc > 1 ? argv[1] : "";
-  if (name.empty() || name == "--help" || name == "-h" || name == "help") {
+  if (name.empty() || name == "--help" || name == "-h") {
     printHelp();
     return name.empty() ? int(ExitCode::Usage) : 0;
   }
-  Status status = runVerb(name, Arguments(argv + 2, argv + argc));
+  Arguments arguments(argv + 2, argv + argc);
+  Status status = name == "help" ? runHelp(arguments) : runVerb(name, arguments);
   if (status && (std::fflush(stdout) != 0 || std::ferror(stdout)))
     status = Error(ExitCode::IoError, "cannot write to the standard output");
   if (status)
