@@ -44,7 +44,7 @@ Schema::Schema() {
   top->self("checkpoint", checkpoint(), "When the state of a run is written.");
   top->self("log", log(), "How often a run reports.");
   top->key<&Spec::dist>("dist", dist(), "How processes that train together talk.");
-  top->notYet({"profile"});
+  top->self("profile", profile(), "What a run shows of itself.");
   top->checkedBy(checkSpec);
 }
 
@@ -334,6 +334,18 @@ const Record<Spec> *Schema::log() {
   log->key<&Spec::logEvery>("every", make<IntegerType>(0, int64_t(1) << 40),
                             "Writes the loss every so many steps; 0: every few seconds.");
   return log;
+}
+
+const Record<Spec> *Schema::profile() {
+  auto *profile = make<Record<Spec>>();
+  profile->key<&Spec::trace>(
+      "trace", make<BoolType>(),
+      "Writes trace.json of a few steps into the run's folder, for Perfetto: "
+      "kernels, input and communication of every thread and rank.");
+  profile->key<&Spec::traceSteps>("steps", make<IntegerType>(1, 1000),
+                                  "Steps in the trace; five others run before, where there are so "
+                                  "many.");
+  return profile;
 }
 
 } // namespace danaus::spec

@@ -51,6 +51,7 @@ private:
   const Record<Dist> *dist();
   const Record<Spec> *checkpoint();
   const Record<Spec> *log();
+  const Record<Spec> *profile();
 
   std::vector<std::unique_ptr<Type>> types;
   Record<Spec> *top = nullptr;

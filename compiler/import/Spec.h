@@ -232,6 +232,8 @@ struct Spec {
   Schedule schedule;
   Dist dist;
   int64_t checkpointEveryNSteps = 0, checkpointKeep = 1, logEvery = 0;
+  bool trace = false;
+  int64_t traceSteps = 5;
   /// The whole spec with every default written out: runs/NAME/config.yaml.
   std::string resolved;
 

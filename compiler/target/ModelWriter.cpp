@@ -87,6 +87,7 @@ void describeSettings(const spec::Spec &spec, fb::ModelT &model) {
   training->checkpoint_every_n_steps = spec.checkpointEveryNSteps;
   training->checkpoint_keep = spec.checkpointKeep;
   training->log_every = spec.logEvery;
+  training->trace_steps = spec.trace ? spec.traceSteps : 0;
   training->ranks = spec.train.ranks;
   model.training = std::move(training);
 

@@ -5,6 +5,7 @@
 #include "runtime/comm/SharedSums.h"
 #include "runtime/comm/gloo/OperationThread.h"
 #include "runtime/comm/nccl/NcclSums.h"
+#include "runtime/trace/Recorder.h"
 
 #include <map>
 #include <mutex>
@@ -115,6 +116,11 @@ public:
         return status.takeError();
     }
     uint64_t number = worker.enqueue([this, values](danaus_gloo_error &error) {
+      trace::nameThread("communication");
+      trace::Scope scope(
+          trace::Kind::Communication,
+          trace::isOn() ? format("all-reduce %.3g MiB", double(values.size_bytes()) / (1 << 20))
+                        : "");
       if (shared)
         return shared->sum(values);
       return functions.sumF32(gloo, values.data(), values.size(), &error) != 0;

@@ -2,9 +2,11 @@
 #include "runtime/data/Prefetch.h"
 
 #include "runtime/base/BlockedSignals.h"
+#include "runtime/trace/Recorder.h"
 
 #include <algorithm>
 #include <new>
+#include <string>
 #include <system_error>
 
 namespace danaus {
@@ -37,7 +39,10 @@ Status Prefetch::startThreads() {
     }
     BlockedSignals blocked;
     for (unsigned i = 0; i < std::max(options.workers, 1u); ++i)
-      threads.emplace_back([this] { work(); });
+      threads.emplace_back([this, i] {
+        trace::nameThread("input " + std::to_string(i + 1));
+        work();
+      });
   } catch (const std::bad_alloc &) {
     return Error(ExitCode::DataInvalid,
                  format("%zu batches of %zu images do not fit into memory: make train.batch_size "
@@ -131,7 +136,11 @@ void Prefetch::work() {
     Claim mine = claim();
     ++working;
     lock.unlock();
-    Status status = make(mine, scratch);
+    Status status;
+    {
+      trace::Scope scope(trace::Kind::Input, "make images of a batch");
+      status = make(mine, scratch);
+    }
     lock.lock();
     finish(mine, std::move(status), lock);
     if (--working == 0)

@@ -31,6 +31,7 @@ struct KernelSpec {
 struct LaunchSpec {
   uint32_t kernel = 0;           ///< index into ProgramSpec::kernels
   std::vector<uint64_t> buffers; ///< byte offsets in the arena
+  std::string label;             ///< what it computes, in layer names: for traces
 };
 
 /// What a device replays as one step: stages in order, the launches of a stage in any order.

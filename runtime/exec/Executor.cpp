@@ -3,6 +3,7 @@
 #include "runtime/exec/Executor.h"
 
 #include "runtime/plan/Validate.h"
+#include "runtime/trace/Recorder.h"
 
 #include <algorithm>
 #include <utility>
@@ -21,8 +22,9 @@ ProgramSpec describeStages(const fb::TargetPlan &plan, const fb::Program &progra
   for (uint32_t i = begin; i < end; ++i) {
     std::vector<LaunchSpec> &launches = spec.stages.emplace_back();
     for (const fb::Launch *launch : *program.stages()->Get(i)->launches())
-      launches.push_back(
-          {launch->kernel(), {launch->buffers()->begin(), launch->buffers()->end()}});
+      launches.push_back({launch->kernel(),
+                          {launch->buffers()->begin(), launch->buffers()->end()},
+                          launch->label()->str()});
   }
   return spec;
 }
@@ -293,6 +295,11 @@ Status Executor::beginSums(const LoadedProgram &program, size_t until,
   return Status::ok();
 }
 
+Status Executor::finishSums(uint64_t number) {
+  trace::Scope scope(trace::Kind::Wait, "wait for all-reduce");
+  return others->finishSums(number);
+}
+
 Status Executor::run(fb::ProgramKind kind, const std::function<Status()> &meanwhile, Sums sums) {
   const LoadedProgram *program = find(kind);
   if (!program)
@@ -309,7 +316,7 @@ Status Executor::run(fb::ProgramKind kind, const std::function<Status()> &meanwh
       if (Status status = beginSums(*program, segment.begun, numbers); !status)
         return status;
       if (segment.awaited)
-        if (Status status = others->finishSums(numbers[segment.awaited - 1]); !status)
+        if (Status status = finishSums(numbers[segment.awaited - 1]); !status)
           return status;
     }
     if (Status status = owner->submit(*segment.executable); !status)
@@ -322,7 +329,7 @@ Status Executor::run(fb::ProgramKind kind, const std::function<Status()> &meanwh
     if (Status status = beginSums(*program, program->table->all_reduces()->size(), numbers);
         !status)
       return status;
-    if (Status status = others->finishSums(numbers.back()); !status)
+    if (Status status = finishSums(numbers.back()); !status)
       return status;
   }
   Status status = owner->synchronize();

@@ -136,6 +136,7 @@ private:
   Status loadPrograms();
   Status loadSegments(LoadedProgram &program);
   Status beginSums(const LoadedProgram &program, size_t until, std::vector<uint64_t> &numbers);
+  Status finishSums(uint64_t number);
   const LoadedProgram *find(fb::ProgramKind kind) const;
   const fb::Buffer *findBuffer(fb::BufferRole role) const;
   /// Whoever gets a view may write to it, or not; HostOwned: no program writes there.

@@ -1,6 +1,8 @@
 // See BatchFeed.h.
 #include "runtime/train/BatchFeed.h"
 
+#include "runtime/trace/Recorder.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -53,6 +55,7 @@ void BatchFeed::startEpoch(uint64_t number, size_t first) {
 }
 
 Expected<uint64_t> BatchFeed::next() {
+  trace::Scope scope(trace::Kind::Wait, trace::WaitForInput);
   if (!std::exchange(isPrepared, false))
     if (Status status = fill(); !status)
       return status.takeError();
@@ -78,6 +81,7 @@ Status BatchFeed::fill() {
 }
 
 void BatchFeed::fillHere() {
+  trace::Scope scope(trace::Kind::Input, "make images of a batch");
   BatchSpans into = spansOf(executor);
   inParts(executor, source.batchSize(), [&](size_t begin, size_t end) {
     TransformScratch unused; // of transforms; a cheap source has none, nor can it fail

@@ -5,6 +5,7 @@
 #include "runtime/exec/Initialize.h"
 #include "runtime/exec/Update.h"
 #include "runtime/plan/Control.h"
+#include "runtime/trace/Recorder.h"
 #include "runtime/train/Schedule.h"
 
 #include <algorithm>
@@ -33,6 +34,7 @@ uint64_t measuredRows(const Executor &executor, Measured what) {
 
 /// One update or evaluation, on whatever the executor holds.
 static Status runOnce(Executor &executor, Measured what) {
+  trace::Scope scope(trace::Kind::Step, "step");
   if (what == Measured::Evaluation)
     return executor.run(fb::ProgramKind::EvalStep);
   return runUpdate(executor, microBatches(executor.model()), [](uint64_t) { return Status::ok(); });

@@ -4,6 +4,7 @@
 
 #include "runtime/exec/Update.h"
 #include "runtime/plan/Control.h"
+#include "runtime/trace/Recorder.h"
 #include "runtime/train/Evaluate.h"
 #include "runtime/train/Measure.h"
 #include "runtime/train/RunRecord.h"
@@ -50,7 +51,7 @@ Status Trainer::trainEpoch() {
   feed->startEpoch(at.epoch, at.epochStep * microBatches(file.model()));
   since = Clock::now();
   while (at.epochStep < stepsPerEpoch() && !limitReached()) {
-    if (Status status = trainStep(); !status)
+    if (Status status = tracedStep(); !status)
       return status;
     Expected<bool> stops = stopsNow();
     if (!stops)
@@ -69,6 +70,26 @@ Status Trainer::trainEpoch() {
 uint64_t Trainer::stepsPerEpoch() const {
   uint64_t count = microBatches(file.model());
   return (source->stepsPerEpoch() + count - 1) / count;
+}
+
+/// Of this epoch and those after it.
+uint64_t Trainer::stepsLeft() const {
+  uint64_t left = (training.epochs() - at.epoch) * stepsPerEpoch() - at.epochStep;
+  return training.max_steps() ? std::min(left, training.max_steps() - at.step) : left;
+}
+
+Status Trainer::tracedStep() {
+  if (!stepTrace)
+    stepTrace.emplace(run, ranks, training.trace_steps(), stepsLeft(),
+                      [this](const std::string &note) { observer.onNote(note); });
+  if (Status status = stepTrace->begin(at.step + 1); !status)
+    return status;
+  {
+    trace::Scope scope(trace::Kind::Step, trace::isOn() ? format("step %zu", at.step + 1) : "");
+    if (Status status = trainStep(); !status)
+      return status;
+  }
+  return stepTrace->end();
 }
 
 Status Trainer::trainStep() {
@@ -109,11 +130,8 @@ Status Trainer::trainStep() {
     if (Status status = log->step(row); !status)
       return status;
   }
-  uint64_t left = (training.epochs() - at.epoch) * stepsPerEpoch() - at.epochStep;
-  if (training.max_steps())
-    left = std::min(left, training.max_steps() - at.step);
   observer.onStep(
-      {at.epoch + 1, training.epochs(), at.epochStep, stepsPerEpoch(), left, rows, loss});
+      {at.epoch + 1, training.epochs(), at.epochStep, stepsPerEpoch(), stepsLeft(), rows, loss});
   return Status::ok();
 }
 

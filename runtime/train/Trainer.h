@@ -13,6 +13,7 @@
 #include "runtime/train/PhaseBorder.h"
 #include "runtime/train/RunFolder.h"
 #include "runtime/train/Schedule.h"
+#include "runtime/train/StepTrace.h"
 
 #include <chrono>
 #include <functional>
@@ -83,6 +84,8 @@ private:
   bool finished() const;
   uint64_t stepsPerEpoch() const;
   Status trainEpoch();
+  uint64_t stepsLeft() const;
+  Status tracedStep();
   Status trainStep();
   Status endEpoch();
   Status afterUpdate(float loss);
@@ -108,6 +111,7 @@ private:
   std::unique_ptr<BatchFeed> feed; ///< of `source`
   std::optional<Schedule> schedule;
   std::optional<MetricsLog> log;      ///< of rank 0
+  std::optional<StepTrace> stepTrace; ///< from the first step on
   std::optional<LossScale> lossScale; ///< where operands are float16
 
   /// Where the run stands; `sums` is filled only when it is saved.

@@ -1,4 +1,7 @@
 // danaus profile: what the kernels of a step did.
+#include "runtime/base/AtomicFile.h"
+#include "runtime/base/File.h"
+#include "runtime/trace/TraceFile.h"
 #include "tools/danaus/OpenModel.h"
 #include "tools/danaus/ProfilePrinter.h"
 
@@ -7,8 +10,9 @@ namespace danaus::tool {
 namespace {
 
 struct ProfileArguments : ModelArguments {
-  bool forward = false, json = false, csv = false;
+  bool forward = false, json = false, csv = false, force = false;
   uint64_t batch = 0, steps = 0;
+  std::string trace;
 };
 
 Expected<CommandLine::Outcome> parse(const Arguments &words, ProfileArguments &into) {
@@ -21,19 +25,41 @@ Expected<CommandLine::Outcome> parse(const Arguments &words, ProfileArguments &i
       "no caches.",
       {"danaus profile models/mnist_mlp.yaml --threads 2",
        "danaus profile models/mnist_mlp_monarch.yaml --device vgpu",
-       "danaus profile mlp.dnb --forward --csv > kernels.csv"});
+       "danaus profile mlp.dnb --forward --csv > kernels.csv",
+       "danaus profile models/vit_s16.yaml --batch 8 --steps 5 --trace trace.json"});
   into.declareModel(line);
   line.flag(into.forward, "--forward", "an evaluation step instead of a training step");
   line.option(into.batch, "--batch", "compile for this batch size (train.batch_size)");
   line.option(into.steps, "--steps", "steps to run [20; 1 on the virtual GPU]");
   into.declareDevice(line);
   into.declarePhase(line);
+  line.option(into.trace, "--trace", "FILE",
+              "write what every thread did to FILE, for ui.perfetto.dev [CPUs only]");
+  line.flag(into.force, "--force", "overwrite FILE");
   line.flag(into.json, "--json", "print one JSON object");
   line.flag(into.csv, "--csv", "print comma-separated values");
   auto outcome = line.parse(words);
   if (outcome && into.json && into.csv)
     return Error(ExitCode::Usage, "--json and --csv: choose one");
+  if (outcome && !into.trace.empty() && pathExists(into.trace) && !into.force)
+    return Error(ExitCode::Usage, "--trace: '" + into.trace +
+                                      "' exists: name another file, or --force overwrites it");
   return outcome;
+}
+
+Status writeTrace(const std::string &path) {
+  trace::Recording recording = trace::stop();
+  uint64_t leftOut = 0;
+  std::string events = trace::eventsOf(recording, 0, trace::MostBytes, leftOut);
+  if (Status status = writeFileAtomically(
+          path, trace::traceFile({events}, trace::totalsOf(recording), leftOut));
+      !status)
+    return status;
+  if (leftOut)
+    std::fprintf(stderr,
+                 "%s: %zu spans left out, which the file has no room for: --steps takes fewer\n",
+                 path.c_str(), size_t(leftOut));
+  return Status::ok();
 }
 
 Status profile(const ProfileArguments &arguments, const CompiledModel &model) {
@@ -57,9 +83,18 @@ Status profile(const ProfileArguments &arguments, const CompiledModel &model) {
   MeasureOptions options{.warmups = 0, .repeats = arguments.steps};
   if (!arguments.steps)
     options.repeats = isVirtual ? 1 : 20;
+  if (!arguments.trace.empty() && (*device)->kind() != "cpu")
+    return Error(ExitCode::Usage, "--trace: only steps on CPUs are recorded kernel by kernel; "
+                                  "leave it out, or --device cpu");
+  trace::nameThread("main");
+  if (!arguments.trace.empty())
+    trace::start();
   auto profiled = profileKernels(executor, what, options);
   if (!profiled)
     return profiled.takeError();
+  if (!arguments.trace.empty())
+    if (Status status = writeTrace(arguments.trace); !status)
+      return status;
   std::optional<Roofline> roofline;
   if ((*device)->kind() == "cpu")
     roofline = knownRoofline(**device, cacheFolder());

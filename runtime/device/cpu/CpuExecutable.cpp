@@ -3,6 +3,7 @@
 
 #include "runtime/device/Checks.h"
 #include "runtime/device/cpu/CpuCode.h"
+#include "runtime/trace/Recorder.h"
 
 #include <algorithm>
 #include <chrono>
@@ -56,7 +57,8 @@ Status CpuExecutable::bindStage(std::byte *arena, const std::vector<KernelFuncti
     if (__builtin_add_overflow(bound.tiles, program.kernels[launch.kernel].tiles, &end) ||
         end > UINT64_MAX / 2)
       return Error(ExitCode::CheckpointInvalid, "a stage has more tiles than 63 bits can count");
-    launches.push_back({functions[launch.kernel], uint32_t(addresses.size()), bound.tiles, end});
+    launches.push_back({functions[launch.kernel], uint32_t(addresses.size()), bound.tiles, end,
+                        trace::intern(launch.label)});
     for (uint64_t offset : launch.buffers)
       addresses.push_back(arena + offset);
     bound.tiles = end;
@@ -101,7 +103,25 @@ uint64_t shareOf(uint64_t left, size_t threads) {
 }
 } // namespace
 
-template <Timing timing> void CpuExecutable::work(ThreadTeam &team, unsigned thread) {
+template <Timing timing, bool isTraced>
+void CpuExecutable::work(ThreadTeam &team, unsigned thread) {
+  // In a trace, the tiles of a launch that a thread takes without another's between are one span.
+  const BoundLaunch *open = nullptr;
+  uint64_t begin = 0;
+  auto change = [&](const BoundLaunch *next) {
+    if constexpr (isTraced) {
+      if (open == next)
+        return;
+      uint64_t now = trace::now();
+      if (open)
+        trace::add(trace::Kind::Kernel, open->name, begin, now);
+      open = next;
+      begin = now;
+    }
+  };
+  if constexpr (isTraced)
+    if (thread > 0)
+      trace::nameThread("compute " + std::to_string(thread));
   for (const BoundStage &stage : stages) {
     const BoundLaunch *launch = launches.data() + stage.firstLaunch;
     uint64_t tile = nextTile.load(std::memory_order_relaxed);
@@ -111,10 +131,12 @@ template <Timing timing> void CpuExecutable::work(ThreadTeam &team, unsigned thr
       uint64_t end = tile + shareOf(launch->endTile - tile, team.size());
       if (!nextTile.compare_exchange_weak(tile, end, std::memory_order_relaxed))
         continue;
+      change(launch);
       for (; tile < end; ++tile)
         runTile<timing>(*launch, tile, thread);
       tile = nextTile.load(std::memory_order_relaxed);
     }
+    change(nullptr);
     // After the last stage the end of the job is the barrier.
     if (&stage != &stages.back())
       team.barrier([&] { nextTile.store(0, std::memory_order_relaxed); });
@@ -123,10 +145,15 @@ template <Timing timing> void CpuExecutable::work(ThreadTeam &team, unsigned thr
 
 void CpuExecutable::replay(ThreadTeam &team) {
   nextTile.store(0, std::memory_order_relaxed);
-  if (timing == Timing::On)
-    team.run([&](unsigned thread) { work<Timing::On>(team, thread); });
+  bool isTimed = timing == Timing::On;
+  if (trace::isOn())
+    team.run([&](unsigned thread) {
+      isTimed ? work<Timing::On, true>(team, thread) : work<Timing::Off, true>(team, thread);
+    });
+  else if (isTimed)
+    team.run([&](unsigned thread) { work<Timing::On, false>(team, thread); });
   else
-    team.run([&](unsigned thread) { work<Timing::Off>(team, thread); });
+    team.run([&](unsigned thread) { work<Timing::Off, false>(team, thread); });
   ++replays;
 }
 

@@ -53,6 +53,7 @@ private:
     uint32_t firstBuffer; ///< index into `addresses`
     uint64_t firstTile;   ///< counted within the stage, over all its launches
     uint64_t endTile;
+    uint32_t name; ///< in traces
   };
   struct BoundStage {
     uint32_t firstLaunch;
@@ -63,7 +64,7 @@ private:
       : scratch(&scratch), nanoseconds(threads) {}
   Status bindStage(std::byte *arena, const std::vector<KernelFunction> &functions,
                    const ProgramSpec &program, const std::vector<LaunchSpec> &stage);
-  template <Timing timing> void work(ThreadTeam &team, unsigned thread);
+  template <Timing timing, bool isTraced> void work(ThreadTeam &team, unsigned thread);
   template <Timing timing> void runTile(const BoundLaunch &launch, uint64_t tile, unsigned thread);
 
   const ScratchPool *scratch;

@@ -66,10 +66,10 @@ bad.yaml:7:29: note: the phases are written here
 train: {epochs: 3, phases: [{epochs: 1}, {epochs: 1}]}
                             ^
 )~"},
-    {"SectionOfALaterVersion", 7, "profile: {}",
-     R"~(bad.yaml:7:1: error: key 'profile' is not supported by this version
-profile: {}
-^
+    {"KeyOfALaterVersion", 7, "dist: {sharded: true}",
+     R"~(bad.yaml:7:8: error: dist: key 'sharded' is not supported by this version
+dist: {sharded: true}
+       ^
 )~"},
     {"MissingKey", 1, "seed: 1",
      R"~(bad.yaml:1:1: error: missing key 'name': a name of letters, digits, '_', '-' and '.' that begins with none of '-' and '.'
@@ -97,12 +97,12 @@ train: 3
        ^
 )~"},
     {"DocumentIsAList", 0, "[1, 2]",
-     R"~(bad.yaml:1:1: error: expected a map with the keys name, seed, model, structure, data, train, optimizer, scheduler, checkpoint, log, dist, found a list
+     R"~(bad.yaml:1:1: error: expected a map with the keys name, seed, model, structure, data, train, optimizer, scheduler, checkpoint, log, dist, profile, found a list
 [1, 2]
 ^
 )~"},
     {"DocumentIsAText", 0, "hello",
-     R"~(bad.yaml:1:1: error: expected a map with the keys name, seed, model, structure, data, train, optimizer, scheduler, checkpoint, log, dist, found 'hello'
+     R"~(bad.yaml:1:1: error: expected a map with the keys name, seed, model, structure, data, train, optimizer, scheduler, checkpoint, log, dist, profile, found 'hello'
 hello
 ^
 )~"},

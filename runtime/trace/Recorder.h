@@ -1,0 +1,79 @@
+// Spans of time for a trace: who did what from when to when. One recorder a process, off until
+// somebody starts it; while it is off, a span costs the load of a flag.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace danaus::trace {
+
+/// What a span is part of: its category in the file.
+enum class Kind : uint8_t { Step, Kernel, Input, Communication, Wait };
+
+/// The name of a Kind::Wait for a batch; the other waits are for sums over ranks.
+constexpr std::string_view WaitForInput = "wait for input";
+
+struct Span {
+  uint32_t name; ///< of intern()
+  Kind kind;
+  uint64_t begin, end; ///< nanoseconds of the steady clock
+};
+
+/// The spans of a thread, in the order of their ends.
+struct ThreadSpans {
+  std::string thread;
+  std::vector<Span> spans;
+};
+
+struct Recording {
+  uint64_t begin = 0, end = 0; ///< nanoseconds of the steady clock
+  std::vector<ThreadSpans> threads;
+  std::vector<std::string> names; ///< by Span::name
+  uint64_t lost = 0;              ///< spans beyond the room of their thread
+};
+
+namespace detail {
+inline std::atomic<bool> recording = false;
+} // namespace detail
+
+inline bool isOn() { return detail::recording.load(std::memory_order_relaxed); }
+
+/// The number of a name, the same for the same text; for the life of the process.
+uint32_t intern(std::string_view name);
+uint64_t now();
+/// What the calling thread is called in recordings; the first name stays.
+void nameThread(std::string_view name);
+/// Adds a span of the calling thread. Does nothing while the recorder is off.
+void add(Kind kind, uint32_t name, uint64_t begin, uint64_t end);
+
+/// Forgets what was recorded before.
+void start();
+/// Takes what was recorded since start(). Spans that have not ended are not in it.
+Recording stop();
+
+/// The scope's time as a span.
+class Scope {
+public:
+  Scope(Kind kind, std::string_view name) : kind(kind), isRecorded(isOn()) {
+    if (isRecorded) {
+      number = intern(name);
+      begin = now();
+    }
+  }
+  ~Scope() {
+    if (isRecorded)
+      add(kind, number, begin, now());
+  }
+  Scope(const Scope &) = delete;
+
+private:
+  Kind kind;
+  bool isRecorded;
+  uint32_t number = 0;
+  uint64_t begin = 0;
+};
+
+} // namespace danaus::trace

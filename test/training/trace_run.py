@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""trace.json of runs and of `danaus profile --trace`, as Perfetto wants it.
+
+  trace_run.py MODELS_FOLDER BIN_FOLDER SCRATCH_FOLDER
+
+The rules of the trace event format: required fields, times that grow, spans of a track that lie in each other or beside each
+other. And what is in it: steps, kernels within them, input threads, all-reduces of every rank, waits.
+"""
+import json
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+
+SHORT = ["data.validation=57000", "train.epochs=1"]  # 24 updates
+SLACK = 0.0015  # microseconds: times are written with three digits
+
+
+def check(condition, what):
+    if not condition:
+        sys.exit(f"wrong: {what}")
+
+
+def call(*words, code=0):
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=300)
+    check(done.returncode == code, f"code {done.returncode}, not {code}: {words}\n{done.stdout}{done.stderr}")
+    return done
+
+
+def read(path):
+    """The spans by (rank, thread's name); checks the format."""
+    file = json.loads(path.read_text())
+    names, spans, last = {}, defaultdict(list), {}
+    for event in file["traceEvents"]:
+        track = event["pid"], event["tid"]
+        check(isinstance(event["name"], str) and isinstance(track[0], int) and isinstance(track[1], int), event)
+        if event["ph"] == "M":
+            check(event["name"] in ("process_name", "process_sort_index", "thread_name"), event)
+            if event["name"] == "thread_name":
+                check(track not in names, f"two names of a track: {event}")
+                names[track] = event["args"]["name"]
+            continue
+        check(event["ph"] == "X" and event["cat"] in ("step", "kernel", "input", "communication", "wait"), event)
+        check(event["ts"] >= -SLACK and event["dur"] >= 0, f"a time before the beginning: {event}")
+        check(event["ts"] >= last.get(track[0], 0) - SLACK, f"times go back: {event}")
+        last[track[0]] = event["ts"]
+        check(track in names, f"a track without name: {event}")
+        spans[track[0], names[track]].append(event)
+    check(len(set((track[0], name) for track, name in names.items())) == len(names), f"tracks of one name: {names}")
+    for track, events in spans.items():
+        ends = []
+        for event in events:
+            end = event["ts"] + event["dur"]
+            while ends and ends[-1] <= event["ts"] + SLACK:
+                ends.pop()
+            check(not ends or end <= ends[-1] + SLACK, f"spans of {track} overlap: {event}")
+            ends.append(end)
+    return spans, file["otherData"]
+
+
+def of_kind(events, kind):
+    return [event for event in events if event["cat"] == kind]
+
+
+def kernels_in_steps(spans, rank, steps):
+    main = spans[rank, "main"]
+    found = of_kind(main, "step")
+    check(len(found) == steps, f"rank {rank}: {len(found)} steps, not {steps}")
+    for (owner, thread), events in spans.items():
+        if owner != rank:
+            continue
+        for kernel in of_kind(events, "kernel"):
+            inside = any(step["ts"] - SLACK <= kernel["ts"] and
+                         kernel["ts"] + kernel["dur"] <= step["ts"] + step["dur"] + SLACK for step in found)
+            check(inside, f"a kernel of {thread} in no step: {kernel}")
+    return found
+
+
+def one_rank(models, danaus, scratch):
+    folder = scratch / "one"
+    done = call(danaus, "train", models / "mnist_mlp_low_rank.yaml", *SHORT, "profile.trace=true", "profile.steps=4", "--threads",
+                2, "--out", folder)
+    check("trace.json" in done.stderr and "ui.perfetto.dev" in done.stderr, f"the user is not told: {done.stderr}")
+    spans, totals = read(folder / "trace.json")
+    steps = kernels_in_steps(spans, 0, 4)
+    check([step["name"] for step in steps] == ["step 6", "step 7", "step 8", "step 9"], steps)
+    labels = {event["name"] for event in of_kind(spans[0, "main"], "kernel")}
+    check(any("loss" in label for label in labels) and any("update" in label for label in labels), labels)
+    check(of_kind(spans[0, "compute 1"], "kernel"), "the second thread did nothing")
+    waits = of_kind(spans[0, "main"], "wait")
+    check(Counter(event["name"] for event in waits) == {"wait for input": 4}, waits)
+    check(of_kind(spans[0, "main"], "input"), "cheap batches are made by the main thread")
+    check(totals["steps"] == 4 and totals["spans_left_out"] == 0 and totals["exposed_communication_ms_per_step"] == 0, totals)
+    check(0 < totals["input_wait_ms_per_step"] < totals["ms_per_step"], totals)
+
+
+def no_trace(models, danaus, scratch):
+    call(danaus, "train", models / "mnist_mlp_low_rank.yaml", *SHORT, "train.max_steps=2", "--out", scratch / "none", "--quiet")
+    check(not (scratch / "none/trace.json").exists(), "a trace that nobody asked for")
+    # Fewer steps than are asked for, and no room to warm up.
+    call(danaus, "train", models / "mnist_mlp_low_rank.yaml", *SHORT, "train.max_steps=3", "profile.trace=true", "--out",
+         scratch / "short", "--quiet")
+    kernels_in_steps(read(scratch / "short/trace.json")[0], 0, 3)
+
+
+def resumed(models, danaus, scratch):
+    folder = scratch / "resumed"
+    words = [str(word) for word in (danaus, "train", models / "mnist_mlp_low_rank.yaml", "data.validation=57000", "train.epochs=1000",
+                                    "profile={trace: true, steps: 2}", "--out", folder, "--quiet")]
+    run = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (folder / "trace.json").exists() and run.poll() is None:
+        time.sleep(0.02)
+    run.send_signal(signal.SIGTERM)
+    check(run.wait(60) == 75, f"code {run.returncode} after SIGTERM")
+    before = (folder / "trace.json").read_bytes()
+    run = subprocess.Popen([*words, "--resume"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list(folder.glob("trace-step-*.json")) and run.poll() is None:
+        time.sleep(0.02)
+    run.send_signal(signal.SIGTERM)
+    check(run.wait(60) == 75, f"code {run.returncode} after SIGTERM")
+    check((folder / "trace.json").read_bytes() == before, "the first trace was overwritten")
+    kernels_in_steps(read(next(folder.glob("trace-step-*.json")))[0], 0, 2)
+
+
+def two_ranks(models, danaus, scratch):
+    folder = scratch / "two"
+    call(danaus, "train", models / "mnist_mlp_low_rank.yaml", *SHORT, "profile.trace=true", "--nproc", 2, "--out", folder, "--quiet")
+    spans, totals = read(folder / "trace.json")
+    sums = {}
+    for rank in (0, 1):
+        kernels_in_steps(spans, rank, 5)
+        sums[rank] = of_kind(spans[rank, "communication"], "communication")
+        check(sums[rank] and all(event["name"].startswith("all-reduce") for event in sums[rank]), f"rank {rank}: {sums[rank]}")
+        waits = [event for event in of_kind(spans[rank, "main"], "wait") if event["name"] == "wait for all-reduce"]
+        check(len(waits) >= 5, f"rank {rank}: {waits}")
+    check(Counter(e["name"] for e in sums[0]) == Counter(e["name"] for e in sums[1]), "the ranks add up different things")
+    check(totals["exposed_communication_ms_per_step"] > 0 and totals["communication_ms_per_step"] > 0, totals)
+
+
+def pictures(models, danaus, scratch):
+    """Batches that threads make ahead."""
+    call(danaus, "train", models / "mnist_mlp.yaml", *SHORT, "profile.trace=true", "data.augment=[random_crop]", "--out",
+         scratch / "pictures", "--quiet")
+    spans, _ = read(scratch / "pictures/trace.json")
+    check(any(of_kind(events, "input") for (_, thread), events in spans.items() if thread.startswith("input")), list(spans))
+
+
+def profiled(models, danaus, scratch):
+    path = scratch / "profile.json"
+    words = [danaus, "profile", models / "mnist_mlp.yaml", "--steps", 3, "--trace", path]
+    call(*words)
+    spans, totals = read(path)
+    kernels_in_steps(spans, 0, 3)
+    check(totals["steps"] == 3, totals)
+    done = call(*words, code=2)
+    check("exists: name another file, or --force overwrites it" in done.stderr, done.stderr)
+    call(*words, "--force")
+    done = call(danaus, "profile", models / "mnist_mlp.yaml", "--trace", scratch / "no/such/folder.json", code=9)
+
+
+def main():
+    models, programs, scratch = (pathlib.Path(word) for word in sys.argv[1:4])
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    for part in (one_rank, no_trace, resumed, two_ranks, pictures, profiled):
+        part(models, programs / "danaus", scratch)
+
+
+main()
