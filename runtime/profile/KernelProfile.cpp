@@ -4,6 +4,7 @@
 #include "runtime/plan/CudaCode.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 
 namespace danaus {
@@ -43,9 +44,11 @@ void addCode(KernelProfile &kernel, const fb::CudaCode &code, const std::string 
 Expected<StepProfile> profileKernels(Executor &executor, Measured what,
                                      const MeasureOptions &options) {
   std::vector<KernelCounters> before = executor.device().kernelCounters();
+  auto begin = std::chrono::steady_clock::now();
   auto times = measureLaunches(executor, what, options);
   if (!times)
     return times.takeError();
+  std::chrono::duration<double, std::milli> all = std::chrono::steady_clock::now() - begin;
   auto counters = difference(before, executor.device().kernelCounters());
   StepProfile profile;
   std::map<std::string, size_t> known;
@@ -64,6 +67,8 @@ Expected<StepProfile> profileKernels(Executor &executor, Measured what,
     kernel.bytes += time.launch->bytes();
   }
   profile.steps = times->empty() ? 0 : times->front().steps;
+  profile.milliseconds = profile.steps ? all.count() / double(profile.steps) : 0;
+  profile.launches = std::move(*times);
   auto code = executor.plan().target()->str() == "cuda" ? readCudaCode(executor.code())
                                                         : Expected<const fb::CudaCode *>(nullptr);
   for (KernelProfile &kernel : profile.kernels) {

@@ -26,7 +26,9 @@ struct KernelProfile {
 
 struct StepProfile {
   uint64_t steps = 0;                 ///< that counters and times were taken over
+  double milliseconds = 0;            ///< of one step by the clock
   std::vector<KernelProfile> kernels; ///< in the order of their first launch
+  std::vector<LaunchTime> launches;   ///< in the order of the program
 };
 
 /// Runs steps on made-up data (Measure.h) and collects. Errors are those of running.

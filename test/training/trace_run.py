@@ -161,11 +161,24 @@ def profiled(models, danaus, scratch):
     done = call(danaus, "profile", models / "mnist_mlp.yaml", "--trace", scratch / "no/such/folder.json", code=9)
 
 
+def by_layer(models, danaus, scratch):
+    """The layers' times add up to the kernels'; shares of fused kernels are marked."""
+    found = json.loads(call(danaus, "profile", models / "mnist_mlp_low_rank.yaml", "--steps", 2, "--json").stdout)
+    kernels, layers = sum(row["ms"] for row in found["kernels"]), {row["layer"]: row for row in found["by_layer"]}
+    check(abs(sum(row["ms"] for row in layers.values()) - kernels) <= 1e-3 * kernels, found)
+    check({"input", "hidden.0", "hidden.3", "output", "update"} <= set(layers), list(layers))
+    check(layers["hidden.1"]["structure"] == "low_rank r=16" and layers["hidden.1"]["estimated"], layers["hidden.1"])
+    check(layers["update"]["structure"] is None and not layers["update"]["estimated"], layers["update"])
+    check(found["ms_per_step"] > 0, found["ms_per_step"])
+    shown = call(danaus, "profile", models / "mnist_mlp_low_rank.yaml", "--steps", 2, "--threads", 1).stdout
+    check("A step took" in shown and "of 1 thread: kernels" in shown and "hidden.2" in shown, shown)
+
+
 def main():
     models, programs, scratch = (pathlib.Path(word) for word in sys.argv[1:4])
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    for part in (one_rank, no_trace, resumed, two_ranks, pictures, profiled):
+    for part in (one_rank, no_trace, resumed, two_ranks, pictures, profiled, by_layer):
         part(models, programs / "danaus", scratch)
 
 

@@ -2,6 +2,7 @@
 #include "tools/danaus/ProfilePrinter.h"
 
 #include "runtime/profile/GpuModel.h"
+#include "runtime/profile/LayerProfile.h"
 #include "tools/danaus/OpenModel.h"
 #include "tools/danaus/Text.h"
 
@@ -178,6 +179,29 @@ private:
           "above 100 %%.\n",
           roofline->threads, roofline->threads == 1 ? "" : "s", roofline->flops * 1e-9,
           roofline->bytesPerSecond * 1e-9, shareText(limits, limited).c_str());
+    printLayers(sum);
+    double threads = executor.device().threads() * profile.milliseconds;
+    if (threads > 0)
+      std::printf(
+          "A step took %.3f ms of %u thread%s: kernels %.1f %%, waiting for one another and "
+          "between launches %.1f %%.\n",
+          profile.milliseconds, executor.device().threads(),
+          executor.device().threads() == 1 ? "" : "s", 100 * sum / threads,
+          std::max(0.0, 100 - 100 * sum / threads));
+  }
+
+  void printLayers(double sum) {
+    using enum Table::Align;
+    Table table({Left, Left, Right, Right, Left});
+    table.row({"layer", "structure", "thread us", "share", "line"});
+    for (const LayerProfile &layer : profileLayers(profile, executor.phase()))
+      table.row({layer.name, layer.layer ? layer.layer->structure()->str() : "-",
+                 format("%s%.1f", layer.isEstimated ? "~" : "", 1e3 * layer.milliseconds),
+                 format("%.1f %%", sum > 0 ? 100 * layer.milliseconds / sum : 0),
+                 layer.layer ? number(layer.layer->line()) : "-"});
+    std::printf("\n%s~ with shares of kernels that compute several layers, by their "
+                "multiply-accumulates.\n\n",
+                table.text().c_str());
   }
 
   static std::string shareText(const std::optional<double> &limit, double ms) {
@@ -278,6 +302,15 @@ private:
       }
       std::printf("%s}",
                   times.empty() ? "" : (", \"predicted\": {" + join(times, ", ") + "}").c_str());
+      separator = ",\n";
+    }
+    std::printf("\n], \"ms_per_step\": %.6g, \"by_layer\": [", profile.milliseconds);
+    separator = "\n";
+    for (const LayerProfile &layer : profileLayers(profile, executor.phase())) {
+      std::printf("%s{\"layer\": %s, \"structure\": %s, \"ms\": %.6g, \"estimated\": %s}",
+                  separator, jsonString(layer.name).c_str(),
+                  layer.layer ? jsonString(layer.layer->structure()->str()).c_str() : "null",
+                  layer.milliseconds, layer.isEstimated ? "true" : "false");
       separator = ",\n";
     }
     std::printf("\n]}\n");
