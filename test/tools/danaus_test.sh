@@ -80,6 +80,11 @@ tail -n 1 cache.log | grep -q "train.batch_size=8" || fail "--batch: $(tail -n 1
 expect 0 "GFLOP/s" bench tiny.dnb --repeats 3 --per-kernel --forward --threads 1
 expect 0 '"launches": [{"label": ' bench tiny.dnb --repeats 3 --per-kernel --json --threads 1
 expect 2 "--seconds" bench tiny.dnb --seconds soon
+expect 0 "times as long as tiny.dnb" bench tiny.dnb --compare tiny.dnb --repeats 3 --rounds 2 --threads 1
+expect 0 '"rounds": 2, "models": [{"name": "tiny.dnb", ' bench tiny.dnb --compare spec.yaml --repeats 3 --rounds 2 --json
+expect 2 "choose one" bench tiny.dnb --compare tiny.dnb --per-kernel
+expect 2 "at least 1" bench tiny.dnb --compare tiny.dnb --rounds 0
+expect 5 "absent.dnb" bench tiny.dnb --compare absent.dnb
 
 # Other structures.
 expect 2 "-o FILE is required" convert w.safetensors tiny.dnb

@@ -1,6 +1,7 @@
 // danaus bench: the time of a step, images per second and peak memory.
 #include "runtime/device/Checks.h"
 #include "runtime/train/Measure.h"
+#include "tools/danaus/BenchCompare.h"
 #include "tools/danaus/OpenModel.h"
 #include "tools/danaus/Text.h"
 
@@ -9,7 +10,8 @@ namespace danaus::tool {
 namespace {
 struct BenchArguments : ModelArguments {
   bool forward = false, perKernel = false, json = false;
-  uint64_t batch = 0, seconds = 3;
+  uint64_t batch = 0, seconds = 3, rounds = 5;
+  std::string other;
   MeasureOptions measure;
   Measured what() const { return forward ? Measured::Evaluation : Measured::Update; }
 };
@@ -20,21 +22,29 @@ static Expected<CommandLine::Outcome> parse(const Arguments &words, BenchArgumen
       "bench",
       "Measures a compiled step on made-up data: a warm-up, then 3 seconds (at least 5 steps)\n"
       "or N repeats. The time of a step is the median. A training step is a whole update, with\n"
-      "train.accumulate all of its micro-batches.",
+      "train.accumulate all of its micro-batches. With --compare two models are measured in\n"
+      "turns, round by round; every round has the seconds or repeats that are given.",
       {"danaus bench models/mnist_mlp.yaml --threads 2",
        "danaus bench models/mnist_mlp.yaml --forward --batch 1000 --json",
-       "danaus bench mlp.dnb --per-kernel"});
+       "danaus bench mlp.dnb --per-kernel",
+       "danaus bench models/vit_s16_monarch.yaml --compare models/vit_s16.yaml --batch 8"});
   into.declareModel(line);
   line.flag(into.forward, "--forward", "an evaluation step instead of a training step");
   line.option(into.batch, "--batch", "compile for this batch size (train.batch_size)");
   line.option(into.measure.repeats, "--repeats", "this many steps instead of a time");
   line.option(into.seconds, "--seconds", "how long to repeat the step [3]");
   line.flag(into.perKernel, "--per-kernel", "a row for each launch; with --json \"launches\"");
+  line.option(into.other, "--compare", "MODEL", "measure this model too, in turns");
+  line.option(into.rounds, "--rounds", "with --compare: how many [5]");
   into.declareDevice(line);
   into.declarePhase(line);
   line.flag(into.json, "--json", "print one JSON object");
   auto outcome = line.parse(words);
   into.measure.seconds = double(into.seconds);
+  if (outcome && !into.other.empty() && into.perKernel)
+    return Error(ExitCode::Usage, "--per-kernel and --compare: choose one");
+  if (outcome && into.rounds == 0)
+    return Error(ExitCode::Usage, "--rounds: at least 1");
   return outcome;
 }
 
@@ -103,19 +113,51 @@ static void printTimes(const BenchArguments &arguments, Executor &executor, cons
               thousands(uint64_t(imagesPerSecond)).c_str(), formatBytes(peak).c_str());
 }
 
+static Expected<std::unique_ptr<Executor>>
+openPrepared(const BenchArguments &arguments, const CompiledModel &model, Device &device) {
+  Expected<size_t> phase = arguments.phaseOf(model.file.model());
+  if (!phase)
+    return phase.takeError();
+  auto opened = Executor::open(model.file, device, *phase);
+  if (opened)
+    if (Status status = prepareMeasurement(**opened, arguments.what()); !status)
+      return status.takeError();
+  return opened;
+}
+
+static Status compare(const BenchArguments &arguments, const CompiledModel &model) {
+  BenchArguments second = arguments;
+  second.model = arguments.other;
+  Expected<CompiledModel> other = openModel(second);
+  if (!other)
+    return other.takeError();
+  auto device = openDevice(arguments);
+  if (!device)
+    return device.takeError();
+  auto mine = openPrepared(arguments, model, **device);
+  if (!mine)
+    return mine.takeError();
+  auto theirs = openPrepared(arguments, *other, **device);
+  if (!theirs)
+    return theirs.takeError();
+  ComparedModel a{arguments.model, measuredRows(**mine, arguments.what()), {}};
+  ComparedModel b{arguments.other, measuredRows(**theirs, arguments.what()), {}};
+  if (Status status = measureInTurns(**mine, **theirs, arguments.what(), arguments.measure,
+                                     arguments.rounds, a, b);
+      !status)
+    return status;
+  std::fputs(describeComparison(a, b, arguments.json).c_str(), stdout);
+  return Status::ok();
+}
+
 static Status bench(const BenchArguments &arguments, const CompiledModel &model) {
   auto device = openDevice(arguments);
   if (!device)
     return device.takeError();
-  Expected<size_t> phase = arguments.phaseOf(model.file.model());
-  if (!phase)
-    return phase.takeError();
-  auto opened = Executor::open(model.file, **device, *phase);
+  auto opened = openPrepared(arguments, model, **device);
   if (!opened)
     return opened.takeError();
   Executor &executor = **opened;
-  if (Status status = prepareMeasurement(executor, arguments.what()); !status)
-    return status;
   Expected<StepTimes> times = measureSteps(executor, arguments.what(), arguments.measure);
   if (!times)
     return times.takeError();
@@ -145,7 +187,7 @@ Status runBench(const Arguments &words) {
   Expected<CompiledModel> model = openModel(arguments);
   if (!model)
     return model.takeError();
-  return bench(arguments, *model);
+  return arguments.other.empty() ? bench(arguments, *model) : compare(arguments, *model);
 }
 
 } // namespace danaus::tool
