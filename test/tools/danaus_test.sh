@@ -75,6 +75,8 @@ expect_compilations 5
 "$work/bin/danaus" summary bad.yaml 2>&1 | grep -q "danaus: error" && fail "said twice"
 
 # The size of a batch is a value of the spec.
+expect 0 "*predicted   cpu " summary spec.yaml
+expect 0 '"predicted_ms": {"cpu": ' summary spec.yaml --json
 expect 0 '"ms_per_step": ' bench spec.yaml --batch 8 --repeats 3 --json
 tail -n 1 cache.log | grep -q "train.batch_size=8" || fail "--batch: $(tail -n 1 cache.log)"
 expect 0 "GFLOP/s" bench tiny.dnb --repeats 3 --per-kernel --forward --threads 1

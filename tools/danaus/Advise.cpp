@@ -1,7 +1,7 @@
 // danaus advise: which linears of a model could be low-rank or Monarch, at which rank, and what it
 // brings.
 #include "runtime/base/File.h"
-#include "runtime/profile/Roofline.h"
+#include "runtime/profile/LayerPrediction.h"
 #include "runtime/structure/ConvertWeights.h"
 #include "runtime/structure/Spectrum.h"
 #include "tools/danaus/LayerTimes.h"
@@ -144,15 +144,12 @@ Status measure(const AdviseArguments &arguments, const fb::Model &model,
   return Status::ok();
 }
 
-/// Times by the roofline of this machine: three products (forward, and the gradients of input and
-/// weight), each reading or writing input, output and weight once. That of a layer which does as
-/// well as its arithmetic or traffic allows.
 void predict(const AdviseArguments &arguments, const Roofline &roofline, uint64_t batch,
              Advice &layer) {
   auto milliseconds = [&](double weights) {
-    double rows = double(layer.rows) * double(batch);
-    double bytes = 4 * (rows * double(layer.in + layer.out) + weights);
-    return 3e3 * roofline.seconds(2 * weights * rows, bytes);
+    return predictedMilliseconds(
+        {double(layer.rows) * double(batch), double(layer.in), double(layer.out), weights},
+        roofline);
   };
   layer.densePredicted = milliseconds(layer.dense());
   layer.lowRankPredicted = milliseconds(layer.lowRank());

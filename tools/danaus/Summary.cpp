@@ -1,5 +1,6 @@
 // danaus summary: layers, parameters, arithmetic and planned memory, from the model binary alone.
 #include "runtime/device/Checks.h"
+#include "runtime/profile/LayerPrediction.h"
 #include "tools/danaus/OpenModel.h"
 #include "tools/danaus/Text.h"
 
@@ -12,8 +13,10 @@ static Expected<CommandLine::Outcome> parse(const Arguments &words, ModelArgumen
   CommandLine line(
       "summary",
       "The layers of a model: structure, sizes, parameters, multiply-accumulates per\n"
-      "sample beside those of the dense twin, and the memory of a training step.\n"
-      "Warns where a structure has no fewer parameters than the dense layer.",
+      "sample beside those of the dense twin, and the memory of a training step. Predicted:\n"
+      "milliseconds of a layer's products in a training step, by the rooflines of this CPU\n"
+      "(measured once) and of a T4, A100 and H100 (data sheets); caches and launches are not\n"
+      "in it. Warns where a structure has no fewer parameters than the dense layer.",
       {"danaus summary models/mnist_mlp_low_rank.yaml", "danaus summary mlp.dnb --json"});
   arguments.declareModel(line);
   arguments.declarePhase(line);
@@ -34,26 +37,75 @@ static std::string percentOf(uint64_t part, uint64_t whole) {
   return whole ? format("%.1f %%", 100.0 * double(part) / double(whole)) : "-";
 }
 
-static void printTable(const fb::Model &model, const fb::Phase &phase) {
+static std::string timeText(double milliseconds) {
+  return milliseconds >= 1000 ? thousands(uint64_t(milliseconds)) : format("%.3g", milliseconds);
+}
+
+/// Of a micro-batch.
+static uint64_t rowsOfBatch(const fb::Model &model) {
+  return model.training()->batch_size() / model.training()->accumulate();
+}
+
+static void printTable(const fb::Model &model, const fb::Phase &phase,
+                       const std::vector<ProcessorLimit> &limits) {
   using enum Table::Align;
-  Table table({Left, Left, Right, Right, Right, Right});
-  table.row({"layer", "structure", "in -> out", "params", "MACs", "% of dense"});
-  for (const fb::Layer *layer : *phase.layers())
-    table.row({layer->name()->str(), layer->structure()->str(),
-               thousands(layer->in_features()) + " -> " + thousands(layer->out_features()),
-               thousands(layer->params()), thousands(layer->macs()),
-               percentOf(layer->macs(), layer->dense_macs())});
+  std::vector<Table::Align> columns = {Left, Left, Right, Right, Right, Right};
+  std::vector<std::string> head = {"layer",  "structure", "in -> out",
+                                   "params", "MACs",      "% of dense"};
+  for (const ProcessorLimit &each : limits) {
+    columns.push_back(Right);
+    head.push_back(each.name + " ms*");
+  }
+  Table table(columns);
+  table.row(head);
+  std::vector<double> sums(limits.size()), denseSums(limits.size());
+  for (const fb::Layer *layer : *phase.layers()) {
+    std::vector<std::string> row = {layer->name()->str(),
+                                    layer->structure()->str(),
+                                    thousands(layer->in_features()) + " -> " +
+                                        thousands(layer->out_features()),
+                                    thousands(layer->params()),
+                                    thousands(layer->macs()),
+                                    percentOf(layer->macs(), layer->dense_macs())};
+    if (auto size = sizeOf(*layer, rowsOfBatch(model)))
+      for (size_t i = 0; i < limits.size(); ++i) {
+        double time = predictedMilliseconds(*size, limits[i].limit);
+        sums[i] += time;
+        denseSums[i] += predictedMilliseconds(denseTwin(*size), limits[i].limit);
+        row.push_back(timeText(time));
+      }
+    table.row(row);
+  }
   std::fputs(table.text().c_str(), stdout);
   std::printf("total   params %s   MACs %s   (dense twin: %s / %s)\n",
               thousands(phase.params()).c_str(), thousands(phase.macs()).c_str(),
               thousands(model.dense_params()).c_str(), thousands(model.dense_macs()).c_str());
+  std::vector<std::string> predicted;
+  for (size_t i = 0; i < limits.size(); ++i)
+    predicted.push_back(limits[i].name + " " + timeText(sums[i]) + " ms (dense " +
+                        timeText(denseSums[i]) + ")");
+  std::string text;
+  for (const std::string &one : predicted)
+    text += (text.empty() ? "" : ", ") + one;
+  std::printf("*predicted   %s   for a step's products, batch %s\n", text.c_str(),
+              thousands(rowsOfBatch(model)).c_str());
   std::printf("products of   %s\n", dtypeOf(model, phase).c_str());
   std::printf("memory of a step   %s (%s bytes, batch %s)\n",
               formatBytes(plannedBytes(phase)).c_str(), thousands(plannedBytes(phase)).c_str(),
               thousands(model.training()->batch_size()).c_str());
 }
 
-static void printJson(const fb::Model &model, const fb::Phase &phase) {
+static std::string predictionJson(const LinearSize &size,
+                                  const std::vector<ProcessorLimit> &limits) {
+  std::string text;
+  for (const ProcessorLimit &each : limits)
+    text += format("%s\"%s\": %.6g", text.empty() ? "" : ", ", each.name.c_str(),
+                   predictedMilliseconds(size, each.limit));
+  return "{" + text + "}";
+}
+
+static void printJson(const fb::Model &model, const fb::Phase &phase,
+                      const std::vector<ProcessorLimit> &limits) {
   std::printf("{\"params\": %llu, \"macs\": %llu, \"planned_bytes\": %llu, \"dtype\": \"%s\", "
               "\"layers\": [",
               ull(phase.params()), ull(phase.macs()), ull(plannedBytes(phase)),
@@ -61,10 +113,15 @@ static void printJson(const fb::Model &model, const fb::Phase &phase) {
   const char *separator = "";
   for (const fb::Layer *layer : *phase.layers()) {
     std::printf("%s\n  {\"name\": %s, \"structure\": %s, \"in\": %llu, \"out\": %llu, "
-                "\"params\": %llu, \"macs\": %llu}",
+                "\"params\": %llu, \"macs\": %llu",
                 separator, jsonString(layer->name()->str()).c_str(),
                 jsonString(layer->structure()->str()).c_str(), ull(layer->in_features()),
                 ull(layer->out_features()), ull(layer->params()), ull(layer->macs()));
+    if (auto size = sizeOf(*layer, rowsOfBatch(model)))
+      std::printf(", \"predicted_ms\": %s, \"dense_predicted_ms\": %s",
+                  predictionJson(*size, limits).c_str(),
+                  predictionJson(denseTwin(*size), limits).c_str());
+    std::printf("}");
     separator = ",";
   }
   std::puts("]}");
@@ -84,6 +141,27 @@ static void warnWhereStructureCannotPay(const fb::Phase &phase) {
           thousands(layer->dense_params()).c_str(), layer->line());
 }
 
+/// Of the first processor: this CPU, where it is known.
+static void warnWhereLittleIsGained(const fb::Model &model, const fb::Phase &phase,
+                                    const std::vector<ProcessorLimit> &limits) {
+  constexpr double worth = 0.9;
+  std::string names;
+  for (const fb::Layer *layer : *phase.layers()) {
+    auto size = sizeOf(*layer, rowsOfBatch(model));
+    if (!size || layer->structure()->str() == "dense" || layer->params() >= layer->dense_params())
+      continue;
+    const Roofline &limit = limits.front().limit;
+    if (!(predictedMilliseconds(*size, limit) <=
+          worth * predictedMilliseconds(denseTwin(*size), limit)))
+      names += (names.empty() ? "" : ", ") + layer->name()->str();
+  }
+  if (!names.empty())
+    std::fprintf(stderr,
+                 "warning: predicted to gain less than 10 %% of the dense layer's time on %s: %s; "
+                 "too few features or rows (`danaus advise --measure` measures)\n",
+                 limits.front().name.c_str(), names.c_str());
+}
+
 Status runSummary(const Arguments &words) {
   ModelArguments arguments;
   bool json = false;
@@ -100,8 +178,13 @@ Status runSummary(const Arguments &words) {
   if (!index)
     return index.takeError();
   const fb::Phase &phase = *model.phases()->Get(unsigned(*index));
-  json ? printJson(model, phase) : printTable(model, phase);
+  auto cpu = openDevice(arguments);
+  if (!cpu)
+    return cpu.takeError();
+  auto limits = processorLimits(knownRoofline(**cpu, cacheFolder()), model.training()->dtype());
+  json ? printJson(model, phase, limits) : printTable(model, phase, limits);
   warnWhereStructureCannotPay(phase);
+  warnWhereLittleIsGained(model, phase, limits);
   return Status::ok();
 }
 
