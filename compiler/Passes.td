@@ -199,6 +199,14 @@ def KernelChooseBlocks : Pass<"kernel-choose-blocks", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::danaus::kernel::KernelDialect"];
 }
 
+def KernelStreamResults : Pass<"kernel-stream-results", "::mlir::func::FuncOp"> {
+  let summary = "store around the cache what is read again much later";
+  let description = [{
+    Sets `streamed` of a kernel.chain: the results that nothing in the chain reads, and that no kernel reads before others have written `far-bytes`.
+  }];
+  let options = [Option<"farBytes", "far-bytes", "unsigned", "33554432", "bytes written by others after which no cache still has a result">];
+  let dependentDialects = ["::danaus::kernel::KernelDialect"];
+}
 def KernelPackOperands : Pass<"kernel-pack-operands", "::mlir::func::FuncOp"> {
   let summary = "copy operands into panels where their columns are not neighbours in memory";
   let description = [{

@@ -66,7 +66,7 @@ kernel::ChainOp danaus::outlineChain(ArrayRef<Operation *> members) {
         escaping.push_back(result);
   }
   auto chain = kernel::ChainOp::create(builder, builder.getFusedLoc(locations),
-                                       TypeRange(ValueRange(escaping)), IntegerAttr());
+                                       TypeRange(ValueRange(escaping)), IntegerAttr(), DenseI64ArrayAttr());
   Block *block = builder.createBlock(&chain.getBody());
   for (Operation *op : members)
     op->moveBefore(block, block->end());

@@ -140,7 +140,16 @@ LogicalResult ChainOp::verify() {
   // chain_c2
   if (getRows() && *getRows() < 1)
     return emitOpError() << "rows must be at least 1, got " << *getRows();
-  return verifyRegion(*this, getBody(), 0, getResults().size());
+  if (failed(verifyRegion(*this, getBody(), 0, getResults().size())))
+    return failure();
+  // chain_c3
+  for (int64_t i : getStreamed().value_or(ArrayRef<int64_t>())) {
+    if (i < 0 || i >= int64_t(getNumResults()))
+      return emitOpError() << "streams result " << i << " of " << getNumResults();
+    if (!body.getTerminator()->getOperand(i).hasOneUse())
+      return emitOpError() << "streams result " << i << ", which its body reads";
+  }
+  return success();
 }
 
 LogicalResult CopyOp::verify() {

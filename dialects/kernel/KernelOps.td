@@ -134,12 +134,13 @@ def Kernel_ChainOp : Kernel_Op<"chain", [SingleBlockImplicitTerminator<"YieldOp"
   let description = [{
     The body holds kernel.contract (M being the rows) and kernel.row operations. Each call computes
     `rows` rows of every one of them, in order; what only the body uses never leaves the caller's scratch.
-    (C1) all operations of the body run over the same number of rows. (C2) `rows`, where set, is at least 1.
+    Results whose numbers are in `streamed` are read again much later, and may be stored around the caches.
+    (C1) all operations of the body run over the same number of rows. (C2) `rows`, where set, is at least 1. (C3) nothing in the body reads a streamed result.
   }];
-  let arguments = (ins OptionalAttr<I64Attr>:$rows);
+  let arguments = (ins OptionalAttr<I64Attr>:$rows, OptionalAttr<DenseI64ArrayAttr>:$streamed);
   let results = (outs Variadic<Kernel_Tensor>:$results);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = "(`rows` $rows^)? attr-dict `:` type($results) $body";
+  let assemblyFormat = "(`rows` $rows^)? (`streamed` $streamed^)? attr-dict `:` type($results) $body";
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     /// Rows that the whole chain runs over.

@@ -154,7 +154,8 @@ private:
           e.prefetch(operand.view.memory, e.offsetOf(operand, at(r, v)), isWrite, 1);
     };
     for (const Operand &result : results)
-      fetch(result, true);
+      if (!e.isStreamed(result, n))
+        fetch(result, true);
     for (const Operand &extra : extras) // what is not in scratch comes from far away
       if (extra.access.offset.uses(m) && !extra.view.firstRow)
         fetch(extra, false);

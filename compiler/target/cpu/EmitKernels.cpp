@@ -7,6 +7,7 @@
 #include "dialects/plan/Plan.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
@@ -164,6 +165,8 @@ private:
       View view = views.at(result); // a copy: views[value] may move what at() refers to
       views[value] = view;
     }
+    for (int64_t i : chain.getStreamed().value_or(ArrayRef<int64_t>()))
+      views[yield->getOperand(i)].isStreamed = true;
     for (auto [value, place] : scratchPlaces)
       views[value] = cast<RankedTensorType>(value.getType()).getElementType().isBF16()
                          ? View{halves, 2 * place, panel.begin}
@@ -175,6 +178,8 @@ private:
                                  : emitContractRows(emitter, contract, viewOf, panel);
       else
         emitRowRows(emitter, cast<kernel::RowOp>(op), viewOf, panel);
+    if (chain.getStreamed()) // stores around the caches are seen before the call is counted as done
+      LLVM::FenceOp::create(emitter.b, emitter.loc, LLVM::AtomicOrdering::seq_cst);
     return Panel::count(rows, perCall);
   }
 

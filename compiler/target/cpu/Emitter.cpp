@@ -142,14 +142,26 @@ Value Emitter::mask(const Operand &operand, ValueRange point, unsigned lane,
   return result;
 }
 
+bool Emitter::isStreamed(const Operand &operand, unsigned lane) const {
+  auto isWhole = [&](int64_t elements) { return elements % width() == 0; };
+  return operand.view.isStreamed && operand.element.isF32() && 4 * width() == cacheLine &&
+         operand.access.along(lane) == Access::Motion::Unit && operand.access.guards.empty() &&
+         isWhole(operand.view.base + operand.access.offset.constant) &&
+         llvm::all_of(operand.access.offset.terms, [&](const AccessTerm &term) {
+           return term.dim == lane || isWhole(term.coefficient);
+         });
+}
+
 void Emitter::storeVector(const Operand &operand, ValueRange point, unsigned lane, Value value,
                           Value mask) {
   if (operand.access.along(lane) == Access::Motion::Unit) {
     Value offset = offsetOf(operand, point);
+    bool passesCache = isStreamed(operand, lane);
     if (mask)
       vector::MaskedStoreOp::create(b, loc, operand.view.memory, offset, mask, value);
     else
-      vector::StoreOp::create(b, loc, value, operand.view.memory, offset);
+      vector::StoreOp::create(b, loc, value, operand.view.memory, offset, passesCache,
+                              passesCache ? llvm::MaybeAlign(cacheLine) : std::nullopt);
     return;
   }
   Value offsets = evaluateLanes(operand.access.offset, pointIn(*this, operand, point), lane);

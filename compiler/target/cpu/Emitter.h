@@ -19,7 +19,11 @@ struct View {
   mlir::Value memory;
   int64_t base = 0;
   mlir::Value firstRow; ///< null: all rows are there
+  bool isStreamed = false; ///< read again much later: see kernel.chain
 };
+
+/// Bytes that a cache reads and writes at once.
+constexpr int64_t cacheLine = 64;
 
 /// An operand as a kernel sees it: its place and how the iteration space reaches it.
 struct Operand {
@@ -84,6 +88,8 @@ public:
   /// along `lane`.
   mlir::Value mask(const Operand &operand, mlir::ValueRange point, unsigned lane,
                    std::optional<int64_t> limit);
+  /// Whether its vectors are stored around the caches: whole lines only.
+  bool isStreamed(const Operand &operand, unsigned lane) const;
   void storeVector(const Operand &operand, mlir::ValueRange point, unsigned lane, mlir::Value value,
                    mlir::Value mask);
 

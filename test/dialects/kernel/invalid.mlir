@@ -165,6 +165,40 @@ func.func @chain_c1(%x: tensor<4x8xf32>, %z: tensor<5x8xf32>) {
 
 // -----
 
+#rc = affine_map<(r, c) -> (r, c)>
+func.func @chain_c3(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{streams result 0, which its body reads}}
+  %y:2 = kernel.chain streamed [0] : tensor<4x8xf32>, tensor<4x8xf32> {
+    %a = kernel.row %x sizes [4, 8] maps [#rc, #rc] : (tensor<4x8xf32>) -> tensor<4x8xf32> {
+    ^bb0(%v: f32):
+      kernel.yield %v : f32
+    }
+    %b = kernel.row %a sizes [4, 8] maps [#rc, #rc] : (tensor<4x8xf32>) -> tensor<4x8xf32> {
+    ^bb0(%v: f32):
+      kernel.yield %v : f32
+    }
+    kernel.yield %a, %b : tensor<4x8xf32>, tensor<4x8xf32>
+  }
+  return
+}
+
+// -----
+
+#rc = affine_map<(r, c) -> (r, c)>
+func.func @chain_c3_number(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{streams result 1 of 1}}
+  %y = kernel.chain streamed [1] : tensor<4x8xf32> {
+    %a = kernel.row %x sizes [4, 8] maps [#rc, #rc] : (tensor<4x8xf32>) -> tensor<4x8xf32> {
+    ^bb0(%v: f32):
+      kernel.yield %v : f32
+    }
+    kernel.yield %a : tensor<4x8xf32>
+  }
+  return
+}
+
+// -----
+
 func.func @pack_c1(%x: tensor<4x8xf32>) {
   // expected-error @+1 {{map must go from 2 to 2 dimensions}}
   %p = kernel.pack rows %x sizes [4, 8] group 1 map affine_map<(c, k) -> (c)> : tensor<4x8xf32> -> tensor<16x32xbf16>

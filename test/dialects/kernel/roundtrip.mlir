@@ -7,8 +7,8 @@
 
 // CHECK-LABEL: @all
 func.func @all(%x: tensor<4x8xf32>, %w: tensor<3x8xf32>, %c: tensor<16xf32>, %p: tensor<16xf32>) -> (tensor<4xf32>, tensor<8x4xf32>, tensor<8xf32>, tensor<16xf32>, tensor<16xf32>) {
-  // CHECK: kernel.chain rows 4
-  %loss = kernel.chain rows 4 : tensor<4xf32> {
+  // CHECK: kernel.chain rows 4 streamed [0]
+  %loss = kernel.chain rows 4 streamed [0] : tensor<4xf32> {
     // CHECK: kernel.contract %{{.*}}, %{{.*}} sizes [4, 3, 8] maps [#{{.*}}] tile [4, 1, 4]
     %y = kernel.contract %x, %w sizes [4, 3, 8] maps [#mk, #nk, #mn] tile [4, 1, 4] : (tensor<4x8xf32>, tensor<3x8xf32>) -> tensor<4x3xf32> {
     ^bb0(%sum: f32):
