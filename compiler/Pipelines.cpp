@@ -55,7 +55,8 @@ static void fusedPhase(OpPassManager &passes, const Machine &machine) {
 }
 
 /// Every kernel has tile sizes for the machine. On a CPU it reads weights in the order in which it
-/// needs them and keeps out of the caches what is needed much later; on a GPU long sums are of many blocks.
+/// needs them and keeps out of the caches what is needed much later; on a GPU long sums are of many
+/// blocks.
 static void kernelsPhase(OpPassManager &passes, const Machine &machine) {
   if (const auto *isa = std::get_if<const cpu::Isa *>(&machine)) {
     passes.addNestedPass<func::FuncOp>(

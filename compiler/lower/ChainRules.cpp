@@ -65,8 +65,9 @@ kernel::ChainOp danaus::outlineChain(ArrayRef<Operation *> members) {
       if (llvm::any_of(result.getUsers(), [&](Operation *user) { return !set.contains(user); }))
         escaping.push_back(result);
   }
-  auto chain = kernel::ChainOp::create(builder, builder.getFusedLoc(locations),
-                                       TypeRange(ValueRange(escaping)), IntegerAttr(), DenseI64ArrayAttr());
+  auto chain =
+      kernel::ChainOp::create(builder, builder.getFusedLoc(locations),
+                              TypeRange(ValueRange(escaping)), IntegerAttr(), DenseI64ArrayAttr());
   Block *block = builder.createBlock(&chain.getBody());
   for (Operation *op : members)
     op->moveBefore(block, block->end());

@@ -4,11 +4,12 @@
   convert_run.py MODELS_FOLDER BIN_FOLDER SCRATCH_FOLDER
 
 A dense network is trained for some steps. With every singular value kept a low-rank network is the same function; with
-16 of them it is near, and trains on from train.init. Monarch to dense changes nothing.
+16 of them it is near, and trains on from train.init. Ranks follow from the weights. Monarch to dense changes nothing.
 """
 import json
 import pathlib
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -16,6 +17,64 @@ import sys
 def check(condition, what):
     if not condition:
         sys.exit(f"wrong: {what}")
+
+
+def stable_rank(values, side):
+    """Sum of the squared singular values by the largest, by the power method."""
+    rows = [values[i * side:(i + 1) * side] for i in range(side)]
+    vector = [1.0 + i % 3 for i in range(side)]
+    for _ in range(300):
+        image = [sum(a * b for a, b in zip(row, vector)) for row in rows]
+        vector = [sum(rows[i][j] * image[i] for i in range(side)) for j in range(side)]
+        length = sum(v * v for v in vector) ** 0.5
+        vector = [v / length for v in vector]
+    return sum(v * v for v in values) / length
+
+
+def tensor(path, name):
+    data = path.read_bytes()
+    size = struct.unpack("<Q", data[:8])[0]
+    begin, end = json.loads(data[8:8 + size])[name]["data_offsets"]
+    return struct.unpack(f"<{(end - begin) // 4}f", data[8 + size + begin:8 + size + end])
+
+
+def check_ranks_by_weights(run, scratch, weights, low_rank, models):
+    # The least rank that keeps the energy, rounded up to a multiple of 8: what is lost is at most 1 - E of the squares,
+    # and with 8 fewer it would be more.
+    spec, out = scratch / "energy.yaml", scratch / "energy.safetensors"
+    rows = json.loads(run("convert", weights, low_rank, "--energy", "0.7", "--spec", spec, "-o", out, "--json"))["layers"]
+    check(len(rows) == 4 and all(row["relative_error"] ** 2 <= 0.3 for row in rows), rows)
+    ranks = {row["name"]: int(row["to"].removeprefix("low_rank r=")) for row in rows}
+    check(all(rank % 8 == 0 and rank < 64 for rank in ranks.values()), ranks)
+    rules = ", ".join(f"{{match: {name}, kind: low_rank, rank: {rank - 8}}}" for name, rank in ranks.items())
+    fewer = json.loads(run("convert", weights, low_rank, f"structure=[{rules}]", "-o", scratch / "fewer.safetensors", "--json"))
+    check(all(row["relative_error"] ** 2 > 0.3 for row in fewer["layers"]), fewer)
+    for name, rank in ranks.items():
+        check(f"{{match: {name}, kind: low_rank, rank: {rank}}}" in spec.read_text(), spec.read_text())
+    run("eval", spec, "--weights", out)
+
+    # By the stable rank, beside that of random weights of this size: 128 * 128 / (2 sqrt(128))^2 = 32.
+    rows = json.loads(run("convert", weights, low_rank, "--stable-rank", "--spec", scratch / "stable.yaml", "-o",
+                          scratch / "stable.safetensors", "--json"))["layers"]
+    wanted = {}
+    for i in range(4):
+        rank = min(1, stable_rank(tensor(weights, f"hidden.{i}.weight"), 128) / 32) * 128
+        rank = -(-rank // 8) * 8
+        if rank < 64:
+            wanted[f"hidden.{i}"] = f"low_rank r={rank:.0f}"
+    check({row["name"]: row["to"] for row in rows} == wanted and wanted, f"{rows} for {wanted}")
+
+    nothing = scratch / "none.safetensors"
+    for options, model, words in [
+            (["--energy", "1.5", "--spec", nothing], low_rank, "--energy '1.5' is not a number above 0 and at most 1"),
+            (["--energy", "0.5"], low_rank, "need --spec FILE"),
+            (["--spec", nothing], low_rank, "--spec needs --energy or --stable-rank"),
+            (["--energy", "0.5", "--stable-rank", "--spec", nothing], low_rank, "give one"),
+            (["--energy", "0.5", "--spec", spec], low_rank, "exists"),
+            (["--energy", "0.5", "--spec", nothing], models / "mnist_mlp_pufferfish.yaml", "has several phases"),
+            (["--energy", "0.5", "--spec", nothing], models / "mnist_mlp_monarch.yaml", "has no low-rank linear")]:
+        message = run("convert", weights, model, *options, "-o", nothing, code=2)
+        check(words in message and not nothing.exists(), message)
 
 
 def main():
@@ -69,6 +128,8 @@ def main():
     check("above the limit of 0.1" in message and not (scratch / "no.safetensors").exists(), message)
     message = run("convert", weights, models / "fashion_vit_tiny.yaml", "-o", scratch / "no.safetensors", code=5)
     check("does not fit the model" in message and "missing; the model has" in message, message)
+
+    check_ranks_by_weights(run, scratch, weights, low_rank, models)
 
     # A checkpoint's folder is weights too; a wrong table of names is said before the work.
     run("convert", scratch / "dense/checkpoints/last", low_rank, "-o", scratch / "last.safetensors")

@@ -4,8 +4,8 @@
 #include "runtime/profile/LayerPrediction.h"
 #include "runtime/structure/ConvertWeights.h"
 #include "runtime/structure/Spectrum.h"
+#include "tools/danaus/ChooseRanks.h"
 #include "tools/danaus/LayerTimes.h"
-#include "tools/danaus/Process.h"
 #include "tools/danaus/Text.h"
 
 #include <algorithm>
@@ -69,11 +69,6 @@ constexpr uint64_t smallestSide = 32;
 /// What pays has at most so many of a dense layer's multiplications, and of its time.
 constexpr double mostWork = 0.75, mostTime = 0.95;
 
-/// Ranks that whole vectors fill, where they are not small.
-uint64_t roundedRank(uint64_t rank, uint64_t least) {
-  return std::min(least, rank < 8 ? rank : (rank + 7) / 8 * 8);
-}
-
 Status judgeWeights(const AdviseArguments &arguments, const Matrix &dense, Advice &advice) {
   auto spectrum = spectrumOf(dense);
   if (!spectrum)
@@ -88,18 +83,6 @@ Status judgeWeights(const AdviseArguments &arguments, const Matrix &dense, Advic
     advice.monarchError = relativeError(dense, toDense(*monarch));
   }
   return Status::ok();
-}
-
-/// The weight of a linear multiplied out, as the file has it.
-Expected<Matrix> denseWeight(const ConvertedWeights &weights, const fb::Phase &dense,
-                             const std::string &name, uint64_t out, uint64_t in) {
-  for (unsigned i = 0; i < dense.parameters()->size(); ++i)
-    if (dense.parameters()->Get(i)->name()->str() == name + ".weight") {
-      Matrix matrix(out, in);
-      std::ranges::copy(weights.values[i], matrix.data.begin());
-      return matrix;
-    }
-  return Error(ExitCode::Internal, "no weight of " + name);
 }
 
 Status measure(const AdviseArguments &arguments, const fb::Model &model,
@@ -249,24 +232,11 @@ void printJson(const AdviseArguments &arguments, const std::vector<Advice> &laye
   std::printf("\n]}\n");
 }
 
-/// The spec with the proposed structure in place of its own: danausc writes it.
-Status writeSpec(const AdviseArguments &arguments, const std::vector<Advice> &layers) {
-  std::vector<std::string> words = {programBeside("danausc"), arguments.model};
-  words.insert(words.end(), arguments.overrides.begin(), arguments.overrides.end());
-  words.insert(words.end(),
-               {"structure=" + structureOf(layers), "--print-config", "-o", arguments.out});
-  auto code = runProcess(words, ChildOutput::Inherited);
-  if (!code)
-    return code.takeError();
-  return *code ? Status(alreadyReported(ExitCode(*code))) : Status::ok();
-}
-
 Status checkArguments(AdviseArguments &arguments) {
-  char *end = nullptr;
-  arguments.energy = std::strtod(arguments.energyText.c_str(), &end);
-  if (*end || !(arguments.energy > 0 && arguments.energy <= 1))
-    return Error(ExitCode::Usage,
-                 "--energy '" + arguments.energyText + "' is not a number above 0 and at most 1");
+  auto energy = energyOf("--energy", arguments.energyText);
+  if (!energy)
+    return energy.takeError();
+  arguments.energy = *energy;
   if (arguments.blocks < 1)
     return Error(ExitCode::Usage, "--nblocks 0: give 1 or more");
   if (isFolder(arguments.model) || arguments.model.ends_with(".dnb"))
@@ -330,7 +300,8 @@ Status advise(AdviseArguments &arguments) {
       std::printf("structure=%s\n", structureOf(layers).c_str());
     return Status::ok();
   }
-  return writeSpec(arguments, layers);
+  arguments.overrides.push_back("structure=" + structureOf(layers));
+  return writeSpec(arguments, arguments.out);
 }
 
 } // namespace

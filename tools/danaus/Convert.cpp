@@ -3,6 +3,7 @@
 #include "runtime/structure/NameMap.h"
 #include "runtime/train/Evaluate.h"
 #include "runtime/train/ModelData.h"
+#include "tools/danaus/ChooseRanks.h"
 #include "tools/danaus/ConversionTable.h"
 #include "tools/danaus/OpenModel.h"
 #include "tools/danaus/Text.h"
@@ -14,8 +15,9 @@ namespace danaus::tool {
 namespace {
 
 struct ConvertArguments : ModelArguments {
-  std::string weights, out, mostError, mostRise, from, to;
+  std::string weights, out, mostError, mostRise, from, to, energy, specOut;
   bool json = false, force = false, loss = false;
+  RankRule ranks;
 };
 
 Expected<CommandLine::Outcome> parse(const Arguments &words, ConvertArguments &into) {
@@ -30,7 +32,9 @@ Expected<CommandLine::Outcome> parse(const Arguments &words, ConvertArguments &i
        "danaus convert dense.safetensors models/mnist_mlp_monarch.yaml -o monarch.safetensors",
        "danaus convert timm.safetensors models/vit_b16_monarch.yaml --from timm-vit -o "
        "w.safetensors",
-       "danaus train models/mnist_mlp_low_rank.yaml train.init=low_rank.safetensors"});
+       "danaus train models/mnist_mlp_low_rank.yaml train.init=low_rank.safetensors",
+       "danaus convert runs/mnist_mlp models/mnist_mlp_low_rank.yaml --energy 0.9 --spec low.yaml "
+       "-o low.safetensors"});
   line.positional(into.weights, "WEIGHTS",
                   "a .safetensors file, a checkpoint's folder or the folder of a run");
   into.declareModel(line);
@@ -39,6 +43,13 @@ Expected<CommandLine::Outcome> parse(const Arguments &words, ConvertArguments &i
               "whose names WEIGHTS has: timm-vit, timm-mixer, torchvision-vit, or a file of rules "
               "(docs/Convert.md)");
   line.option(into.to, "--to", "NAMES", "whose names FILE gets, as for --from");
+  line.option(into.energy, "--energy", "E",
+              "instead of MODEL's ranks: the least that keep this share of the squares of a "
+              "layer's singular values, 0 to 1");
+  line.flag(into.ranks.stable, "--stable-rank",
+            "instead of MODEL's ranks: by the stable rank, as Cuttlefish (docs/Convert.md)");
+  line.option(into.specOut, "--spec", "FILE",
+              "with --energy or --stable-rank: the spec to write, MODEL with these ranks");
   line.option(into.mostError, "--max-error", "E",
               "stop where the relative error of a layer is above E, and write nothing");
   line.option(into.mostRise, "--max-loss-rise", "X",
@@ -142,16 +153,43 @@ Expected<Names> openNames(const ConvertArguments &arguments) {
   return names;
 }
 
-Status convert(const ConvertArguments &arguments, const Names &names, const CompiledModel &model) {
-  auto file = openWeights(arguments.weights);
-  if (!file)
-    return file.takeError();
+/// Sets the structure in `arguments` to MODEL's, with ranks by the weights.
+Status setRanks(ConvertArguments &arguments, const WeightSource &source,
+                const CompiledModel &model) {
+  if (model.file.model().phases()->size() > 1)
+    return Error(ExitCode::Usage,
+                 "'" + arguments.model +
+                     "' has several phases: ranks by the weights are for a spec with one (convert "
+                     "the weights of the dense phase, and go on with the spec that is written)");
   const fb::Phase &phase = lastPhase(model.file.model());
-  WeightSource source = sourceOf(*file);
-  auto renamed = names.from.toOurs(source);
-  if (!renamed)
-    return renamed.takeError();
-  auto converted = convertWeights(*renamed, phase);
+  auto twin = openDenseTwin(arguments);
+  if (!twin)
+    return twin.takeError();
+  const fb::Phase &dense = lastPhase(twin->file.model());
+  auto weights = convertWeights(source, dense);
+  if (!weights)
+    return weights.takeError();
+  auto ranks = chooseRanks(arguments.ranks, phase, dense, *weights);
+  if (!ranks)
+    return ranks.takeError();
+  if (ranks->empty())
+    return Error(ExitCode::Usage, "'" + arguments.model + "' has no low-rank linear: a rank by " +
+                                      "the weights needs `kind: low_rank` in its structure");
+  for (const ChosenRank &rank : *ranks)
+    if (!rank.pays())
+      std::fprintf(stderr,
+                   "warning: %s stays dense: two factors of rank %llu have no fewer parameters "
+                   "than %llu -> %llu\n",
+                   rank.layer.c_str(), (unsigned long long)rank.rank, (unsigned long long)rank.in,
+                   (unsigned long long)rank.out);
+  arguments.overrides.push_back("structure=" + structureWith(phase, *ranks));
+  return Status::ok();
+}
+
+Status convert(const ConvertArguments &arguments, const Names &names, const WeightSource &source,
+               const CompiledModel &model) {
+  const fb::Phase &phase = lastPhase(model.file.model());
+  auto converted = convertWeights(source, phase);
   if (!converted)
     return converted.takeError();
   if (!arguments.json)
@@ -160,7 +198,7 @@ Status convert(const ConvertArguments &arguments, const Names &names, const Comp
     return status;
   std::optional<Losses> losses;
   if (arguments.loss) {
-    auto found = lossesOf(arguments, *renamed, model, *converted);
+    auto found = lossesOf(arguments, source, model, *converted);
     if (!found)
       return found.takeError();
     losses = *found;
@@ -190,6 +228,9 @@ Status convert(const ConvertArguments &arguments, const Names &names, const Comp
     return written.takeError();
   if (Status status = writeSafetensors(arguments.out, *written, {{"format", "pt"}}); !status)
     return status;
+  if (!arguments.specOut.empty())
+    if (Status status = writeSpec(arguments, arguments.specOut); !status)
+      return status;
   if (arguments.json)
     std::printf("{\"output\": %s, %s\"layers\": %s}\n", jsonString(arguments.out).c_str(),
                 losses ? format("\"loss_before\": %.9g, \"loss_after\": %.9g, ", losses->before,
@@ -202,6 +243,33 @@ Status convert(const ConvertArguments &arguments, const Names &names, const Comp
   return Status::ok();
 }
 
+Status checkArguments(ConvertArguments &arguments) {
+  if (arguments.out.empty())
+    return Error(ExitCode::Usage, "convert: -o FILE is required: where to write the weights");
+  for (const std::string &path : {arguments.out, arguments.specOut})
+    if (!path.empty() && pathExists(path) && !arguments.force)
+      return Error(ExitCode::Usage,
+                   "'" + path + "' exists: name another file, or --force overwrites it");
+  if (!arguments.mostRise.empty() && !arguments.loss)
+    return Error(ExitCode::Usage, "--max-loss-rise needs --loss");
+  if (!arguments.energy.empty()) {
+    auto energy = energyOf("--energy", arguments.energy);
+    if (!energy)
+      return energy.takeError();
+    arguments.ranks.energy = *energy;
+  }
+  const RankRule &ranks = arguments.ranks;
+  if (ranks.energy && ranks.stable)
+    return Error(ExitCode::Usage, "--energy and --stable-rank both choose the ranks: give one");
+  if (ranks.isGiven() && arguments.specOut.empty())
+    return Error(ExitCode::Usage, "--energy and --stable-rank need --spec FILE: the spec that "
+                                  "fits the weights, with their ranks");
+  if (!ranks.isGiven() && !arguments.specOut.empty())
+    return Error(ExitCode::Usage,
+                 "--spec needs --energy or --stable-rank: without, MODEL is that spec");
+  return Status::ok();
+}
+
 } // namespace
 
 Status runConvert(const Arguments &words) {
@@ -211,20 +279,29 @@ Status runConvert(const Arguments &words) {
     return outcome.takeError();
   if (*outcome == CommandLine::Outcome::HelpShown)
     return Status::ok();
-  if (arguments.out.empty())
-    return Error(ExitCode::Usage, "convert: -o FILE is required: where to write the weights");
-  if (pathExists(arguments.out) && !arguments.force)
-    return Error(ExitCode::Usage,
-                 "'" + arguments.out + "' exists: name another file, or --force overwrites it");
-  if (!arguments.mostRise.empty() && !arguments.loss)
-    return Error(ExitCode::Usage, "--max-loss-rise needs --loss");
+  if (Status status = checkArguments(arguments); !status)
+    return status;
   auto names = openNames(arguments);
   if (!names)
     return names.takeError();
   Expected<CompiledModel> model = openModel(arguments);
   if (!model)
     return model.takeError();
-  return convert(arguments, *names, *model);
+  auto file = openWeights(arguments.weights);
+  if (!file)
+    return file.takeError();
+  WeightSource source = sourceOf(*file);
+  auto renamed = names->from.toOurs(source);
+  if (!renamed)
+    return renamed.takeError();
+  if (arguments.ranks.isGiven()) {
+    if (Status status = setRanks(arguments, *renamed, *model); !status)
+      return status;
+    model = openModel(arguments);
+    if (!model)
+      return model.takeError();
+  }
+  return convert(arguments, *names, *renamed, *model);
 }
 
 } // namespace danaus::tool

@@ -4,6 +4,8 @@
 #include "runtime/base/File.h"
 #include "runtime/train/Checkpoint.h"
 #include "runtime/train/RunRecord.h"
+#include "tools/danaus/Process.h"
+#include "tools/danaus/Verb.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -99,6 +101,16 @@ Expected<CompiledModel> openDenseTwin(const ModelArguments &arguments) {
     twin.overrides.push_back(format("train.phases=[{epochs: %llu, structure: dense}]",
                                     (unsigned long long)table.training()->epochs()));
   return openModel(twin);
+}
+
+Status writeSpec(const ModelArguments &arguments, const std::string &path) {
+  std::vector<std::string> words = {programBeside("danausc"), arguments.model};
+  words.insert(words.end(), arguments.overrides.begin(), arguments.overrides.end());
+  words.insert(words.end(), {"--print-config", "-o", path});
+  auto code = runProcess(words, ChildOutput::Inherited);
+  if (!code)
+    return code.takeError();
+  return *code ? Status(alreadyReported(ExitCode(*code))) : Status::ok();
 }
 
 Expected<std::unique_ptr<Device>> openDevice(const ModelArguments &arguments) {

@@ -43,6 +43,9 @@ Expected<SafetensorsFile> openWeights(const std::string &model, const std::strin
 /// meant.
 Expected<SafetensorsFile> openWeights(const std::string &path);
 
+/// Writes the spec that the user named, with the overrides and every default written out.
+Status writeSpec(const ModelArguments &arguments, const std::string &path);
+
 /// Creates the device that the user named.
 Expected<std::unique_ptr<Device>> openDevice(const ModelArguments &arguments);
 

@@ -18,7 +18,7 @@ namespace danaus::cpu {
 struct View {
   mlir::Value memory;
   int64_t base = 0;
-  mlir::Value firstRow; ///< null: all rows are there
+  mlir::Value firstRow;    ///< null: all rows are there
   bool isStreamed = false; ///< read again much later: see kernel.chain
 };
 
