@@ -1,6 +1,8 @@
 // The compiler's face: runs the phases, prints stages, writes the binary.
 #include "compiler/Compiler.h"
 
+#include "compiler/DescribeFusion.h"
+#include "compiler/Fusion.h"
 #include "compiler/Pipelines.h"
 #include "compiler/import/ImportModel.h"
 #include "compiler/import/ReadSpec.h"
@@ -98,17 +100,17 @@ LogicalResult printCuda(ModuleOp module, Stage stage, const cuda::Arch &arch, ll
   return success();
 }
 
-/// A target's code, and what kind of section it is.
-struct TargetCode {
+/// A section of the model file beside the model table.
+struct NewSection {
   SectionKind kind;
   std::string bytes;
 };
 
-Expected<TargetCode> codeOf(ModuleOp module, const Target &target, const spec::Spec &spec,
+Expected<NewSection> codeOf(ModuleOp module, const Target &target, const spec::Spec &spec,
                             TimingScope &timing) {
   if (target.device != "cuda") {
     auto code = sharedObjectOf(module, isaOf(target, module), timing);
-    return code ? Expected<TargetCode>({SectionKind::CpuSharedObject, std::move(*code)})
+    return code ? Expected<NewSection>({SectionKind::CpuSharedObject, std::move(*code)})
                 : code.takeError();
   }
   std::string warning;
@@ -119,23 +121,27 @@ Expected<TargetCode> codeOf(ModuleOp module, const Target &target, const spec::S
     emitWarning(spec::locationOf(spec, {}, module.getContext()))
         << "kernels for " << archOf(target).name
         << " stay sources, compiled where they run: " << warning;
-  return TargetCode{SectionKind::CudaCode, std::move(*code)};
+  return NewSection{SectionKind::CudaCode, std::move(*code)};
 }
 
-/// Compiles the phase for one target: its code becomes the next of `codes`, whose section is its
-/// number from 1.
+/// Compiles the phase for one target; its sections are added.
 Status compileTarget(ModuleOp imported, const Target &target, const spec::Spec &spec,
-                     fb::PhaseT &phase, std::vector<TargetCode> &codes, TimingScope &timing) {
+                     fb::PhaseT &phase, std::vector<NewSection> &added, TimingScope &timing) {
   std::string isa =
       target.device == "cuda" ? archOf(target).name.str() : isaOf(target, imported).name.str();
   OwningOpRef<ModuleOp> module = imported.clone();
-  if (failed(runPhases(*module, Stage::Plan, target, timing)))
+  FailureOr<Fusion> fusion = planAndDescribeFusion(*module, target, timing);
+  if (failed(fusion))
     return internal("compiling for " + isa + " failed");
   auto code = codeOf(*module, target, spec, timing);
   if (!code)
     return code.takeError();
-  codes.push_back(std::move(*code));
-  phase.targets.push_back(describePlan(*module, phase, target.device, isa, codes.size()));
+  // Sections come in pairs, from 1: a target's code, and what was fused in it.
+  added.push_back(std::move(*code));
+  auto plan = describePlan(*module, phase, target.device, isa, added.size());
+  added.push_back({SectionKind::Fusion, fusionAsJson(*fusion)});
+  plan->fusion_section = added.size();
+  phase.targets.push_back(std::move(plan));
   return Status::ok();
 }
 
@@ -145,14 +151,34 @@ std::span<const std::byte> bytesOf(const char *data, size_t size) {
 
 } // namespace
 
-LogicalResult danaus::runPhases(ModuleOp module, Stage stage, const Target &target,
-                                TimingScope &timing) {
+/// Runs the phases behind `from`.
+static LogicalResult runPhasesFrom(ModuleOp module, Stage from, Stage stage, const Machine &machine,
+                                   TimingScope &timing) {
   loadDialects(module.getContext());
   PassManager passes(module.getContext());
   (void)applyPassManagerCLOptions(passes); // fails where a program has no such options
   passes.enableTiming(timing);
-  buildPhases(passes, std::min(stage, Stage::Plan), machineOf(target, module));
+  buildPhases(passes, from, std::min(stage, Stage::Plan), machine);
   return passes.run(module);
+}
+
+LogicalResult danaus::runPhases(ModuleOp module, Stage stage, const Target &target,
+                                TimingScope &timing) {
+  return runPhasesFrom(module, Stage::Nn, stage, machineOf(target, module), timing);
+}
+
+FailureOr<Fusion> danaus::planAndDescribeFusion(ModuleOp module, const Target &target,
+                                                TimingScope &timing) {
+  Machine machine = machineOf(target, module);
+  if (failed(runPhasesFrom(module, Stage::Nn, Stage::Fused, machine, timing)))
+    return failure();
+  FusionDescriber describer(module, gpuShapeOf(machine));
+  if (failed(runPhasesFrom(module, Stage::Fused, Stage::Kernels, machine, timing)))
+    return failure();
+  describer.describeKernels();
+  if (failed(runPhasesFrom(module, Stage::Kernels, Stage::Plan, machine, timing)))
+    return failure();
+  return describer.named();
 }
 
 LogicalResult danaus::printStage(ModuleOp module, Stage stage, const Target &target,
@@ -184,7 +210,7 @@ LogicalResult danaus::printStage(ModuleOp module, Stage stage, const Target &tar
 Status danaus::compileToFile(const spec::Spec &spec, ArrayRef<OwningOpRef<ModuleOp>> phases,
                              ArrayRef<Target> targets, StringRef path, TimingScope &timing) {
   fb::ModelT model;
-  std::vector<TargetCode> codes;
+  std::vector<NewSection> added;
   for (auto [index, imported] : llvm::enumerate(phases)) {
     ModuleOp module = imported.get();
     if (failed(runPhases(module, Stage::Structure, targets.front(), timing)))
@@ -196,7 +222,7 @@ Status danaus::compileToFile(const spec::Spec &spec, ArrayRef<OwningOpRef<Module
     for (const Target &target : targets) {
       if (target.device == "cpu" && index == 0)
         warnOfEmulation(module, spec, isaOf(target, module));
-      if (Status status = compileTarget(module, target, spec, *model.phases.back(), codes, timing);
+      if (Status status = compileTarget(module, target, spec, *model.phases.back(), added, timing);
           !status)
         return status;
     }
@@ -206,7 +232,7 @@ Status danaus::compileToFile(const spec::Spec &spec, ArrayRef<OwningOpRef<Module
   std::vector<Section> sections{
       {0, SectionKind::ModelTable,
        bytesOf(reinterpret_cast<const char *>(builder.GetBufferPointer()), builder.GetSize())}};
-  for (auto [i, code] : llvm::enumerate(codes))
-    sections.push_back({uint32_t(i + 1), code.kind, bytesOf(code.bytes.data(), code.bytes.size())});
+  for (auto [i, each] : llvm::enumerate(added)) // ids from 1
+    sections.push_back({uint32_t(i + 1), each.kind, bytesOf(each.bytes.data(), each.bytes.size())});
   return writeModelFile(path.str(), sections);
 }

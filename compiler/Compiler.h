@@ -38,10 +38,6 @@ mlir::LogicalResult runPhases(mlir::ModuleOp module, Stage stage, const Target &
 mlir::LogicalResult printStage(mlir::ModuleOp module, Stage stage, const Target &target,
                                llvm::raw_ostream &os, mlir::TimingScope &timing);
 
-/// Prints one row per kernel of a module at Stage::Fused: the spec's lines it covers, the bytes it
-/// saves, and for neighbours that were not fused, why not.
-mlir::LogicalResult printFusion(mlir::ModuleOp module, llvm::raw_ostream &os);
-
 /// The whole way for every target, from the imported modules of the spec's phases (importPhases;
 /// they are changed); writes `path` atomically. Kernels are compiled on the context's threads: the
 /// same bytes for any number of them. Errors of the spec are emitted; the Status says how the

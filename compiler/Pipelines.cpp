@@ -78,15 +78,22 @@ static void planPhase(OpPassManager &passes, const Machine &machine) {
   passes.addPass(createKernelPlan({std::holds_alternative<const cuda::Arch *>(machine)}));
 }
 
-void danaus::buildPhases(OpPassManager &passes, Stage stage, const Machine &machine) {
-  if (stage >= Stage::Structure)
+void danaus::buildPhases(OpPassManager &passes, Stage from, Stage stage, const Machine &machine) {
+  auto leadsBy = [&](Stage each) { return from < each && stage >= each; };
+  if (leadsBy(Stage::Structure))
     structurePhase(passes);
-  if (stage >= Stage::Gradient)
+  if (leadsBy(Stage::Gradient))
     gradientPhase(passes);
-  if (stage >= Stage::Fused)
+  if (leadsBy(Stage::Fused))
     fusedPhase(passes, machine);
-  if (stage >= Stage::Kernels)
+  if (leadsBy(Stage::Kernels))
     kernelsPhase(passes, machine);
-  if (stage >= Stage::Plan)
+  if (leadsBy(Stage::Plan))
     planPhase(passes, machine);
+}
+
+std::optional<GpuShape> danaus::gpuShapeOf(const Machine &machine) {
+  if (std::holds_alternative<const cpu::Isa *>(machine))
+    return std::nullopt;
+  return GpuShape{Multiprocessors, sharedBytesOf(machine)};
 }

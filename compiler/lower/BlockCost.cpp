@@ -263,17 +263,24 @@ BlockPlan danaus::planBlocks(ArrayRef<kernel::ContractOp> ops, const GpuShape &g
   kernel::ContractOp first = ops.front();
   int64_t rows = first.getSizes()[first.getM()];
   bool isChain = ops.size() > 1;
+  int64_t leastBytes = std::numeric_limits<int64_t>::max();
   for (int64_t bm : {128, 64, 32, 16, 8}) {
     BlockPlan plan;
     plan.scratchBytes = int64_t(llvm::alignTo(scratchBytesOf(ops, bm), StagingAlignment));
     int64_t rowTiles = llvm::divideCeil(rows, bm);
     double busy = 0;
+    int64_t needed = 0; // by the contraction that needs most
     for (kernel::ContractOp op : ops) {
+      int64_t ownBytes = std::numeric_limits<int64_t>::max();
       double least = std::numeric_limits<double>::infinity();
       BlockTile chosen;
       for (int64_t bn : {1024, 768, 512, 384, 256, 192, 128, 96, 64, 32, 16}) {
         BlockTile tile{bm, bn};
-        if (!isPossible(op, tile) || plan.scratchBytes + stagingBytes(op, tile) > gpu.sharedBytes)
+        if (!isPossible(op, tile))
+          continue;
+        int64_t bytes = plan.scratchBytes + stagingBytes(op, tile);
+        ownBytes = std::min(ownBytes, bytes);
+        if (bytes > gpu.sharedBytes)
           continue;
         int64_t tiles = batchesOf(op) * columnTiles(op, tile);
         bool inScratch = llvm::is_contained(ops, op.getLhs().getDefiningOp<kernel::ContractOp>());
@@ -285,11 +292,13 @@ BlockPlan danaus::planBlocks(ArrayRef<kernel::ContractOp> ops, const GpuShape &g
           chosen = tile;
         }
       }
+      needed = std::max(needed, ownBytes);
       busy += least;
       plan.tiles.push_back(chosen);
       if (chosen.bm)
         plan.sharedBytes = std::max(plan.sharedBytes, plan.scratchBytes + stagingBytes(op, chosen));
     }
+    leastBytes = std::min(leastBytes, needed);
     if (isChain)
       busy *= rounds(rowTiles, usesTensorCores(first), gpu);
     double moving = trafficOf(ops) / BytesPerCycle;
@@ -297,6 +306,7 @@ BlockPlan danaus::planBlocks(ArrayRef<kernel::ContractOp> ops, const GpuShape &g
     if (plan.cycles < best.cycles)
       best = plan;
   }
+  best.leastBytes = leastBytes;
   return best;
 }
 

@@ -66,6 +66,7 @@ struct BlockPlan {
   llvm::SmallVector<BlockTile> tiles; ///< of each contraction
   int64_t scratchBytes = 0;           ///< of a chain's intermediates, before the staging
   int64_t sharedBytes = 0;
+  int64_t leastBytes = 0; ///< of shared memory that any way needs
 };
 
 /// The best plan for contractions that are one launch: one alone, or a chain, where each reads

@@ -1,7 +1,7 @@
 // kernel-form-block-chains: contractions of which one reads the other's rows become one launch,
 // where a block of threads of a GPU can keep what lies between them in its shared memory.
 #include "compiler/Passes.h"
-#include "compiler/lower/BlockCost.h"
+#include "compiler/lower/BlockChains.h"
 #include "compiler/lower/ChainRules.h"
 
 #include "mlir/Analysis/TopologicalSortUtils.h"
@@ -13,6 +13,19 @@ namespace danaus {
 
 using namespace mlir;
 using namespace danaus;
+
+JoinCost danaus::costOfJoining(ArrayRef<kernel::ContractOp> chain, kernel::ContractOp next,
+                               const GpuShape &gpu) {
+  SmallVector<kernel::ContractOp> longer(chain);
+  longer.push_back(next);
+  return {planBlocks(longer, gpu), planBlocks(chain, gpu).cycles + planBlocks(next, gpu).cycles};
+}
+
+Obstacle danaus::obstacleOf(const JoinCost &cost) {
+  if (std::isinf(cost.together.cycles))
+    return Obstacle::NoRoom;
+  return cost.together.cycles < cost.apart ? Obstacle::None : Obstacle::LaunchIsCheaper;
+}
 
 namespace {
 
@@ -28,10 +41,6 @@ struct FormBlockChains : danaus::impl::KernelFormBlockChainsBase<FormBlockChains
   }
 
 private:
-  double cyclesOf(ArrayRef<kernel::ContractOp> ops) {
-    return planBlocks(ops, {multiprocessors, int64_t(sharedBytes)}).cycles;
-  }
-
   /// The contraction after `members` that reads rows of the last one, and of the others at most by
   /// way of members.
   kernel::ContractOp nextOf(ArrayRef<kernel::ContractOp> members) {
@@ -46,7 +55,7 @@ private:
       bool isTainted =
           llvm::any_of(op->getOperands(), [&](Value v) { return tainted.contains(v); });
       if (contract && !isTainted && contract.getLhs().getDefiningOp() == last &&
-          rowsOf(*op) == rowsOf(*last) && readsRowWise(*op, inside))
+          obstacleToJoining(*op, *rowsOf(*last), inside) == Obstacle::None)
         return contract;
       auto readsInside = [&](Value v) { return inside.contains(v); };
       if (isTainted || llvm::any_of(op->getOperands(), readsInside))
@@ -58,15 +67,11 @@ private:
   /// Grows a chain from `first` for as long as one launch more would cost more.
   void startAt(kernel::ContractOp first) {
     SmallVector<kernel::ContractOp> members{first};
-    double cycles = cyclesOf(members);
+    GpuShape gpu{multiprocessors, int64_t(sharedBytes)};
     while (kernel::ContractOp next = nextOf(members)) {
-      SmallVector<kernel::ContractOp> longer(members);
-      longer.push_back(next);
-      double together = cyclesOf(longer);
-      if (!(together < cycles + cyclesOf(next)))
+      if (obstacleOf(costOfJoining(members, next, gpu)) != Obstacle::None)
         break;
-      members = longer;
-      cycles = together;
+      members.push_back(next);
     }
     if (members.size() > 1)
       outlineChain(llvm::to_vector_of<Operation *>(members));

@@ -35,7 +35,8 @@ public:
     DenseSet<Operation *>
         tainted; // readers of values that depend on the chain, but are made outside
     for (Operation *op = first; op; op = op->getNextNode())
-      if (rowsAt(op) == rows && !tainted.contains(op) && readsRowWise(*op, inside)) {
+      if (rowsAt(op) == rows && !tainted.contains(op) &&
+          obstacleToJoining(*op, *rows, inside) == Obstacle::None) {
         members.push_back(op);
         inside.insert_range(op->getResults());
         markReaders(*op, readers);

@@ -3,6 +3,8 @@
 #include "compiler/Passes.h"
 #include "compiler/lower/FormContract.h"
 #include "compiler/lower/FormTokens.h"
+#include "compiler/lower/FusionRecord.h"
+#include "compiler/lower/Layout.h"
 #include "compiler/lower/ScalarCode.h"
 #include "dialects/kernel/Kernel.h"
 #include "dialects/nn/NN.h"
@@ -38,8 +40,10 @@ public:
       if (isa<nn::ReshapeOp, nn::AfterOp, func::ReturnOp>(op) || erased.contains(op))
         continue;
       builder.setInsertionPoint(op);
+      Operation *before = op->getPrevNode();
       if (failed(form(op)))
         return failure();
+      record(op, before);
     }
     formUpdates();
     for (Operation *op : llvm::reverse(ops))
@@ -62,6 +66,15 @@ private:
     for (Operation &op : llvm::make_early_inc_range(llvm::reverse(function.front())))
       if (isa<nn::ReshapeOp, nn::AfterOp>(op) && op.use_empty())
         op.erase();
+  }
+
+  /// Names what `op` became: the kernels between `before` and it.
+  void record(Operation *op, Operation *before) {
+    bool isBias = isa<nn::AddOp>(op) && op->getOperand(0).getType() != op->getOperand(1).getType();
+    StringRef name = isBias ? "bias" : op->getName().stripDialect();
+    for (Operation *made = op->getPrevNode(); made && made != before; made = made->getPrevNode())
+      if (isa<kernel::KernelDialect>(made->getDialect()))
+        recordOperation(made, name);
   }
 
   LogicalResult form(Operation *op) {
@@ -265,6 +278,8 @@ private:
       epilogue.getTerminator()->setOperand(
           0, buildAccumulate(inside, op.getLoc(),
                              {epilogue.getArgument(1), term, epilogue.getArgument(2)}));
+      // The term is not written and read; a pass of its own would read the flag, as this does now.
+      recordPart(contract, "accumulate", 2 * bytesOf(op.getTerm().getType()));
       return replace(op, contract);
     }
     auto shape = nn::shapeOf(op.getResult());
@@ -334,6 +349,7 @@ private:
           builder, ops.front()->getLoc(), TypeRange(ValueRange(alike)), parameters, gradients,
           states, ops.front()->getOperand(2), ops.front()->getOperand(3), code.controlIndices,
           code.metricsIndices);
+      recordOperation(update, ops.front()->getName().stripDialect());
       OpBuilder::InsertionGuard guard(builder);
       unsigned scalars = 2 + stateCount + code.controlIndices.size() + code.metricsIndices.size();
       Block *block = builder.createBlock(&update.getBody(), {},

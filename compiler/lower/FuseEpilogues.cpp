@@ -1,6 +1,8 @@
 // kernel-fuse-epilogues: element-wise code moves into the epilogue of the contraction that makes
 // its input, so that bias, activation and their gradients cost no pass over memory.
 #include "compiler/Passes.h"
+#include "compiler/lower/EpilogueRules.h"
+#include "compiler/lower/FusionRecord.h"
 #include "dialects/kernel/Kernel.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -13,25 +15,25 @@ namespace danaus {
 using namespace mlir;
 using namespace danaus;
 
-namespace {
-
-/// Why a row kernel cannot move into the contraction that feeds it; empty where it can.
-StringRef reasonAgainst(kernel::ContractOp contract, kernel::RowOp row, unsigned input) {
+Obstacle danaus::obstacleToEpilogue(kernel::ContractOp contract, kernel::RowOp row,
+                                    unsigned input) {
   if (!row.getMap(input).isIdentity())
-    return "it reads the product in another order";
+    return Obstacle::ProductInOtherOrder;
   if (!row.getBody().getOps<kernel::RowReduceOp>().empty() ||
       !row.getBody().getOps<kernel::ColumnOp>().empty() ||
       !row.getBody().getOps<kernel::RowIndexOp>().empty())
-    return "it needs whole rows";
+    return Obstacle::NeedsWholeRows;
   for (unsigned i = 0; i < row.getNumResults(); ++i)
     if (!row.getResultMap(i).isIdentity())
-      return "a result has another shape";
+      return Obstacle::ResultOfOtherShape;
   for (Value result : contract.getResults())
     for (Operation *user : result.getUsers())
-      if (user != row && user->isBeforeInBlock(row))
-        return "the product is needed before";
-  return "";
+      if (user != row && user->getBlock() == row->getBlock() && user->isBeforeInBlock(row))
+        return Obstacle::NeededBefore;
+  return Obstacle::None;
 }
+
+namespace {
 
 /// The fused operation at the row's place: products that are used elsewhere stay results.
 void fuse(kernel::ContractOp contract, kernel::RowOp row) {
@@ -90,6 +92,7 @@ void fuse(kernel::ContractOp contract, kernel::RowOp row) {
     yielded.push_back(mapping.lookupOrDefault(v));
   kernel::YieldOp::create(builder, loc, yielded);
 
+  recordFusion({contract, row}, fused);
   for (auto [i, number] : llvm::enumerate(keptResults))
     contract.getResult(number).replaceAllUsesExcept(fused.getResult(i), row);
   row.replaceAllUsesWith(fused.getResults().drop_front(keptResults.size()));
@@ -101,19 +104,19 @@ struct FuseEpilogues : danaus::impl::KernelFuseEpiloguesBase<FuseEpilogues> {
   void runOnOperation() override {
     SmallVector<kernel::RowOp> rows(getOperation().getOps<kernel::RowOp>());
     for (kernel::RowOp row : rows) {
-      StringRef reason;
+      Obstacle obstacle = Obstacle::None;
       for (auto [i, input] : llvm::enumerate(row.getInputs())) {
         auto contract = input.getDefiningOp<kernel::ContractOp>();
         if (!contract)
           continue;
-        reason = reasonAgainst(contract, row, i);
-        if (reason.empty()) {
+        obstacle = obstacleToEpilogue(contract, row, i);
+        if (obstacle == Obstacle::None) {
           fuse(contract, row);
           break;
         }
       }
-      if (!reason.empty())
-        row.emitRemark() << "not fused into the contraction before it: " << reason;
+      if (obstacle != Obstacle::None)
+        row.emitRemark() << "not fused into the contraction before it: it " << describe(obstacle);
     }
   }
 };

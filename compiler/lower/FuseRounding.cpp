@@ -1,6 +1,7 @@
 // kernel-fuse-rounding: a value is rounded by the row kernel that makes it, not by one of its own.
 // (kernel-fuse-epilogues does the same for values that contractions make.)
 #include "compiler/Passes.h"
+#include "compiler/lower/FusionRecord.h"
 #include "dialects/kernel/Kernel.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -42,6 +43,7 @@ void fuse(kernel::RowOp maker, kernel::RowOp row) {
   auto fused = kernel::RowOp::create(builder, builder.getFusedLoc({maker.getLoc(), row.getLoc()}),
                                      types, maker.getInputs(), maker.getSizes(),
                                      builder.getArrayAttr(maps), IntegerAttr());
+  recordFusion({maker, row}, fused);
   fused.getBody().takeBody(maker.getBody());
   Operation *yield = fused.getBody().front().getTerminator();
   IRMapping mapping;

@@ -1,6 +1,7 @@
 // Kernel operations as functions of their own.
 #include "compiler/lower/Outline.h"
 
+#include "compiler/lower/FusionRecord.h"
 #include "dialects/kernel/Kernel.h"
 #include "dialects/plan/Plan.h"
 
@@ -35,6 +36,7 @@ OutlinedKernel Outliner::outline(Operation *op) {
   IRMapping mapping;
   mapping.map(kernel.operands, function.getArguments());
   Operation *copy = builder.clone(*op, mapping);
+  eraseRecords(copy);
   func::ReturnOp::create(builder, op->getLoc(), copy->getResults());
   kernel.function = intern(function, op->getName().stripDialect());
   return kernel;

@@ -3,6 +3,7 @@
 #include "dialects/plan/Plan.h"
 #include "compiler/Passes.h"
 #include "compiler/lower/AllReduces.h"
+#include "compiler/lower/FusionRecord.h"
 #include "compiler/lower/Layout.h"
 #include "compiler/lower/Outline.h"
 #include "compiler/lower/SpecPlaces.h"
@@ -274,6 +275,8 @@ private:
                                          label, 2 * macsOf(op), bytes);
     launch->setAttr("lines", at.getDenseI64ArrayAttr(
                                  SmallVector<int64_t>(from.lines.begin(), from.lines.end())));
+    if (auto number = numberOf(op))
+      setNumber(launch, *number);
     return success();
   }
 

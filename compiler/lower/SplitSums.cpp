@@ -91,6 +91,7 @@ public:
     auto partial = kernel::ReduceOp::create(builder, op.getLoc(), types, op.getInputs(),
                                             ArrayRef<int64_t>{parts, rows, sizes[2]},
                                             builder.getAffineMapArrayAttr(maps));
+    partial->setDiscardableAttrs(op->getDiscardableAttrDictionary());
     partial.getBody().takeBody(op.getBody());
     for (auto [result, value] : llvm::zip(op.getResults(), partial.getResults()))
       result.replaceAllUsesWith(sumOf(op.getLoc(), value, result.getType()));
@@ -119,6 +120,7 @@ private:
         builder, op.getLoc(), TypeRange(withParts(op.getResult(0), parts)), op.getLhs(),
         op.getRhs(), ValueRange(), sizes, builder.getAffineMapArrayAttr(maps), DenseI64ArrayAttr(),
         IntegerAttr(), IntegerAttr());
+    partial->setDiscardableAttrs(op->getDiscardableAttrDictionary());
     IRMapping same;
     op.getEpilogue().cloneInto(&partial.getEpilogue(), same);
     return partial;

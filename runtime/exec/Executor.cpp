@@ -97,6 +97,13 @@ Status Executor::allocate() {
   return Status::ok();
 }
 
+std::string_view Executor::fusion() const {
+  std::span<const std::byte> bytes;
+  if (currentPlan->fusion_section())
+    bytes = file->section(currentPlan->fusion_section());
+  return {reinterpret_cast<const char *>(bytes.data()), bytes.size()};
+}
+
 Status Executor::loadPrograms() {
   Expected<std::unique_ptr<Code>> loaded = owner->loadCode(
       file->section(currentPlan->code_section()), currentPlan->isa()->string_view());

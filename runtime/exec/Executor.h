@@ -102,6 +102,10 @@ public:
   /// The code section of the plan.
   std::span<const std::byte> code() const { return file->section(currentPlan->code_section()); }
 
+  /// What was fused in the plan and why not more (docs/Debugging.md), as JSON; empty where the
+  /// model's file does not say it.
+  std::string_view fusion() const;
+
   // For reports: launches of a program in the order of launchNanoseconds.
   std::vector<const fb::Launch *> launches(fb::ProgramKind kind) const;
   void setTiming(fb::ProgramKind kind, Timing timing);

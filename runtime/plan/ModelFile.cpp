@@ -47,6 +47,8 @@ const char *kindName(SectionKind kind) {
     return "cpu shared object";
   case SectionKind::CudaCode:
     return "cuda code";
+  case SectionKind::Fusion:
+    return "fusion";
   }
   return nullptr;
 }
@@ -194,12 +196,14 @@ Status ModelFile::checkModel() {
   root = fb::GetModel(table);
   if (!vectorsAreAligned(*root))
     return broken("the model table has misaligned numbers");
-  auto hasCode = [&](uint32_t id, std::string_view target) {
-    auto code = std::ranges::find(rows, id, &Row::id);
-    return code != rows.end() &&
-           code->kind == (target == "cuda" ? SectionKind::CudaCode : SectionKind::CpuSharedObject);
+  auto hasSection = [&](uint32_t id, std::string_view content) {
+    auto found = std::ranges::find(rows, id, &Row::id);
+    return found != rows.end() &&
+           found->kind == (content == "cuda"     ? SectionKind::CudaCode
+                           : content == "fusion" ? SectionKind::Fusion
+                                                 : SectionKind::CpuSharedObject);
   };
-  if (Status status = validateModel(*root, hasCode); !status)
+  if (Status status = validateModel(*root, hasSection); !status)
     return broken(status.error().message());
   return Status::ok();
 }

@@ -27,7 +27,7 @@
 
 namespace danaus {
 
-inline constexpr uint32_t FormatVersion = 4;
+inline constexpr uint32_t FormatVersion = 5;
 inline constexpr uint64_t SectionAlignment = 64;
 inline constexpr uint32_t MaxSections = 256;
 
@@ -35,9 +35,11 @@ enum class SectionKind : uint32_t {
   ModelTable = 1,      ///< the FlatBuffer of model.fbs; exactly one
   CpuSharedObject = 2, ///< an ELF shared object with the kernels of one TargetPlan
   CudaCode = 3,        ///< the FlatBuffer of cuda_code.fbs with those of a TargetPlan for "cuda"
+  Fusion = 4, ///< JSON: what was fused in a TargetPlan, and why not more; nothing runs by it
 };
 
-/// A section to be written. `id` is what TargetPlan.code_section names; unique in the file.
+/// A section to be written. `id` is what TargetPlan.code_section and fusion_section name; unique in
+/// the file.
 struct Section {
   uint32_t id;
   SectionKind kind;

@@ -133,7 +133,7 @@ Status checkParameter(const fb::Parameter &parameter) {
   return Status::ok();
 }
 
-Status checkPhase(const fb::Model &model, const fb::Phase &phase, const HasCodeSection &hasCode) {
+Status checkPhase(const fb::Model &model, const fb::Phase &phase, const HasSection &hasSection) {
   std::set<std::string_view> names;
   for (const fb::Parameter *parameter : *phase.parameters()) {
     if (Status status = checkParameter(*parameter); !status)
@@ -150,7 +150,7 @@ Status checkPhase(const fb::Model &model, const fb::Phase &phase, const HasCodeS
   if (phase.targets()->size() == 0)
     return invalidModel("no target was compiled");
   for (const fb::TargetPlan *plan : *phase.targets())
-    if (Status status = validatePlan(model, phase, *plan, hasCode); !status)
+    if (Status status = validatePlan(model, phase, *plan, hasSection); !status)
       return invalidModel("target " + plan->target()->str() + ":" + plan->isa()->str() + ": " +
                           status.error().message());
   return Status::ok();
@@ -176,7 +176,7 @@ uint32_t stateCount(const fb::Model &model) {
   return (optimizer.momentum() != 0 ? 1 : 0) + average;
 }
 
-Status validateModel(const fb::Model &model, const HasCodeSection &hasCode) {
+Status validateModel(const fb::Model &model, const HasSection &hasSection) {
   if (!byteSize(*model.input_shape(), fb::DType::F32))
     return invalidModel("input_shape has a 0 or more bytes than 64 bits can count");
   if (Status status = checkNumbers(model); !status)
@@ -184,7 +184,7 @@ Status validateModel(const fb::Model &model, const HasCodeSection &hasCode) {
   if (model.phases()->size() == 0)
     return invalidModel("the model has no phase");
   for (uint32_t i = 0; i < model.phases()->size(); ++i)
-    if (Status status = checkPhase(model, *model.phases()->Get(i), hasCode); !status)
+    if (Status status = checkPhase(model, *model.phases()->Get(i), hasSection); !status)
       return invalidModel(format("phase %u: ", i) + status.error().message());
   uint64_t epochs = 0;
   for (const fb::Phase *phase : *model.phases())

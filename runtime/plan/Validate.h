@@ -11,12 +11,13 @@
 
 namespace danaus {
 
-/// Whether the container has a section with this id, with code for this target ("cpu", "cuda").
-using HasCodeSection = std::function<bool(uint32_t id, std::string_view target)>;
+/// Whether the container has a section with this id that holds this: code for a target ("cpu",
+/// "cuda"), or "fusion".
+using HasSection = std::function<bool(uint32_t id, std::string_view content)>;
 
 /// Checks a table that passed the FlatBuffers verifier. The message of the error
 /// (CheckpointInvalid) says where in the table and what; the caller adds the file and what to do.
-Status validateModel(const fb::Model &model, const HasCodeSection &hasCode);
+Status validateModel(const fb::Model &model, const HasSection &hasSection);
 
 /// Number of state tensors per parameter: sgd 0, sgd with momentum 1, adam and adamw 2, and behind
 /// them the moving average (training.ema) if there is one.

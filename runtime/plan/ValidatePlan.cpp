@@ -211,9 +211,11 @@ struct Checker {
 } // namespace
 
 Status validatePlan(const fb::Model &model, const fb::Phase &phase, const fb::TargetPlan &plan,
-                    const HasCodeSection &hasCode) {
-  if (!hasCode(plan.code_section(), plan.target()->string_view()))
+                    const HasSection &hasSection) {
+  if (!hasSection(plan.code_section(), plan.target()->string_view()))
     return invalidModel(format("its code section %u is not in the file", plan.code_section()));
+  if (plan.fusion_section() && !hasSection(plan.fusion_section(), "fusion"))
+    return invalidModel(format("its fusion section %u is not in the file", plan.fusion_section()));
   Checker checker{model, phase, plan};
   if (Status status = checker.checkPlaces(); !status)
     return status;

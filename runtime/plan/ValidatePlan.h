@@ -11,6 +11,6 @@ Error invalidModel(const std::string &what);
 /// Everything in `plan` that the executor and the device use unchecked: places, buffers, kernels,
 /// launches. Parameters and input shape of `phase` and `model` have been checked.
 Status validatePlan(const fb::Model &model, const fb::Phase &phase, const fb::TargetPlan &plan,
-                    const HasCodeSection &hasCode);
+                    const HasSection &hasSection);
 
 } // namespace danaus

@@ -82,6 +82,9 @@ struct Flags {
                                   "result is the same for any N")};
   cl::alias longJobs{"jobs", cl::aliasopt(jobs), cl::NotHidden, cl::desc("The same as -j"),
                      cl::cat(category)};
+  cl::opt<bool> json{"json", cl::cat(category), cl::desc("With --emit=fusion: as JSON")};
+  cl::opt<bool> svg{"svg", cl::cat(category),
+                    cl::desc("With --emit=fusion: the training step as a graph, an SVG file")};
   cl::opt<bool> remarks{"remarks", cl::cat(category),
                         cl::desc("Print what the passes tell about their decisions")};
   cl::opt<bool> printConfig{"print-config", cl::cat(category),
@@ -133,6 +136,18 @@ std::optional<std::string> readFormat(const Flags &flags, CommandLine &line) {
     line.overrides.push_back("train.batch_size=" + std::to_string(*line.batch));
     line.overrides.push_back("train.accumulate=1");
   }
+  return std::nullopt;
+}
+
+/// --json and --svg, which are --emit=fusion's.
+std::optional<std::string> readForm(const Flags &flags, CommandLine &line) {
+  if (!flags.json && !flags.svg)
+    return std::nullopt;
+  if (flags.json && flags.svg)
+    return "--json and --svg exclude each other";
+  if (line.emit != Emission(Table::Fusion))
+    return std::string(flags.json ? "--json" : "--svg") + " goes with --emit=fusion";
+  line.form = flags.json ? Form::Json : Form::Svg;
   return std::nullopt;
 }
 
@@ -232,6 +247,8 @@ std::optional<CommandLine> danaus::parseCommandLine(int argc, char **argv) {
     if (auto problem = readEmit(flags.emit, line))
       return usageError(*problem);
   if (auto problem = readFormat(flags, line))
+    return usageError(*problem);
+  if (auto problem = readForm(flags, line))
     return usageError(*problem);
   if (flags.phase.getNumOccurrences()) {
     if (!line.emit || flags.phase < 1)

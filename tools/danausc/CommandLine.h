@@ -15,6 +15,8 @@ namespace danaus {
 /// What --emit names: a stage, a table, or another format of the model or of its weights.
 enum class Table { Fusion, Summary };
 enum class Format { Onnx, Weights };
+/// How --emit=fusion is written.
+enum class Form { Text, Json, Svg };
 using Emission = std::variant<Stage, Table, Format>;
 
 struct CommandLine {
@@ -23,6 +25,7 @@ struct CommandLine {
   std::string output;                 ///< empty: where the kind of output goes by default
   std::vector<Target> targets;        ///< at least one
   std::optional<Emission> emit;       ///< none: a model binary
+  Form form = Form::Text;             ///< of emit=fusion
   std::optional<unsigned> phase;      ///< of emit, from 1; none: the last
   unsigned ranks = 1;                 ///< processes that share a batch
   std::optional<unsigned> jobs;       ///< at least 1; none: one a core

@@ -1,4 +1,5 @@
 // danausc: a model spec in; a model binary, a stage of the compiler or a table out.
+#include "compiler/Fusion.h"
 #include "compiler/Layers.h"
 #include "compiler/import/ImportModel.h"
 #include "compiler/import/ReadSpec.h"
@@ -52,15 +53,30 @@ static ExitCode writeText(llvm::StringRef path, llvm::StringRef text) {
   return code ? ioError("cannot write " + name, code) : ExitCode::Done;
 }
 
-/// The text of `emission`; the module is changed by the phases that lead there.
-static mlir::LogicalResult emit(mlir::ModuleOp module, Emission emission, const Target &target,
-                                llvm::raw_ostream &os, mlir::TimingScope &timing) {
+/// --emit=fusion.
+static mlir::LogicalResult emitFusion(mlir::ModuleOp module, const CommandLine &line,
+                                      llvm::StringRef model, llvm::raw_ostream &os,
+                                      mlir::TimingScope &timing) {
+  mlir::FailureOr<Fusion> fusion = planAndDescribeFusion(module, line.targets.front(), timing);
+  if (failed(fusion))
+    return mlir::failure();
+  os << (line.form == Form::Json  ? fusionAsJson(*fusion)
+         : line.form == Form::Svg ? fusionAsSvg(*fusion, model)
+                                  : fusionAsText(*fusion));
+  return mlir::success();
+}
+
+/// The text that --emit asks for; the module is changed by the phases that lead there.
+static mlir::LogicalResult emit(mlir::ModuleOp module, const CommandLine &line,
+                                llvm::StringRef model, llvm::raw_ostream &os,
+                                mlir::TimingScope &timing) {
+  const Emission &emission = *line.emit;
+  const Target &target = line.targets.front();
   if (const Stage *stage = std::get_if<Stage>(&emission))
     return mlir::success(succeeded(runPhases(module, *stage, target, timing)) &&
                          succeeded(printStage(module, *stage, target, os, timing)));
   if (std::get<Table>(emission) == Table::Fusion)
-    return mlir::success(succeeded(runPhases(module, Stage::Fused, target, timing)) &&
-                         succeeded(printFusion(module, os)));
+    return emitFusion(module, line, model, os, timing);
   if (failed(runPhases(module, Stage::Structure, target, timing)))
     return mlir::failure();
   auto forward = module.lookupSymbol<mlir::func::FuncOp>("forward");
@@ -175,7 +191,7 @@ static ExitCode translate(llvm::SourceMgr &sources, const CommandLine &line,
 
   std::string text;
   llvm::raw_string_ostream os(text);
-  if (failed(emit(*phases[phase - 1], *line.emit, line.targets.front(), os, timing)))
+  if (failed(emit(*phases[phase - 1], line, spec->name.value, os, timing)))
     return ExitCode::Internal;
   return writeText(line.output, text);
 }

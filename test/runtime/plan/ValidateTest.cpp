@@ -184,6 +184,12 @@ const BrokenModel BrokenModels[] = {
 , {"CodeSectionKind", "code section 0 is not", BREAK{plan.code_section = 0;
 }
 }
+, {"FusionSection", "fusion section 3 is not", BREAK{plan.fusion_section = 3;
+}
+}
+, {"FusionSectionKind", "fusion section 1 is not", BREAK{plan.fusion_section = 1;
+}
+}
 , {"Places", "1 places for 2 parameters", BREAK{plan.places.pop_back();
 }
 }
