@@ -43,6 +43,14 @@ Value recognise::transposed(OpBuilder &builder, Value value) {
                                  value, permutation);
 }
 
+void recognise::Refusals::emitRemarks(func::FuncOp function) const {
+  DenseSet<Operation *> present;
+  function.walk([&](nn::BatchMatmulOp product) { present.insert(product); });
+  for (const auto &[product, why] : reasons)
+    if (present.contains(product))
+      product->emitRemark(why);
+}
+
 namespace {
 
 /// What the rewrites left without a user.
@@ -57,8 +65,12 @@ struct Recognise : danaus::impl::NNRecogniseBase<Recognise> {
   void runOnOperation() override {
     func::FuncOp function = getOperation();
     recognise::Weights weights;
-    recognise::recogniseMonarch(function, weights);
-    recognise::recogniseBlockDiagonals(function, weights);
+    recognise::Refusals refusals;
+    recognise::recogniseMonarch(function, weights, refusals);
+    eraseUnused(function); // else the products of a Monarch linear would look for another owner
+    recognise::recogniseBlockDiagonals(function, weights, refusals);
+    eraseUnused(function);
+    refusals.emitRemarks(function);
     recognise::recogniseLinears(function, weights);
     recognise::absorbBiases(function);
     recognise::recogniseLowRank(function);

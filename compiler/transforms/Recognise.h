@@ -20,11 +20,25 @@ private:
   llvm::DenseMap<mlir::Value, bool> known;
 };
 
+/// Why batched products are not what one recogniser looks for. They become remarks in the end, for
+/// those products that no other recogniser has taken.
+class Refusals {
+public:
+  void add(mlir::Operation *product, const llvm::Twine &why) {
+    reasons.push_back({product, why.str()});
+  }
+  /// Of the products that are still there; what nobody reads any more must be gone.
+  void emitRemarks(mlir::func::FuncOp function) const;
+
+private:
+  std::vector<std::pair<mlir::Operation *, std::string>> reasons;
+};
+
 /// batch_matmul chains to nn.monarch_linear.
-void recogniseMonarch(mlir::func::FuncOp function, Weights &weights);
+void recogniseMonarch(mlir::func::FuncOp function, Weights &weights, Refusals &refusals);
 
 /// One batch_matmul with a weight to nn.block_diagonal_linear.
-void recogniseBlockDiagonals(mlir::func::FuncOp function, Weights &weights);
+void recogniseBlockDiagonals(mlir::func::FuncOp function, Weights &weights, Refusals &refusals);
 
 /// matmul with a weight to nn.linear.
 void recogniseLinears(mlir::func::FuncOp function, Weights &weights);

@@ -7,7 +7,7 @@ using namespace mlir;
 using namespace danaus;
 using namespace danaus::recognise;
 
-static void recogniseBlockDiagonal(nn::BatchMatmulOp product) {
+static void recogniseBlockDiagonal(nn::BatchMatmulOp product, Refusals &refusals) {
   int64_t blocks = nn::shapeOf(product.getResult())[0], s = nn::shapeOf(product.getResult())[2];
   Value x = blockInputOf(product);
   Value y =
@@ -15,11 +15,12 @@ static void recogniseBlockDiagonal(nn::BatchMatmulOp product) {
   if (!x && !y)
     return; // nothing like one
   if (!x || !y) {
-    product.emitRemark() << "not a block-diagonal linear: "
-                         << (x ? "the result is not (rows, out) with element k*" + Twine(s) +
-                                     "+o from block k, position o"
-                               : "the input is not (rows, in) in " + Twine(blocks) +
-                                     " contiguous blocks");
+    std::string size = std::to_string(s), count = std::to_string(blocks);
+    refusals.add(product,
+                 "not a block-diagonal linear: " +
+                     (x ? "the result is not (rows, out) with element k*" + size +
+                              "+o from block k, position o"
+                        : "the input is not (rows, in) in " + count + " contiguous blocks"));
     return;
   }
   OpBuilder builder(y.getDefiningOp());
@@ -29,7 +30,8 @@ static void recogniseBlockDiagonal(nn::BatchMatmulOp product) {
   y.replaceAllUsesWith(linear.getResult());
 }
 
-void recognise::recogniseBlockDiagonals(func::FuncOp function, Weights &weights) {
+void recognise::recogniseBlockDiagonals(func::FuncOp function, Weights &weights,
+                                        Refusals &refusals) {
   SmallVector<nn::BatchMatmulOp> products;
   function.walk([&](nn::BatchMatmulOp op) {
     if (!op.getResult().use_empty() && weights.contains(op.getRhs()) &&
@@ -37,5 +39,5 @@ void recognise::recogniseBlockDiagonals(func::FuncOp function, Weights &weights)
       products.push_back(op);
   });
   for (nn::BatchMatmulOp product : products)
-    recogniseBlockDiagonal(product);
+    recogniseBlockDiagonal(product, refusals);
 }

@@ -27,8 +27,8 @@ nn::BatchMatmulOp productBehind(Value value) {
 
 class Candidate {
 public:
-  Candidate(nn::BatchMatmulOp inner, nn::BatchMatmulOp outer)
-      : inner(inner), outer(outer), blocks(nn::shapeOf(inner.getLhs())[0]),
+  Candidate(nn::BatchMatmulOp inner, nn::BatchMatmulOp outer, Refusals &refusals)
+      : refusals(refusals), inner(inner), outer(outer), blocks(nn::shapeOf(inner.getLhs())[0]),
         rows(nn::shapeOf(inner.getLhs())[1]), p(nn::shapeOf(inner.getLhs())[2]),
         q(nn::shapeOf(inner.getResult())[2]) {}
 
@@ -57,7 +57,7 @@ public:
 
 private:
   bool refuse(const Twine &why) {
-    outer.emitRemark() << "not a Monarch linear: " << why;
+    refusals.add(outer, "not a Monarch linear: " + why);
     return false;
   }
 
@@ -99,13 +99,14 @@ private:
     });
   }
 
+  Refusals &refusals;
   nn::BatchMatmulOp inner, outer;
   int64_t blocks, rows, p, q;
 };
 
 } // namespace
 
-void recognise::recogniseMonarch(func::FuncOp function, Weights &weights) {
+void recognise::recogniseMonarch(func::FuncOp function, Weights &weights, Refusals &refusals) {
   SmallVector<nn::BatchMatmulOp> products;
   function.walk([&](nn::BatchMatmulOp op) { products.push_back(op); });
   for (nn::BatchMatmulOp outer : products) {
@@ -113,10 +114,9 @@ void recognise::recogniseMonarch(func::FuncOp function, Weights &weights) {
     if (!inner || !weights.contains(outer.getRhs()))
       continue;
     if (!weights.contains(inner.getRhs())) {
-      outer.emitRemark()
-          << "not a Monarch linear: the first product's right factor is not a weight";
+      refusals.add(outer, "not a Monarch linear: the first product's right factor is not a weight");
       continue;
     }
-    Candidate(inner, outer).rewrite();
+    Candidate(inner, outer, refusals).rewrite();
   }
 }

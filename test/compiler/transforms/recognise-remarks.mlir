@@ -36,3 +36,38 @@ func.func @activation(%x: tensor<8x32xf32>, %v: tensor<4x32xf32>, %u: tensor<16x
   %y = nn.linear %r, %u : tensor<8x4xf32>, tensor<16x4xf32> -> tensor<8x16xf32>
   return %y : tensor<8x16xf32>
 }
+
+// -----
+
+// A Monarch linear, whose factors are no block-diagonal linears: nothing is said of that.
+func.func @monarch(%x: tensor<5x24xf32>, %w1: tensor<4x6x6xf32> {nn.role = "parameter"},
+                   %w2: tensor<4x6x8xf32> {nn.role = "parameter"}) -> tensor<5x32xf32> {
+  %a = nn.reshape %x : tensor<5x24xf32> -> tensor<5x4x6xf32>
+  %a1 = nn.transpose %a [1, 0, 2] : tensor<5x4x6xf32> -> tensor<4x5x6xf32>
+  %h = nn.batch_matmul %a1, %w1 : tensor<4x5x6xf32>, tensor<4x6x6xf32> -> tensor<4x5x6xf32>
+  %h1 = nn.transpose %h [1, 0, 2] : tensor<4x5x6xf32> -> tensor<5x4x6xf32>
+  %h2 = nn.reshape %h1 : tensor<5x4x6xf32> -> tensor<5x6x4xf32>
+  %h3 = nn.transpose %h2 [2, 0, 1] : tensor<5x6x4xf32> -> tensor<4x5x6xf32>
+  %y = nn.batch_matmul %h3, %w2 : tensor<4x5x6xf32>, tensor<4x6x8xf32> -> tensor<4x5x8xf32>
+  %y1 = nn.transpose %y [1, 2, 0] : tensor<4x5x8xf32> -> tensor<5x8x4xf32>
+  %y2 = nn.reshape %y1 : tensor<5x8x4xf32> -> tensor<5x32xf32>
+  return %y2 : tensor<5x32xf32>
+}
+
+// -----
+
+// Two block-diagonal linears in a row, which are no Monarch linear.
+func.func @block_diagonals(%x: tensor<5x24xf32>, %w1: tensor<4x6x6xf32> {nn.role = "parameter"},
+                           %w2: tensor<4x6x6xf32> {nn.role = "parameter"}) -> tensor<5x24xf32> {
+  %a = nn.reshape %x : tensor<5x24xf32> -> tensor<5x4x6xf32>
+  %a1 = nn.transpose %a [1, 0, 2] : tensor<5x4x6xf32> -> tensor<4x5x6xf32>
+  %h = nn.batch_matmul %a1, %w1 : tensor<4x5x6xf32>, tensor<4x6x6xf32> -> tensor<4x5x6xf32>
+  %h1 = nn.transpose %h [1, 0, 2] : tensor<4x5x6xf32> -> tensor<5x4x6xf32>
+  %h2 = nn.reshape %h1 : tensor<5x4x6xf32> -> tensor<5x24xf32>
+  %b = nn.reshape %h2 : tensor<5x24xf32> -> tensor<5x4x6xf32>
+  %b1 = nn.transpose %b [1, 0, 2] : tensor<5x4x6xf32> -> tensor<4x5x6xf32>
+  %y = nn.batch_matmul %b1, %w2 : tensor<4x5x6xf32>, tensor<4x6x6xf32> -> tensor<4x5x6xf32>
+  %y1 = nn.transpose %y [1, 0, 2] : tensor<4x5x6xf32> -> tensor<5x4x6xf32>
+  %y2 = nn.reshape %y1 : tensor<5x4x6xf32> -> tensor<5x24xf32>
+  return %y2 : tensor<5x24xf32>
+}
