@@ -6,6 +6,7 @@
 #include "compiler/lower/ChainRules.h"
 #include "compiler/lower/EpilogueRules.h"
 #include "compiler/lower/FusionRecord.h"
+#include "compiler/lower/Layout.h"
 #include "compiler/lower/Stages.h"
 #include "dialects/nn/NN.h"
 
@@ -178,14 +179,20 @@ std::vector<Apart> danaus::explainApart(func::FuncOp step, const std::optional<G
     if (!numberOf(&to))
       continue;
     llvm::MapVector<Operation *, Apart> neighbours;
+    DenseSet<Value> counted;
     for (Operation *reader : membersOf(&to))
       for (Value value : reader->getOperands()) {
         auto root = dyn_cast<OpResult>(rootOf(value));
         if (!root || root.getOwner()->getBlock() != &step.front())
           continue;
         Apart &apart = neighbours[root.getOwner()];
-        if (apart.reason.empty())
-          apart = explainer.explain(root.getOwner(), &to, reader, value, root);
+        if (apart.reason.empty()) {
+          Apart explained = explainer.explain(root.getOwner(), &to, reader, value, root);
+          std::swap(apart.bytes, explained.bytes);
+          apart = explained;
+        }
+        if (counted.insert(root).second)
+          apart.bytes += bytesOf(root.getType());
       }
     for (auto &[from, apart] : neighbours)
       all.push_back(std::move(apart));

@@ -14,6 +14,7 @@ namespace danaus {
 struct Apart {
   int64_t from, to;   ///< numbers of kernels (FusionRecord.h)
   std::string reason; ///< said of `to`: "sums over rows"; empty if none is known
+  int64_t bytes = 0;  ///< that pass between them
   /// A kernel that the reason speaks of: its name stands after the reason. None: -1.
   int64_t via = -1;
 };
