@@ -33,9 +33,10 @@ FusionKernel kernelOf(Operation *op) {
                             std::to_string(kernel.operations) + " parameters");
     return kernel;
   }
-  if (!numberOf(op)) // from a pass after those that fuse
+  kernel.isPreparation = !numberOf(op);
+  if (kernel.isPreparation)
     kernel.covers.push_back(isa<kernel::ReduceOp>(op) ? "partial sums" : "pack");
-  for (Operation *member : numberOf(op) ? membersOf(op) : SmallVector<Operation *>()) {
+  for (Operation *member : kernel.isPreparation ? SmallVector<Operation *>() : membersOf(op)) {
     SmallVector<StringRef> operations = recordedOperations(member);
     kernel.operations += operations.size();
     kernel.covers.push_back(llvm::join(operations, "+"));
@@ -98,7 +99,7 @@ void FusionDescriber::describeStep(func::FuncOp step, FusionStep &out) {
     if (auto via = byNumber.find(each.via); via != byNumber.end())
       mentions.push_back(
           {fusion.size() - 1, to->second, neighboursOf(to->second).size(), via->second});
-    neighboursOf(to->second).push_back({from->second, 0, each.reason});
+    neighboursOf(to->second).push_back({from->second, each.bytes, each.reason});
   }
   for (auto [op, index] : indices)
     for (auto [maker, bytes] : readBytes(op)) {
@@ -106,12 +107,9 @@ void FusionDescriber::describeStep(func::FuncOp step, FusionStep &out) {
       if (from == indices.end())
         continue;
       auto &neighbours = neighboursOf(index);
-      auto known = llvm::find_if(
-          neighbours, [&](const FusionNeighbour &each) { return each.from == from->second; });
-      if (known == neighbours.end())
-        known = neighbours.insert(neighbours.end(),
-                                  {from->second, 0, reasonOfLatePass(maker, op).str()});
-      known->bytes = bytes;
+      if (llvm::none_of(neighbours,
+                        [&](const FusionNeighbour &each) { return each.from == from->second; }))
+        neighbours.push_back({from->second, bytes, reasonOfLatePass(maker, op).str()});
     }
   for (auto [op, index] : indices)
     setNumber(op, int64_t(index));
@@ -135,6 +133,7 @@ Fusion FusionDescriber::named() {
       copy.operation = "copy";
       copy.covers = {"copy"};
       copy.operations = 1;
+      copy.isPreparation = true;
       setPlaces(launch.getLoc(), copy);
       step->kernels.push_back(copy);
     });
@@ -150,15 +149,19 @@ Fusion FusionDescriber::named() {
 }
 
 std::vector<FusionRow> danaus::rowsOf(const FusionStep &step) {
+  return rowsOf(step, llvm::to_vector(llvm::seq(step.kernels.size())));
+}
+
+std::vector<FusionRow> danaus::rowsOf(const FusionStep &step, ArrayRef<size_t> launches) {
   std::vector<FusionRow> rows;
   llvm::StringMap<size_t> byName;
-  for (const FusionKernel &kernel : step.kernels) {
+  for (size_t launch : launches) {
+    const FusionKernel &kernel = step.kernels[launch];
     auto [slot, isNew] = byName.try_emplace(kernel.name, rows.size());
     if (isNew)
-      rows.push_back(
-          {kernel.name, kernel.operation, kernel.covers, kernel.operations, 0, 0, {}, {}, {}});
+      rows.push_back({kernel.name, kernel.operation, kernel.covers, kernel.operations});
     FusionRow &row = rows[slot->second];
-    ++row.launches;
+    row.launches.push_back(launch);
     row.bytesSaved += kernel.bytesSaved;
     for (unsigned line : kernel.lines)
       addNew(row.lines, line);

@@ -13,7 +13,7 @@ namespace danaus {
 /// A kernel reads what another one makes, in the same step.
 struct FusionNeighbour {
   size_t from;        ///< index into FusionStep.kernels
-  int64_t bytes = 0;  ///< that pass through memory between them; 0: through a kernel in between
+  int64_t bytes = 0;  ///< of the one's results that the other reads, perhaps packed on the way
   std::string reason; ///< why the two are not one, said of the reader: "sums over rows"
 };
 
@@ -27,6 +27,7 @@ struct FusionKernel {
   std::vector<unsigned> lines; ///< of the spec
   std::vector<std::string> layers; ///< "blocks.0.attn.q"
   std::vector<FusionNeighbour> neighbours;
+  bool isPreparation = false; ///< made after all fusing: packs an operand, adds up partial sums
 };
 
 struct FusionStep {
@@ -45,15 +46,17 @@ mlir::FailureOr<Fusion> planAndDescribeFusion(mlir::ModuleOp module, const Targe
 struct FusionRow {
   std::string name, operation;
   std::vector<std::string> covers; ///< of one launch
-  size_t operations = 0;
-  size_t launches = 0;
-  int64_t bytesSaved = 0; ///< by all launches
+  size_t operations = 0;           ///< in all of `covers`
+  std::vector<size_t> launches;    ///< indices into FusionStep.kernels
+  int64_t bytesSaved = 0;          ///< by all launches
   std::vector<unsigned> lines;
   std::vector<std::string> layers;
   /// Name of a kernel that it reads from, and the reason; each pair once, in order.
   std::vector<std::pair<std::string, std::string>> apart;
 };
 std::vector<FusionRow> rowsOf(const FusionStep &step);
+/// Of some of the step's launches.
+std::vector<FusionRow> rowsOf(const FusionStep &step, llvm::ArrayRef<size_t> launches);
 
 /// A table: a row for each kernel, and under it, indented, its neighbours.
 std::string fusionAsText(const Fusion &fusion);

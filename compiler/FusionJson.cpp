@@ -19,7 +19,7 @@ static void writeRow(llvm::json::OStream &json, const FusionRow &row) {
     json.attribute("operation", row.operation);
     json.attribute("operations", int64_t(row.operations));
     writeList(json, "covers", row.covers);
-    json.attribute("launches", int64_t(row.launches));
+    json.attribute("launches", int64_t(row.launches.size()));
     json.attribute("bytes_saved", row.bytesSaved);
     writeList(json, "lines", row.lines);
     writeList(json, "layers", row.layers);

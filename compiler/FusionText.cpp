@@ -30,7 +30,7 @@ std::string lineNumbers(const std::vector<unsigned> &lines) {
 
 Cells cellsOf(const FusionRow &row) {
   return {row.name,
-          std::to_string(row.launches),
+          std::to_string(row.launches.size()),
           megabytes(row.bytesSaved),
           lineNumbers(row.lines),
           foldRepeats(row.covers),
@@ -61,7 +61,7 @@ void printStep(const FusionStep &step, llvm::raw_ostream &os) {
   size_t launches = 0;
   for (const FusionRow &row : rows) {
     saved += row.bytesSaved;
-    launches += row.launches;
+    launches += row.launches.size();
   }
   os << step.name << ": " << launches << " launches, " << megabytes(saved)
      << " MB less through memory than with a kernel for each operation\n";

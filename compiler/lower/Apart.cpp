@@ -187,9 +187,9 @@ std::vector<Apart> danaus::explainApart(func::FuncOp step, const std::optional<G
           continue;
         Apart &apart = neighbours[root.getOwner()];
         if (apart.reason.empty()) {
-          Apart explained = explainer.explain(root.getOwner(), &to, reader, value, root);
-          std::swap(apart.bytes, explained.bytes);
-          apart = explained;
+          int64_t bytes = apart.bytes;
+          apart = explainer.explain(root.getOwner(), &to, reader, value, root);
+          apart.bytes = bytes;
         }
         if (counted.insert(root).second)
           apart.bytes += bytesOf(root.getType());

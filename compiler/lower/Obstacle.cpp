@@ -42,7 +42,7 @@ llvm::StringRef danaus::describe(Obstacle obstacle) {
   case Obstacle::NeededBefore:
     return "stands behind another kernel that reads the product";
   case Obstacle::NoContraction:
-    return "is no product; on a GPU only products share a kernel";
+    return "is no product; GPU chains hold only products";
   case Obstacle::NotTheLeftOperand:
     return "reads it beside its rows, which come from elsewhere";
   case Obstacle::NoRoom:

@@ -1,6 +1,7 @@
 // --emit=fusion against the passes: what it says was saved is what a compilation without fusing
 // moves more, and every kernel that reads another's results has a reason to be apart from it.
 #include "compiler/Fusion.h"
+#include "compiler/FusionNames.h"
 #include "compiler/Passes.h"
 #include "compiler/import/ImportModel.h"
 #include "compiler/import/ReadSpec.h"
@@ -11,7 +12,6 @@
 #include "llvm/Support/SourceMgr.h"
 
 #include <gtest/gtest.h>
-#include <set>
 
 using namespace danaus;
 using namespace mlir;
@@ -157,3 +157,35 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"vit_s16_monarch.yaml", small, cpuTarget}, Case{"vit_s16_monarch.yaml", small, sm80},
         Case{"mixer_s16.yaml", small, cpuTarget}, Case{"mixer_b16.yaml", small, sm80},
         Case{"mixer_s16_monarch.yaml", {"train.batch_size=4", "train.dtype=bf16"}, sm80}));
+
+TEST(FusionNamesTest, NumbersFold) {
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(foldNumbers({"blocks.0.q", "blocks.1.q", "blocks.2.q", "head"}),
+            (Names{"blocks.0..2.q", "head"}));
+  EXPECT_EQ(foldNumbers({"contract_1", "contract_2", "contract_5"}), Names{"contract_1..2,5"});
+  EXPECT_EQ(foldNumbers({"x16", "fc1", "x16"}), (Names{"x16", "fc1"}));
+  EXPECT_EQ(foldNames({"blocks.0.q", "blocks.0.k", "blocks.1.q", "blocks.1.k", "head"}),
+            "blocks.0..1.{q, k}, head");
+  EXPECT_EQ(foldNames({}), "");
+}
+
+TEST(FusionNamesTest, StretchesFold) {
+  EXPECT_EQ(foldRepeats({"a", "b", "a", "b", "c"}), "(a, b) x2, c");
+  EXPECT_EQ(foldRepeats({"a", "a", "a"}), "a x3");
+  EXPECT_EQ(foldRepeats({"a", "b", "c"}), "a, b, c");
+  EXPECT_EQ(foldRepeats({}), "");
+}
+
+TEST(FusionSvgTest, NamesAreEscaped) {
+  FusionStep step;
+  step.name = "train_step";
+  FusionKernel kernel;
+  kernel.name = "chain_0";
+  kernel.covers = {"contract"};
+  kernel.layers = {"a<b&c"};
+  step.kernels.push_back(kernel);
+  std::string svg = fusionAsSvg({step}, "\"<x>");
+  EXPECT_NE(svg.find(">a&lt;b&amp;c</text>"), std::string::npos);
+  EXPECT_NE(svg.find("&quot;&lt;x&gt;</text>"), std::string::npos);
+  EXPECT_EQ(svg.find("a<b"), std::string::npos);
+}
