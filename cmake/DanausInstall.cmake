@@ -11,17 +11,18 @@ foreach(program danaus danausc)
   install(FILES ${link} DESTINATION bin)
 endforeach()
 
-# The man page and the completions come from the program itself.
+# The man pages and the completions come from the programs themselves.
 set(share ${PROJECT_BINARY_DIR}/share)
-add_custom_command(OUTPUT ${share}/danaus.1.gz ${share}/danaus.bash ${share}/_danaus ${share}/danaus.fish
+add_custom_command(OUTPUT ${share}/danaus.1.gz ${share}/danausc.1.gz ${share}/danaus.bash ${share}/_danaus ${share}/danaus.fish
   COMMAND danaus help --man > ${share}/danaus.1
-  COMMAND gzip -9nkf ${share}/danaus.1
+  COMMAND danausc --man -o ${share}/danausc.1
+  COMMAND gzip -9nkf ${share}/danaus.1 ${share}/danausc.1
   COMMAND danaus completion bash > ${share}/danaus.bash
   COMMAND danaus completion zsh > ${share}/_danaus
   COMMAND danaus completion fish > ${share}/danaus.fish
-  DEPENDS danaus VERBATIM)
+  DEPENDS danaus danausc VERBATIM)
 add_custom_target(danaus_help_files ALL DEPENDS ${share}/danaus.1.gz)
-install(FILES ${share}/danaus.1.gz DESTINATION share/man/man1)
+install(FILES ${share}/danaus.1.gz ${share}/danausc.1.gz DESTINATION share/man/man1)
 foreach(program danaus danausc) # looked up by the command's name
   install(FILES ${share}/danaus.bash DESTINATION share/bash-completion/completions RENAME ${program})
 endforeach()

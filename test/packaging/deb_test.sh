@@ -44,6 +44,7 @@ case $depends in *openblas*) fail "what is opened by name is no dependency: $dep
 [ "$(ls root)" = usr ] || fail "outside /usr: $(ls root)"
 for file in bin/danaus bin/danausc lib/danaus/libdanaus_gloo.so lib/danaus/libdanaus_nccl.so \
   lib/danaus/libdanaus_vgpu.so lib/danaus/libdanaus_vgpu_v3.so share/man/man1/danaus.1.gz \
+  share/man/man1/danausc.1.gz \
   share/bash-completion/completions/danaus share/bash-completion/completions/danausc share/zsh/vendor-completions/_danaus \
   share/fish/vendor_completions.d/danaus.fish share/danaus/models/mnist_mlp.yaml \
   share/doc/danaus/copyright share/doc/danaus/docs/Spec.md; do
@@ -52,7 +53,9 @@ done
 for file in root/usr/lib/danaus/*; do
   readelf -d "$file" | grep RUNPATH | grep -qF "$build" && fail "$file looks for libraries in the build folder"
 done
-gzip -dc root/usr/share/man/man1/danaus.1.gz | grep -q '^\.SH NAME' || fail "the man page"
+for program in danaus danausc; do
+  gzip -dc root/usr/share/man/man1/$program.1.gz | grep -q '^\.SH NAME' || fail "the man page of $program"
+done
 
 # Work, with nothing of the build.
 danaus=$work/root/usr/bin/danaus

@@ -21,14 +21,23 @@ for verb in $verbs; do
     esac
   done
 done
-if command -v groff >/dev/null; then
-  warnings=$(groff -man -Tutf8 -ww -z danaus.1 2>&1)
-  [ -z "$warnings" ] || fail "groff: $warnings"
-fi
-if command -v mandoc >/dev/null; then
-  warnings=$(mandoc -Tlint -Wwarning danaus.1 2>&1)
-  [ -z "$warnings" ] || fail "mandoc: $warnings"
-fi
+# So has that of danausc.
+"$danausc" --man >danausc.1 || fail "danausc --man"
+options=$("$danausc" --help | sed -n '/^danausc options:/,/^Generic Options:/s/^  \(--*[a-z-]*\).*/\1/p')
+[ "$(echo "$options" | wc -l)" -ge 12 ] || fail "options are missing in danausc --help: $options"
+for option in $options; do
+  sed 's/\\-/-/g' danausc.1 | grep -qF "\\fB$option\\fR" || fail "the man page of danausc has no $option"
+done
+for page in danaus.1 danausc.1; do
+  if command -v groff >/dev/null; then
+    warnings=$(groff -man -Tutf8 -ww -z $page 2>&1)
+    [ -z "$warnings" ] || fail "groff: $warnings"
+  fi
+  if command -v mandoc >/dev/null; then
+    warnings=$(mandoc -Tlint -Wwarning $page 2>&1)
+    [ -z "$warnings" ] || fail "mandoc: $warnings"
+  fi
+done
 
 # complete WORD...: what bash proposes for the last of the words.
 "$danaus" completion bash >danaus.bash || fail "completion bash"

@@ -1,41 +1,16 @@
 // danaus(1).
 #include "tools/danaus/Manual.h"
 
+#include "runtime/base/Roff.h"
 #include "tools/danaus/CommandLine.h"
 
 namespace danaus::tool {
-
-/// Text as roff: backslashes and dashes are escaped, a line cannot begin a request.
-static std::string roff(const std::string &text) {
-  std::string out;
-  for (size_t at = 0; at < text.size(); ++at) {
-    char character = text[at];
-    if ((at == 0 || text[at - 1] == '\n') && (character == '.' || character == '\''))
-      out += "\\&";
-    if (character == '\\')
-      out += "\\e";
-    else if (character == '-')
-      out += "\\-";
-    else
-      out += character;
-  }
-  return out;
-}
-
-static std::string manEntry(const VerbPage::Entry &entry) {
-  std::string names;
-  for (const std::string &name : entry.names)
-    names += (names.empty() ? "\\fB" : ", \\fB") + roff(name) + "\\fR";
-  if (!entry.value.empty())
-    names += " \\fI" + roff(entry.value) + "\\fR";
-  return ".TP\n" + names + "\n" + roff(entry.help) + "\n";
-}
 
 static std::string manVerb(const Verb &verb) {
   VerbPage page = CommandLine::describe(verb);
   std::string text = ".SS danaus " + roff(verb.name) + "\n" + roff(page.description) + "\n";
   for (const VerbPage::Entry &entry : page.entries)
-    text += manEntry(entry);
+    text += roffEntry(entry.names, entry.value, entry.help);
   if (!page.examples.empty())
     text += ".PP\nExamples:\n.PP\n.nf\n";
   for (const std::string &example : page.examples)
@@ -44,9 +19,8 @@ static std::string manVerb(const Verb &verb) {
 }
 
 std::string manPage() {
-  std::string text = ".TH DANAUS 1 \"\" \"Danaus " DANAUS_VERSION "\" \"User Commands\"\n"
-                     ".SH NAME\n"
-                     "danaus \\- train neural networks with dense, low\\-rank and Monarch layers\n"
+  std::string text = roffHead("danaus", DANAUS_VERSION,
+                              "train neural networks with dense, low-rank and Monarch layers") +
                      ".SH SYNOPSIS\n"
                      "\\fBdanaus\\fR \\fIVERB MODEL\\fR [\\fIkey=value\\fR ...] [\\fIoptions\\fR]\n"
                      ".SH DESCRIPTION\n"

@@ -1,6 +1,7 @@
 // Reading the command line with LLVM's parser, so that MLIR's own flags (--mlir-timing,
 // --mlir-print-ir-after-all, ...) work as everywhere.
 #include "tools/danausc/CommandLine.h"
+#include "tools/danausc/Manual.h"
 
 #include "compiler/target/cuda/Arch.h"
 #include "runtime/base/Nearest.h"
@@ -40,13 +41,20 @@ constexpr EmissionName emissions[] = {
 };
 constexpr llvm::StringLiteral isas[] = {"amx", "avx512", "avx2", "baseline"};
 
-constexpr llvm::StringLiteral overview = R"(compiles a model spec to a model binary
+constexpr llvm::StringLiteral description = R"(compiles a model spec to a model binary
 
   danausc SPEC.yaml [key=value ...] [-o MODEL.dnb]
 
 Any value of the spec can be set as key=value: train.epochs=3. '-' reads the spec from standard input.
-Exit codes: 0 done, 1 internal error, 2 usage, 3 spec invalid, 9 input/output error.
 )";
+
+/// What --help begins with.
+std::string overview() {
+  std::string text = description.str() + "Exit codes: ";
+  for (auto [code, meaning] : exitCodeTexts())
+    text += (code ? ", " : "") + std::to_string(code) + " " + meaning;
+  return text + ".\n";
+}
 
 /// Everything that can be asked for, as LLVM's parser sees it; lives while the line is read.
 struct Flags {
@@ -91,6 +99,7 @@ struct Flags {
                             cl::desc("Print the spec with every default written out")};
   cl::opt<bool> printSchema{"print-schema", cl::cat(category),
                             cl::desc("Print the JSON Schema of specs, for editors")};
+  cl::opt<bool> man{"man", cl::cat(category), cl::desc("Print the manual page, danausc(1)")};
 };
 
 std::optional<CommandLine> usageError(const llvm::Twine &text) {
@@ -108,7 +117,8 @@ template <typename Range> std::string hint(llvm::StringRef written, const Range 
 /// SPEC and key=value, into `line`; an error is returned as text.
 std::optional<std::string> readWords(llvm::ArrayRef<std::string> words, CommandLine &line) {
   if (words.empty())
-    return line.printSchema ? std::nullopt : std::optional<std::string>("no spec given");
+    return line.printSchema || !line.manual.empty() ? std::nullopt
+                                                    : std::optional<std::string>("no spec given");
   line.spec = words[0];
   for (const std::string &word : words.drop_front()) {
     if (word.find('=') == std::string::npos)
@@ -222,7 +232,7 @@ std::optional<CommandLine> danaus::parseCommandLine(int argc, char **argv) {
   cl::SetVersionPrinter([](llvm::raw_ostream &os) {
     os << "danausc " DANAUS_VERSION " (LLVM " LLVM_VERSION_STRING ")\n";
   });
-  if (!cl::ParseCommandLineOptions(argc, argv, overview, &llvm::errs()))
+  if (!cl::ParseCommandLineOptions(argc, argv, overview(), &llvm::errs()))
     return std::nullopt;
 
   CommandLine line;
@@ -230,6 +240,8 @@ std::optional<CommandLine> danaus::parseCommandLine(int argc, char **argv) {
   line.remarks = flags.remarks;
   line.printConfig = flags.printConfig;
   line.printSchema = flags.printSchema;
+  if (flags.man)
+    line.manual = manPage(flags.category);
   if (auto problem = readWords(flags.words, line))
     return usageError(*problem);
   for (const std::string &text : flags.targets)

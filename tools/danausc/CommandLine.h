@@ -32,6 +32,7 @@ struct CommandLine {
   std::string weights;                ///< of emit=onnx: a safetensors file
   std::optional<unsigned> batch;      ///< of emit=onnx, from 1; none: open
   bool printConfig = false, printSchema = false;
+  std::string manual;   ///< to print instead of all else: --man
   bool remarks = false; ///< print what the passes tell about their decisions
 };
 

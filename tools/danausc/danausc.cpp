@@ -197,6 +197,8 @@ static ExitCode translate(llvm::SourceMgr &sources, const CommandLine &line,
 }
 
 static ExitCode run(const CommandLine &line) {
+  if (!line.manual.empty())
+    return writeText(line.output, line.manual);
   if (line.printSchema)
     return writeText(line.output, spec::schemaAsJson() + "\n");
 
