@@ -224,6 +224,8 @@ void setModuleAttributes(ModuleOp module, const spec::Spec &spec) {
     module->setAttr(nn::EmaAttr, builder.getF64FloatAttr(spec.train.ema));
   if (spec.dist.bucketMb != spec::Dist().bucketMb)
     module->setAttr(nn::BucketAttr, builder.getI64IntegerAttr(spec.dist.bucketMb << 20));
+  if (spec.dist.sharded && spec.train.ranks > 1)
+    module->setAttr(nn::ShardsAttr, builder.getI64IntegerAttr(spec.train.ranks));
   if (spec.train.accumulate > 1)
     module->setAttr(nn::AccumulatesAttr, builder.getUnitAttr());
 }

@@ -316,7 +316,9 @@ const Record<Dist> *Schema::dist() {
                              "as the backward pass has it.");
   dist->key<&Dist::timeoutS>("timeout_s", make<IntegerType>(1, 86'400),
                              "A process that is silent for so many seconds ends the run.");
-  dist->notYet({"sharded"});
+  dist->key<&Dist::sharded>("sharded", make<BoolType>(),
+                            "Each process updates a part of the parameters and holds the "
+                            "optimizer's state of this part alone (ZeRO-1).");
   return dist;
 }
 

@@ -211,6 +211,7 @@ struct Dist {
   At<DistBackend> backend{DistBackend::Auto};
   At<int64_t> bucketMb{25}; ///< most MiB of gradients in one all-reduce
   int64_t timeoutS = 60;
+  bool sharded = false; ///< each rank holds its part of the optimizer's state
 };
 
 /// Where the layers come from.

@@ -2,7 +2,6 @@
 #include "compiler/lower/Outline.h"
 
 #include "compiler/lower/FusionRecord.h"
-#include "dialects/kernel/Kernel.h"
 #include "dialects/plan/Plan.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -42,27 +41,27 @@ OutlinedKernel Outliner::outline(Operation *op) {
   return kernel;
 }
 
-OutlinedKernel Outliner::outlineFlat(Operation *op, int64_t elements, size_t first) {
+OutlinedKernel Outliner::outlineNorm(kernel::SquareNormOp norm, Value gradient, int64_t elements,
+                                     int64_t parts) {
+  auto number = Float32Type::get(norm.getContext());
+  Type flat = RankedTensorType::get({elements}, number);
+  Type sums = RankedTensorType::get({parts}, number);
+  auto function = emptyFunction(norm.getLoc(), flat, sums);
+  auto builder = OpBuilder::atBlockEnd(&function.front());
+  auto copy =
+      kernel::SquareNormOp::create(builder, norm.getLoc(), sums, function.getArguments());
+  func::ReturnOp::create(builder, norm.getLoc(), copy.getResult());
+  return {intern(function, "square_norm"), {gradient}, {norm.getResult()}};
+}
+
+OutlinedKernel Outliner::outlineUpdate(kernel::UpdateOp update, size_t first, int64_t elements) {
   OutlinedKernel kernel;
-  auto flat = RankedTensorType::get({elements}, Float32Type::get(op->getContext()));
+  auto flat = RankedTensorType::get({elements}, Float32Type::get(update.getContext()));
   SmallVector<Type> types;
   auto take = [&](Value value, Type type) {
     kernel.operands.push_back(value);
     types.push_back(type);
   };
-  auto update = dyn_cast<kernel::UpdateOp>(op);
-  if (!update) {
-    take(op->getOperand(first), flat);
-    kernel.results = {op->getResult(0)};
-    auto function = emptyFunction(op->getLoc(), types, op->getResultTypes());
-    auto builder = OpBuilder::atBlockEnd(&function.front());
-    auto norm = kernel::SquareNormOp::create(builder, op->getLoc(), op->getResult(0).getType(),
-                                             function.getArguments());
-    func::ReturnOp::create(builder, op->getLoc(), norm.getResult());
-    kernel.function = intern(function, "square_norm");
-    return kernel;
-  }
-
   size_t count = update.getParameters().size();
   unsigned states = update.getNumStates();
   take(update.getParameters()[first], flat);
@@ -74,16 +73,16 @@ OutlinedKernel Outliner::outlineFlat(Operation *op, int64_t elements, size_t fir
   SmallVector<Type> resultTypes(1 + states, flat);
   for (unsigned s = 0; s <= states; ++s)
     kernel.results.push_back(update.getResult(s * count + first));
-  auto function = emptyFunction(op->getLoc(), types, resultTypes);
+  auto function = emptyFunction(update.getLoc(), types, resultTypes);
   auto builder = OpBuilder::atBlockEnd(&function.front());
   ArrayRef<BlockArgument> args = function.getArguments();
   auto copy = kernel::UpdateOp::create(
-      builder, op->getLoc(), resultTypes, ValueRange(args.take_front(1)),
+      builder, update.getLoc(), resultTypes, ValueRange(args.take_front(1)),
       ValueRange(args.slice(1, 1)), ValueRange(args.slice(2, states)), args[2 + states],
       args[3 + states], update.getControlIndices(), update.getMetricsIndices());
   IRMapping mapping;
   update.getBody().cloneInto(&copy.getBody(), mapping);
-  func::ReturnOp::create(builder, op->getLoc(), copy.getResults());
+  func::ReturnOp::create(builder, update.getLoc(), copy.getResults());
   kernel.function = intern(function, "update");
   return kernel;
 }

@@ -1,6 +1,8 @@
 // Kernels as functions: what a launch calls. Equal kernels become one function.
 #pragma once
 
+#include "dialects/kernel/Kernel.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/MapVector.h"
@@ -23,10 +25,13 @@ public:
   /// A function with a copy of `op`; its arguments are the values that `op` reads from outside.
   OutlinedKernel outline(mlir::Operation *op);
 
-  /// kernel.update and kernel.square_norm as functions on flat tensors of `elements` (the tensors
-  /// lie one behind the other in the arena); operands and results are the first of each run, that
-  /// of number `first`.
-  OutlinedKernel outlineFlat(mlir::Operation *op, int64_t elements, size_t first);
+  /// kernel.update and kernel.square_norm as functions on flat tensors of `elements`: tensors that
+  /// lie one behind the other in the arena. Operands and results of the former are the first of
+  /// each run, that of number `first`; of the latter `gradient` begins the run, and there are
+  /// `parts` sums.
+  OutlinedKernel outlineUpdate(kernel::UpdateOp update, size_t first, int64_t elements);
+  OutlinedKernel outlineNorm(kernel::SquareNormOp norm, mlir::Value gradient, int64_t elements,
+                             int64_t parts);
 
 private:
   mlir::func::FuncOp intern(mlir::func::FuncOp function, llvm::StringRef kind);

@@ -2,7 +2,7 @@
 // together), offsets (one arena for both programs) and makes every kernel a function.
 #include "dialects/plan/Plan.h"
 #include "compiler/Passes.h"
-#include "compiler/lower/AllReduces.h"
+#include "compiler/lower/FlatRuns.h"
 #include "compiler/lower/FusionRecord.h"
 #include "compiler/lower/Layout.h"
 #include "compiler/lower/Outline.h"
@@ -11,8 +11,6 @@
 #include "dialects/nn/NN.h"
 
 #include "runtime/plan/Control.h"
-
-#include <numeric>
 
 namespace danaus {
 #define GEN_PASS_DEF_KERNELPLAN
@@ -43,7 +41,8 @@ public:
     // The step that updates has every argument; the others have the first of them.
     func::FuncOp main = train ? train : update;
     separateGradients(main);
-    placeParameters(main, gradient ? gradient : main);
+    runs = placeRuns(main, gradient ? gradient : main, rates, arena, places);
+    addBuffersOfRuns();
     placeInterface(main);
     shareInterface(main, eval);
     SmallVector<func::FuncOp> steps{main, eval};
@@ -92,65 +91,6 @@ private:
     return !argument || roleOf(step, argument) == "gradient";
   }
 
-  /// Parameters, gradients and states: each a run of the arena, an update's tensors together, in
-  /// one order: that in which `backward` is done with their gradients.
-  void placeParameters(func::FuncOp train, func::FuncOp backward) {
-    SmallVector<kernel::UpdateOp> updates(train.getOps<kernel::UpdateOp>());
-    ReadyStages ready = readyStages(train, backward);
-    unsigned states = updates.empty() ? 0 : updates.front().getNumStates();
-    for (unsigned run = 0; run < 2 + states; ++run) {
-      int64_t begin = arena.size();
-      for (kernel::UpdateOp update : updates) {
-        size_t count = update.getParameters().size();
-        for (size_t i : orderOf(update, ready)) {
-          Value value = run == 0   ? update.getParameters()[i]
-                        : run == 1 ? rootOf(update.getGradients()[i])
-                                   : update.getStates()[(run - 2) * count + i];
-          int64_t offset = arena.take(bytesOf(value.getType()));
-          places[value] = offset;
-          if (run == 1 && !isa<BlockArgument>(value))
-            addBuffer((nameOf(update.getParameters()[i]) + ".gradient").str(), "gradient",
-                      value.getType(), offset);
-          else if (run != 1)
-            places[update.getResult((run == 0 ? 0 : run - 1) * count + i)] = offset;
-          if (run == 1)
-            gradients.push_back({offset, arena.size() - offset, ready.lookup(value),
-                                 nameOf(update.getParameters()[i]).str()});
-        }
-      }
-      runBytes = arena.size() - begin;
-    }
-    auto limit = module->getAttrOfType<IntegerAttr>(nn::BucketAttr);
-    constexpr int64_t standard = 25 << 20;
-    buckets = cutGradients(backward, gradients, limit ? limit.getInt() : standard, rates);
-  }
-
-  SmallVector<size_t> orderOf(kernel::UpdateOp update, const ReadyStages &ready) {
-    SmallVector<size_t> order(update.getParameters().size());
-    std::iota(order.begin(), order.end(), size_t(0));
-    auto key = [&](size_t i) {
-      return std::pair(ready.lookup(rootOf(update.getGradients()[i])), i);
-    };
-    llvm::sort(order, [&](size_t a, size_t b) { return key(a) < key(b); });
-    return order;
-  }
-
-  /// Those of a step, in the order in which they begin: gradients where it makes them; the loss and
-  /// hits of the batch where it updates.
-  SmallVector<AllReduce> allReducesOf(func::FuncOp step, const Stages &stages) {
-    SmallVector<AllReduce> all;
-    if (step.getName() == "train_step" || step.getName() == "gradient_step")
-      all = buckets;
-    if (step.getName() == "train_step" || step.getName() == "update_step")
-      for (auto metrics : step.getOps<kernel::MetricsOp>())
-        all.push_back({places.lookup(metrics.getResult()), int64_t(metrics::Correct) + 1,
-                       stages.lookup(metrics) + 1, "loss and hits"});
-    llvm::sort(all, [](const AllReduce &a, const AllReduce &b) {
-      return std::pair(a.ready, a.offset) < std::pair(b.ready, b.offset);
-    });
-    return all;
-  }
-
   StringRef roleOf(func::FuncOp step, BlockArgument argument) {
     auto role = step.getArgAttrOfType<StringAttr>(argument.getArgNumber(), nn::RoleAttr);
     return role ? role.getValue() : "activation";
@@ -160,7 +100,8 @@ private:
     for (BlockArgument argument : step.getArguments()) {
       if (!places.contains(argument))
         places[argument] = arena.take(bytesOf(argument.getType()));
-      addBuffer(nameOf(argument), roleOf(step, argument), argument.getType(), places[argument]);
+      if (!runs.isSharded() || roleOf(step, argument) != "state")
+        addBuffer(nameOf(argument), roleOf(step, argument), argument.getType(), places[argument]);
     }
     Value metrics = step.front().getTerminator()->getOperands().back();
     places[metrics] = arena.take(bytesOf(metrics.getType()));
@@ -226,77 +167,102 @@ private:
     int64_t count = 0;
     for (auto [op, stage] : stages)
       count = std::max(count, stage + 1);
-    SmallVector<AllReduce> reduces = allReducesOf(step, stages);
+    SmallVector<PlannedCollective> collectives = collectivesOf(step, stages, runs, places);
     step.setName(name + "_kernels"); // the program takes the name
     size_t begun = 0;
-    auto emitReduces = [&](int64_t stage) {
+    auto emitCollectives = [&](int64_t stage) {
       at.setInsertionPointToEnd(&program.getBody().front());
-      for (; begun < reduces.size() && reduces[begun].ready <= stage; ++begun)
-        plan::AllReduceOp::create(at, step.getLoc(), begun, reduces[begun].offset,
-                                  reduces[begun].elements, reduces[begun].label);
+      for (; begun < collectives.size() && collectives[begun].ready <= stage; ++begun)
+        emitCollective(at, step.getLoc(), begun, collectives[begun]);
       for (size_t i = begun; i-- > 0;)
-        if (std::min(deadlineOf(reduces[i], stages), count) == stage) {
+        if (std::min(collectives[i].deadline, count) == stage) {
           plan::WaitOp::create(at, step.getLoc(), i);
           break;
         }
     };
     for (int64_t i = 0; i < count; ++i) {
-      emitReduces(i);
+      emitCollectives(i);
       auto stageOp = plan::StageOp::create(at, step.getLoc());
       at.createBlock(&stageOp.getBody());
       for (auto [op, stage] : stages)
         if (stage == i && failed(emitLaunch(at, op)))
           return failure();
     }
-    emitReduces(count);
+    emitCollectives(count);
     return success();
   }
 
+  static void emitCollective(OpBuilder &at, Location loc, int64_t number,
+                             const PlannedCollective &each) {
+    switch (each.kind) {
+    case plan::CollectiveKind::AllReduce:
+      plan::AllReduceOp::create(at, loc, number, each.offset, each.elements, each.label);
+      return;
+    case plan::CollectiveKind::ReduceScatter:
+      plan::ReduceScatterOp::create(at, loc, number, each.offset, each.elements, each.label);
+      return;
+    case plan::CollectiveKind::AllGather:
+      plan::AllGatherOp::create(at, loc, number, each.offset, each.elements, each.label);
+      return;
+    }
+  }
+
   LogicalResult emitLaunch(OpBuilder &at, Operation *op) {
-    OutlinedKernel kernel = isOfUpdate(op) ? outliner.outlineFlat(op, flatElements(op), firstOf(op))
-                                           : outliner.outline(op);
+    if (isOfUpdate(op)) {
+      emitFlat(at, op);
+      return success();
+    }
+    OutlinedKernel kernel = outliner.outline(op);
     SmallVector<int64_t> offsets;
-    int64_t bytes = 0;
     for (auto values : {ArrayRef<Value>(kernel.operands), ArrayRef<Value>(kernel.results)})
       for (Value value : values)
         offsets.push_back(places.at(rootOf(value)));
+    SpecPlaces from(op->getLoc());
+    std::string label = op->getName().stripDialect().str();
+    if (!from.names.empty())
+      label += " " + llvm::join(from.names, ", ");
+    createLaunch(at, op, kernel, offsets, label);
+    return success();
+  }
+
+  plan::LaunchOp createLaunch(OpBuilder &at, Operation *op, OutlinedKernel kernel,
+                              ArrayRef<int64_t> offsets, StringRef label) {
+    int64_t bytes = 0;
     for (Type type : kernel.function.getArgumentTypes())
       bytes += bytesOf(type);
     for (Type type : kernel.function.getResultTypes())
       bytes += bytesOf(type);
     SpecPlaces from(op->getLoc());
-    std::string label = op->getName().stripDialect().str();
-    if (isa<kernel::UpdateOp>(op))
-      label +=
-          " " + std::to_string(cast<kernel::UpdateOp>(op).getParameters().size()) + " parameters";
-    else if (!from.names.empty())
-      label += " " + llvm::join(from.names, ", ");
     auto launch = plan::LaunchOp::create(at, op->getLoc(), kernel.function.getName(), offsets,
                                          label, 2 * macsOf(op), bytes);
     launch->setAttr("lines", at.getDenseI64ArrayAttr(
                                  SmallVector<int64_t>(from.lines.begin(), from.lines.end())));
     if (auto number = numberOf(op))
       setNumber(launch, *number);
-    return success();
+    return launch;
   }
 
-  /// The tensor with which the run of a flat kernel begins.
-  size_t firstOf(Operation *op) {
-    auto update = dyn_cast<kernel::UpdateOp>(op);
-    auto tensors = update ? update.getParameters() : op->getOperands();
-    return std::distance(tensors.begin(), llvm::min_element(tensors, [&](Value a, Value b) {
-                           return places.at(rootOf(a)) < places.at(rootOf(b));
-                         }));
-  }
-
-  /// Length of the run that a flat kernel covers: its tensors, each rounded up to the alignment.
-  int64_t flatElements(Operation *op) {
-    if (isa<kernel::SquareNormOp>(op))
-      return runBytes / 4;
-    int64_t bytes = 0;
-    for (Value parameter : cast<kernel::UpdateOp>(op).getParameters())
-      bytes += alignBytes(bytesOf(parameter.getType()));
-    return bytes / 4;
+  /// An update or a norm: a launch on its whole run, or where it is sharded on a rank's part of
+  /// each bucket.
+  void emitFlat(OpBuilder &at, Operation *op) {
+    for (const FlatPart &part : partsOf(op, runs)) {
+      auto norm = dyn_cast<kernel::SquareNormOp>(op);
+      OutlinedKernel kernel =
+          norm ? outliner.outlineNorm(norm, part.gradient, part.elements, part.norms)
+               : outliner.outlineUpdate(cast<kernel::UpdateOp>(op), part.index, part.elements);
+      SmallVector<int64_t> offsets, strides;
+      for (auto [i, value] : llvm::enumerate(kernel.operands)) {
+        offsets.push_back(places.at(rootOf(value)));
+        strides.push_back(i < (norm ? 1 : 2) ? part.stride : 0); // parameters and gradients
+      }
+      for (auto [i, value] : llvm::enumerate(kernel.results)) {
+        offsets.push_back(places.at(rootOf(value)) + (norm ? part.normOffset : 0));
+        strides.push_back(i == 0 && !norm ? part.stride : 0);
+      }
+      plan::LaunchOp launch = createLaunch(at, op, kernel, offsets, part.label);
+      if (part.stride)
+        launch.setStrides(DenseI64ArrayAttr::get(at.getContext(), strides));
+    }
   }
 
   StringRef nameOf(Value value) {
@@ -306,10 +272,27 @@ private:
     return name ? name.getValue() : "unnamed";
   }
 
-  void addBuffer(const Twine &name, StringRef role, Type type, int64_t offset) {
+  void addBuffersOfRuns() {
+    for (Gradient each : runs.gradients)
+      if (Value made = rootOf(each.update.getGradients()[each.index]); !isa<BlockArgument>(made))
+        addBuffer(each.name + ".gradient", "gradient", made.getType(), places.at(made));
+    for (const Bucket &bucket : runs.isSharded() ? ArrayRef(runs.buckets) : ArrayRef<Bucket>()) {
+      OpBuilder at = atBuffers();
+      lastBuffer = plan::ShardOp::create(at, module.getLoc(), bucket.name, bucket.parameters,
+                                         bucket.gradients, bucket.states,
+                                         bucket.bytes / runs.shards);
+    }
+  }
+
+  OpBuilder atBuffers() {
     OpBuilder at(module.getBody(), module.getBody()->begin());
     if (lastBuffer)
       at.setInsertionPointAfter(lastBuffer);
+    return at;
+  }
+
+  void addBuffer(const Twine &name, StringRef role, Type type, int64_t offset) {
+    OpBuilder at = atBuffers();
     lastBuffer = plan::BufferOp::create(at, module.getLoc(), name.str(), role, type, offset);
   }
 
@@ -319,10 +302,8 @@ private:
   Arena arena;
   DenseMap<Value, int64_t> places;
   Operation *lastBuffer = nullptr;
-  int64_t runBytes = 0; ///< bytes of one flat run (all parameters)
+  FlatRuns runs;
   StepRates rates;
-  SmallVector<GradientPlace> gradients; ///< in the order of their buffer
-  SmallVector<AllReduce> buckets;
 };
 
 struct KernelPlan : danaus::impl::KernelPlanBase<KernelPlan> {

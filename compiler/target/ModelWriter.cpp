@@ -96,6 +96,7 @@ void describeSettings(const spec::Spec &spec, fb::ModelT &model) {
                   : spec.dist.backend == spec::DistBackend::Nccl ? fb::DistBackend::Nccl
                                                                  : fb::DistBackend::Auto;
   dist->timeout_s = spec.dist.timeoutS;
+  dist->sharded = spec.dist.sharded;
   model.dist = std::move(dist);
 
   auto optimizer = std::make_unique<fb::OptimizerT>();
@@ -146,28 +147,41 @@ std::unique_ptr<fb::BufferT> describeBuffer(plan::BufferOp op) {
   return buffer;
 }
 
-/// All-reduces between the stages of a program.
-void describeAllReduces(plan::ProgramOp op, fb::ProgramT &program) {
+fb::CollectiveKind kindOf(plan::CollectiveKind kind) {
+  switch (kind) {
+  case plan::CollectiveKind::AllReduce:
+    return fb::CollectiveKind::AllReduce;
+  case plan::CollectiveKind::ReduceScatter:
+    return fb::CollectiveKind::ReduceScatter;
+  case plan::CollectiveKind::AllGather:
+    return fb::CollectiveKind::AllGather;
+  }
+  llvm_unreachable("a collective of no kind");
+}
+
+/// What begins and is awaited between the stages of a program.
+void describeCollectives(plan::ProgramOp op, fb::ProgramT &program) {
   uint32_t stage = 0, waiting = 0; // those from `waiting` on have met no plan.wait yet
   auto waitUntil = [&](uint32_t count) {
     for (; waiting < count; ++waiting)
-      program.all_reduces[waiting]->before = stage;
+      program.collectives[waiting]->before = stage;
   };
   for (Operation &each : op.getBody().front()) {
     if (isa<plan::StageOp>(each)) {
       ++stage;
     } else if (auto wait = dyn_cast<plan::WaitOp>(each)) {
       waitUntil(uint32_t(wait.getNumber()) + 1);
-    } else if (auto reduce = dyn_cast<plan::AllReduceOp>(each)) {
-      auto table = std::make_unique<fb::AllReduceT>();
+    } else if (auto collective = plan::collectiveOf(&each)) {
+      auto table = std::make_unique<fb::CollectiveT>();
+      table->kind = kindOf(collective->kind);
       table->after = stage;
-      table->offset = reduce.getOffset();
-      table->elements = reduce.getElements();
-      table->label = reduce.getLabel().str();
-      program.all_reduces.push_back(std::move(table));
+      table->offset = collective->offset;
+      table->elements = collective->elements;
+      table->label = collective->label.str();
+      program.collectives.push_back(std::move(table));
     }
   }
-  waitUntil(program.all_reduces.size());
+  waitUntil(program.collectives.size());
 }
 
 std::unique_ptr<fb::ProgramT> describeProgram(plan::ProgramOp op,
@@ -190,11 +204,13 @@ std::unique_ptr<fb::ProgramT> describeProgram(plan::ProgramOp op,
       launch->bytes = launchOp.getBytes();
       if (auto lines = launchOp->getAttrOfType<DenseI64ArrayAttr>("lines"))
         launch->lines.assign(lines.asArrayRef().begin(), lines.asArrayRef().end());
+      if (auto strides = launchOp.getStrides())
+        launch->strides.assign(strides->begin(), strides->end());
       stage->launches.push_back(std::move(launch));
     }
     program->stages.push_back(std::move(stage));
   }
-  describeAllReduces(op, *program);
+  describeCollectives(op, *program);
   return program;
 }
 
@@ -287,6 +303,14 @@ std::unique_ptr<fb::TargetPlanT> danaus::describePlan(ModuleOp module, const fb:
       if (StringRef(name).rsplit('.').first == parameter->name)
         place->state_offsets.push_back(offset);
     plan->places.push_back(std::move(place));
+  }
+  for (auto op : module.getOps<plan::ShardOp>()) {
+    auto shard = std::make_unique<fb::ShardT>();
+    shard->offset = op.getParameters();
+    shard->gradient_offset = op.getGradients();
+    shard->part_bytes = op.getBytes();
+    shard->state_offsets.assign(op.getStates().begin(), op.getStates().end());
+    plan->shards.push_back(std::move(shard));
   }
   llvm::StringMap<uint32_t> kernels;
   for (auto function : module.getOps<func::FuncOp>()) {

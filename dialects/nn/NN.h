@@ -44,9 +44,11 @@ inline constexpr llvm::StringLiteral LayerAttr = "nn.layer";
 /// (unit): the forward values of repeated blocks are computed again for the backward pass.
 /// OperandsAttr (a type): matrix products have operands of bf16 or f16; with f16 gradients are
 /// scaled. BucketAttr (i64): most bytes of gradients that are added up over the ranks at once.
+/// ShardsAttr (i64): the ranks over which updates and the optimizer's state are sharded.
 inline constexpr llvm::StringLiteral MixesAttr = "nn.mixes", AccumulatesAttr = "nn.accumulates",
                                      EmaAttr = "nn.ema", RecomputeAttr = "nn.recompute",
-                                     OperandsAttr = "nn.operands", BucketAttr = "nn.bucket";
+                                     OperandsAttr = "nn.operands", BucketAttr = "nn.bucket",
+                                     ShardsAttr = "nn.shards";
 
 /// On an operation (unit): it is the second time that its value is computed. Keeps it apart from
 /// the first in the eyes of common-subexpression elimination.

@@ -22,4 +22,16 @@ inline constexpr llvm::StringLiteral KindAttr = "plan.kind", ///< "contract", "c
     ScratchAttr = "plan.scratch",        ///< bytes per call, i64 (set by the target)
     ArenaBytesAttr = "plan.arena_bytes"; ///< on the module, i64
 
+/// What ranks do together with a range of the arena.
+enum class CollectiveKind { AllReduce, ReduceScatter, AllGather };
+
+struct Collective {
+  CollectiveKind kind;
+  int64_t number, offset, elements;
+  llvm::StringRef label;
+};
+
+/// Nothing where the operation is none.
+std::optional<Collective> collectiveOf(mlir::Operation *op);
+
 } // namespace danaus::plan

@@ -48,29 +48,61 @@ def Plan_StageOp : Plan_Op<"stage", [NoTerminator, SingleBlock, HasParent<"Progr
 def Plan_LaunchOp : Plan_Op<"launch", [HasParent<"StageOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "one kernel on given places";
   let description = [{
-    (C1) the kernel exists. (C2) there is one offset per operand and result of the kernel.
+    On rank r of several, offset i is offsets[i] + r * strides[i].
+    (C1) the kernel exists. (C2) there is one offset per operand and result of the kernel. (C3) and one stride, where
+    there are strides, which are multiples of 64.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, DenseI64ArrayAttr:$offsets, StrAttr:$label,
-                       I64Attr:$flops, I64Attr:$bytes);
-  let assemblyFormat = "$kernel $offsets $label `flops` $flops `bytes` $bytes attr-dict";
+                       I64Attr:$flops, I64Attr:$bytes, OptionalAttr<DenseI64ArrayAttr>:$strides);
+  let assemblyFormat = "$kernel $offsets (`strides` $strides^)? $label `flops` $flops `bytes` $bytes attr-dict";
+  let builders = [OpBuilder<(ins "::llvm::StringRef":$kernel, "::llvm::ArrayRef<int64_t>":$offsets,
+                                 "::llvm::StringRef":$label, "int64_t":$flops, "int64_t":$bytes), [{
+    build($_builder, $_state, kernel, offsets, label, flops, bytes, ::mlir::DenseI64ArrayAttr());
+  }]>];
 }
-def Plan_AllReduceOp : Plan_Op<"all_reduce", [HasParent<"ProgramOp">]> {
-  let summary = "begins to add up a range of the arena over all ranks";
+
+def Plan_ShardOp : Plan_Op<"shard"> {
+  let summary = "neighbouring parameters whose update is shared by the ranks";
   let description = [{
+    Of a run of parameters and of their gradients, rank r updates the `bytes` from r * `bytes` on. It alone holds the
+    optimizer's states of these, each at one of `states`; no rank holds those of others.
+    (C1) offsets are multiples of 64, and so is `bytes`, which is positive.
+  }];
+  let arguments = (ins StrAttr:$label, I64Attr:$parameters, I64Attr:$gradients, DenseI64ArrayAttr:$states, I64Attr:$bytes);
+  let assemblyFormat = "$label `parameters` $parameters `gradients` $gradients `states` $states `bytes` $bytes attr-dict";
+  let hasVerifier = 1;
+}
+
+class Plan_Collective<string mnemonic, string parts> : Plan_Op<mnemonic, [HasParent<"ProgramOp">]> {
+  let description = parts # [{
     Begins once the stages before it are done, and goes on beside those behind it. All ranks begin them in the
     same order. With one rank it does nothing.
-    (C1) offset is a multiple of 64, elements (float32) is positive.
-    (C2) the numbers of a program count from 0.
+    (C1) offset is a multiple of 64, elements (float32) is positive, and where ranks have parts a multiple of 16.
+    (C2) the numbers of a program's all_reduce, reduce_scatter and all_gather together count from 0.
   }];
   let arguments = (ins I64Attr:$number, I64Attr:$offset, I64Attr:$elements, StrAttr:$label);
   let assemblyFormat = "$number `at` $offset `elements` $elements $label attr-dict";
   let hasVerifier = 1;
 }
 
+def Plan_AllReduceOp : Plan_Collective<"all_reduce", ""> {
+  let summary = "begins to add up a range of the arena over all ranks";
+}
+
+def Plan_ReduceScatterOp : Plan_Collective<"reduce_scatter", [{
+    Of R ranks, rank r has part r of R equal ones; what its other parts hold then is not defined.
+  }]> {
+  let summary = "begins to add up a range of the arena, of which each rank gets the sums of its part";
+}
+
+def Plan_AllGatherOp : Plan_Collective<"all_gather", "\n    The parts are those of reduce_scatter.\n"> {
+  let summary = "begins to give all ranks the parts of a range of the arena that each of them has";
+}
+
 def Plan_WaitOp : Plan_Op<"wait", [HasParent<"ProgramOp">]> {
-  let summary = "an all_reduce, and all that began before it, is done before the stages behind";
+  let summary = "the collective of this number, and all that began before it, is done before the stages behind";
   let description = [{
-    (C1) the all_reduce stands before it in the same program.
+    (C1) the collective stands before it in the same program.
   }];
   let arguments = (ins I64Attr:$number);
   let assemblyFormat = "$number attr-dict";

@@ -5,15 +5,22 @@
 #include "runtime/base/Status.h"
 #include "runtime/device/Device.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
 
 namespace danaus {
 
-/// All ranks call sum, broadcast and beginSum in the same order, each from the thread that owns the
-/// device. Errors are PeerFailed and name the rank that is the cause; after one nothing works any
-/// more.
+/// What ranks do together with a range of an arena of float32. ReduceScatter and AllGather are of
+/// as many equal parts as there are ranks: of the former rank r gets the sums of part r, and its
+/// other parts are not defined then; of the latter rank r has part r, and all get all. A sum is the
+/// same bits for any kind, rank and run.
+enum class Collective { AllReduce, ReduceScatter, AllGather };
+
+/// All ranks call sum, broadcast, gather and begin in the same order, each from the thread that
+/// owns the device. Errors are PeerFailed and name the rank that is the cause; after one nothing
+/// works any more.
 class Communicator {
 public:
   virtual ~Communicator() = default;
@@ -29,12 +36,19 @@ public:
   /// Gives all ranks the bytes of rank 0.
   virtual Status broadcast(std::span<std::byte> bytes) = 0;
 
-  /// Begins to replace `elements` float32 of an arena by their sums, once all that was submitted to
-  /// the device is done, beside what is submitted next. Returns a number for finishSums.
-  virtual Expected<uint64_t> beginSum(Arena &arena, uint64_t offset, uint64_t elements) = 0;
-  /// What is submitted next finds this sum, and all that began before it, in the arena.
-  virtual Status finishSums(uint64_t number) = 0;
-  /// Once the device is done: whether the sums are what they should be, no rank having failed.
+  /// Gives rank 0 the bytes of all ranks, one behind the other in their order. `counts`: bytes of
+  /// each rank, 0 allowed; `all` is of rank 0 and as long as they are together; on others empty.
+  virtual Status gather(std::span<const std::byte> own, std::span<const uint64_t> counts,
+                        std::span<std::byte> all) = 0;
+
+  /// Begins it with `elements` float32 of an arena, once all that was submitted to the device is
+  /// done, beside what is submitted next. Returns a number for finish.
+  virtual Expected<uint64_t> begin(Collective kind, Arena &arena, uint64_t offset,
+                                   uint64_t elements) = 0;
+  /// What is submitted next finds the results of this one, and of all that began before it, in the
+  /// arena.
+  virtual Status finish(uint64_t number) = 0;
+  /// Once the device is done: whether the results are what they should be, no rank having failed.
   virtual Status check() = 0;
 
   /// The step at which this rank is, for messages.
@@ -60,8 +74,13 @@ public:
   SoloCommunicator() : Communicator(0, 1) {}
   Status sum(std::span<double>) override { return Status::ok(); }
   Status broadcast(std::span<std::byte>) override { return Status::ok(); }
-  Expected<uint64_t> beginSum(Arena &, uint64_t, uint64_t) override { return uint64_t(0); }
-  Status finishSums(uint64_t) override { return Status::ok(); }
+  Status gather(std::span<const std::byte> own, std::span<const uint64_t>,
+                std::span<std::byte> all) override {
+    std::ranges::copy(own, all.begin());
+    return Status::ok();
+  }
+  Expected<uint64_t> begin(Collective, Arena &, uint64_t, uint64_t) override { return uint64_t(0); }
+  Status finish(uint64_t) override { return Status::ok(); }
   Status check() override { return Status::ok(); }
   void noteStep(uint64_t) override {}
   Status requestStop(uint64_t step) override {

@@ -1,8 +1,8 @@
 // See JobCommunicator.h.
 #include "runtime/comm/JobCommunicator.h"
 
-#include "runtime/base/DynamicLibrary.h"
 #include "runtime/comm/SharedSums.h"
+#include "runtime/comm/gloo/GlooFunctions.h"
 #include "runtime/comm/gloo/OperationThread.h"
 #include "runtime/comm/nccl/NcclSums.h"
 #include "runtime/trace/Recorder.h"
@@ -21,38 +21,6 @@ namespace {
 constexpr uint64_t OperationTimeoutMs = 6 * 3600 * 1000;
 /// Gloo notices a broken connection before the rendezvous tells why.
 constexpr std::chrono::milliseconds NewsTime(3000);
-
-struct GlooFunctions {
-  decltype(&danaus_gloo_connect) connect;
-  decltype(&danaus_gloo_set_timeout) setTimeout;
-  decltype(&danaus_gloo_sum_f32) sumF32;
-  decltype(&danaus_gloo_sum_f64) sumF64;
-  decltype(&danaus_gloo_broadcast) broadcast;
-  decltype(&danaus_gloo_abort) abort;
-  decltype(&danaus_gloo_free) free;
-};
-
-Expected<GlooFunctions> loadGloo() {
-  constexpr const char *name = "libdanaus_gloo.so";
-  auto library = DynamicLibrary::open(besideProgram(name));
-  if (!library)
-    return Error(ExitCode::DeviceUnavailable,
-                 "several processes on CPUs talk through Gloo, and " +
-                     library.takeError().message() +
-                     ": build it (Debian: libgloo-dev), or train with one process");
-  GlooFunctions functions;
-  bool whole = library->load("danaus_gloo_connect", functions.connect) &&
-               library->load("danaus_gloo_set_timeout", functions.setTimeout) &&
-               library->load("danaus_gloo_sum_f32", functions.sumF32) &&
-               library->load("danaus_gloo_sum_f64", functions.sumF64) &&
-               library->load("danaus_gloo_broadcast", functions.broadcast) &&
-               library->load("danaus_gloo_abort", functions.abort) &&
-               library->load("danaus_gloo_free", functions.free);
-  if (!whole)
-    return Error(ExitCode::DeviceUnavailable,
-                 library->path() + " is of another version: build all of Danaus again");
-  return functions;
-}
 
 class JobCommunicator final : public Communicator {
 public:
@@ -99,9 +67,17 @@ public:
     }));
   }
 
-  Expected<uint64_t> beginSum(Arena &arena, uint64_t offset, uint64_t elements) override {
+  Status gather(std::span<const std::byte> own, std::span<const uint64_t> counts,
+                std::span<std::byte> all) override {
+    return wait(worker.enqueue([=, this](danaus_gloo_error &error) {
+      return functions.gather(gloo, own.data(), counts.data(), all.data(), &error) != 0;
+    }));
+  }
+
+  Expected<uint64_t> begin(Collective kind, Arena &arena, uint64_t offset,
+                           uint64_t elements) override {
     if (deviceSums) {
-      auto number = deviceSums->begin(arena, offset, elements);
+      auto number = deviceSums->begin(kind, arena, offset, elements);
       return number ? std::move(number) : Expected<uint64_t>(causeOf(number.takeError()));
     }
     std::span<float> values;
@@ -115,22 +91,20 @@ public:
       if (Status status = device.copyOut(arena, offset, std::as_writable_bytes(values)); !status)
         return status.takeError();
     }
-    uint64_t number = worker.enqueue([this, values](danaus_gloo_error &error) {
+    uint64_t number = worker.enqueue([this, kind, values](danaus_gloo_error &error) {
       trace::nameThread("communication");
-      trace::Scope scope(
-          trace::Kind::Communication,
-          trace::isOn() ? format("all-reduce %.3g MiB", double(values.size_bytes()) / (1 << 20))
-                        : "");
-      if (shared)
-        return shared->sum(values);
-      return functions.sumF32(gloo, values.data(), values.size(), &error) != 0;
+      trace::Scope scope(trace::Kind::Communication,
+                         trace::isOn() ? format("%s %.3g MiB", nameOf(kind),
+                                                double(values.size_bytes()) / (1 << 20))
+                                       : "");
+      return shared ? shared->run(kind, values) : runByGloo(kind, values, error);
     });
     if (!arena.host())
       staged[offset].number = number;
     return number;
   }
 
-  Status finishSums(uint64_t number) override {
+  Status finish(uint64_t number) override {
     if (deviceSums) {
       Status status = deviceSums->finish(number);
       return status ? std::move(status) : Status(causeOf(status.takeError()));
@@ -178,6 +152,19 @@ public:
   }
 
 private:
+  static const char *nameOf(Collective kind) {
+    return kind == Collective::AllReduce       ? "all-reduce"
+           : kind == Collective::ReduceScatter ? "reduce-scatter"
+                                               : "all-gather";
+  }
+
+  bool runByGloo(Collective kind, std::span<float> values, danaus_gloo_error &error) {
+    auto run = kind == Collective::AllReduce       ? functions.sumF32
+               : kind == Collective::ReduceScatter ? functions.reduceScatterF32
+                                                   : functions.allGatherF32;
+    return run(gloo, values.data(), values.size(), &error) != 0;
+  }
+
   /// What lies in a device's own memory, while it is added up.
   struct Staged {
     Arena *arena = nullptr;

@@ -14,6 +14,8 @@
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 namespace danaus {
 
@@ -42,11 +44,10 @@ std::string bootOfHost() {
 
 } // namespace
 
+/// Behind it, for each turn: what each rank asks for, a slot for each, and one for the sums.
 struct SharedSums::Header {
   std::atomic<uint32_t> arrived, round;
-  std::atomic<uint32_t> differs; ///< the ranks add up different numbers of values
-  std::atomic<uint64_t> count;   ///< of values of rank 0
-  alignas(64) float slots[1];
+  alignas(64) std::byte turns[1];
 };
 
 size_t SharedSums::chunkElements() const {
@@ -55,12 +56,20 @@ size_t SharedSums::chunkElements() const {
   return std::clamp(fit, vector, MostElements);
 }
 
-size_t SharedSums::mappedBytes() const {
-  return sizeof(Header) + size_t(2) * (size + 1) * chunkElements() * sizeof(float);
+size_t SharedSums::turnBytes() const {
+  size_t requests = (size * sizeof(uint64_t) + 63) / 64 * 64;
+  return requests + (size_t(size) + 1) * chunkElements() * sizeof(float);
+}
+
+size_t SharedSums::mappedBytes() const { return sizeof(Header) + 2 * turnBytes(); }
+
+std::atomic<uint64_t> &SharedSums::requestOf(unsigned other) const {
+  return reinterpret_cast<std::atomic<uint64_t> *>(header->turns + turn * turnBytes())[other];
 }
 
 float *SharedSums::slot(unsigned of) const {
-  return header->slots + (size_t(turn) * (size + 1) + of) * chunkElements();
+  std::byte *end = header->turns + (turn + 1) * turnBytes();
+  return reinterpret_cast<float *>(end) - (size_t(size) + 1 - of) * chunkElements();
 }
 
 Expected<std::unique_ptr<SharedSums>> SharedSums::create(unsigned size) {
@@ -139,35 +148,103 @@ bool SharedSums::meet() {
   return !aborted;
 }
 
-/// Two meetings a chunk: all have written; all have added. What is read after the second one is not
-/// written again before the second of the next chunk, which has the other set of slots.
-bool SharedSums::sum(std::span<float> values) {
-  if (rank == 0)
-    header->count.store(values.size(), std::memory_order_relaxed);
+/// The first meeting of a chunk: all have written. Whether all ask for the same.
+bool SharedSums::agree() {
   if (!meet())
     return false;
-  if (header->count.load(std::memory_order_relaxed) != values.size())
-    header->differs.store(1, std::memory_order_relaxed);
-  if (!meet() || header->differs.load(std::memory_order_relaxed))
+  if (!std::exchange(isFirstMeeting, false))
+    return true;
+  for (unsigned other = 0; other < size; ++other)
+    if (requestOf(other).load(std::memory_order_relaxed) != request)
+      return false;
+  return true;
+}
+
+/// A chunk has a set of slots, and the next chunk, of this call or the next one, the other set:
+/// nobody writes to the first again before all have met in the second, having read what they need.
+bool SharedSums::run(Collective kind, std::span<float> values) {
+  request = uint64_t(kind) << 60 | values.size();
+  isFirstMeeting = true;
+  requestOf(rank).store(request, std::memory_order_relaxed);
+  if (kind != Collective::AllReduce && values.size() % size != 0)
     return false;
+  switch (kind) {
+  case Collective::AllReduce:
+    return allReduce(values);
+  case Collective::ReduceScatter:
+    return reduceScatter(values);
+  case Collective::AllGather:
+    return allGather(values);
+  }
+  return false;
+}
+
+/// Two meetings a chunk: all have written; all have added.
+bool SharedSums::allReduce(std::span<float> values) {
+  std::vector<const float *> terms(size);
   for (size_t begin = 0; begin < values.size(); begin += chunkElements(), turn ^= 1) {
     size_t count = std::min(chunkElements(), values.size() - begin);
     std::memcpy(slot(rank), values.data() + begin, count * sizeof(float));
-    if (!meet())
+    if (!agree())
       return false;
     size_t first = count * rank / size, last = count * (rank + 1) / size;
-    float *into = result();
-    std::copy(slot(0) + first, slot(0) + last, into + first);
-    for (unsigned other = 1; other < size; ++other) {
-      const float *from = slot(other);
-      for (size_t i = first; i < last; ++i)
-        into[i] += from[i];
-    }
+    for (unsigned other = 0; other < size; ++other)
+      terms[other] = slot(other) + first;
+    addUp(terms.data(), result() + first, last - first);
     if (!meet())
       return false;
-    std::memcpy(values.data() + begin, into, count * sizeof(float));
+    std::memcpy(values.data() + begin, result(), count * sizeof(float));
   }
   return true;
+}
+
+/// A chunk is as much of every part: a rank writes what is others', and adds up what is its own.
+bool SharedSums::reduceScatter(std::span<float> values) {
+  size_t part = values.size() / size;
+  size_t most = std::max<size_t>(chunkElements() / size / 16 * 16, 1);
+  std::vector<const float *> terms(size);
+  for (size_t begin = 0; begin < part; begin += most, turn ^= 1) {
+    size_t count = std::min(most, part - begin);
+    for (unsigned other = 0; other < size; ++other)
+      if (other != rank)
+        std::memcpy(slot(rank) + other * most, values.data() + other * part + begin,
+                    count * sizeof(float));
+    if (!agree())
+      return false;
+    float *own = values.data() + rank * part + begin;
+    for (unsigned other = 0; other < size; ++other)
+      terms[other] = other == rank ? own : slot(other) + rank * most;
+    addUp(terms.data(), own, count);
+  }
+  return true;
+}
+
+bool SharedSums::allGather(std::span<float> values) {
+  size_t part = values.size() / size, most = chunkElements();
+  for (size_t begin = 0; begin < part; begin += most, turn ^= 1) {
+    size_t count = std::min(most, part - begin);
+    std::memcpy(slot(rank), values.data() + rank * part + begin, count * sizeof(float));
+    if (!agree())
+      return false;
+    for (unsigned other = 0; other < size; ++other)
+      if (other != rank)
+        std::memcpy(values.data() + other * part + begin, slot(other), count * sizeof(float));
+  }
+  return true;
+}
+
+/// In the order of the ranks; `into` may be one of the terms.
+void SharedSums::addUp(const float *const *terms, float *into, size_t count) const {
+  constexpr size_t block = 1024;
+  float sums[block];
+  for (size_t begin = 0; begin < count; begin += block) {
+    size_t some = std::min(block, count - begin);
+    std::memcpy(sums, terms[0] + begin, some * sizeof(float));
+    for (unsigned other = 1; other < size; ++other)
+      for (size_t i = 0; i < some; ++i)
+        sums[i] += terms[other][begin + i];
+    std::memcpy(into + begin, sums, some * sizeof(float));
+  }
 }
 
 } // namespace danaus

@@ -12,23 +12,6 @@ namespace danaus {
 
 namespace {
 
-/// Stages [begin, end) of a program.
-ProgramSpec describeStages(const fb::TargetPlan &plan, const fb::Program &program, uint32_t begin,
-                           uint32_t end) {
-  ProgramSpec spec;
-  for (const fb::Kernel *kernel : *plan.kernels())
-    spec.kernels.push_back(
-        {kernel->symbol()->str(), kernel->tiles(), kernel->scratch_bytes(), kernel->arguments()});
-  for (uint32_t i = begin; i < end; ++i) {
-    std::vector<LaunchSpec> &launches = spec.stages.emplace_back();
-    for (const fb::Launch *launch : *program.stages()->Get(i)->launches())
-      launches.push_back({launch->kernel(),
-                          {launch->buffers()->begin(), launch->buffers()->end()},
-                          launch->label()->str()});
-  }
-  return spec;
-}
-
 uint64_t elements(const flatbuffers::Vector<uint64_t> &shape) {
   return *byteSize(shape, fb::DType::U8);
 }
@@ -118,23 +101,23 @@ Status Executor::loadPrograms() {
   return Status::ok();
 }
 
-/// Cuts a program where an all-reduce begins or must be done.
+/// Cuts a program where a collective begins or must be done.
 Status Executor::loadSegments(LoadedProgram &program) {
   uint32_t stages = program.table->stages()->size(), begin = 0;
-  const auto *reduces = others ? program.table->all_reduces() : nullptr;
+  const auto *collectives = others ? program.table->collectives() : nullptr;
   do {
     Segment segment;
     uint32_t end = stages;
-    if (reduces)
-      for (const fb::AllReduce *each : *reduces) {
+    if (collectives)
+      for (const fb::Collective *each : *collectives) {
         for (uint32_t cut : {each->after(), each->before()})
           if (cut > begin)
             end = std::min(end, cut);
         segment.begun += each->after() <= begin;
         segment.awaited += each->before() <= begin;
       }
-    auto executable = owner->loadProgram(*arena, *loadedCode,
-                                         describeStages(*currentPlan, *program.table, begin, end));
+    auto executable =
+        owner->loadProgram(*arena, *loadedCode, describeStages(*program.table, begin, end));
     if (!executable)
       return executable.takeError();
     segment.executable = std::move(*executable);
@@ -142,6 +125,25 @@ Status Executor::loadSegments(LoadedProgram &program) {
     begin = end;
   } while (begin < stages);
   return Status::ok();
+}
+
+/// Stages [begin, end) of a program, buffers at the places of this rank.
+ProgramSpec Executor::describeStages(const fb::Program &program, uint32_t begin, uint32_t end) {
+  ProgramSpec spec;
+  for (const fb::Kernel *kernel : *currentPlan->kernels())
+    spec.kernels.push_back(
+        {kernel->symbol()->str(), kernel->tiles(), kernel->scratch_bytes(), kernel->arguments()});
+  for (uint32_t i = begin; i < end; ++i) {
+    std::vector<LaunchSpec> &launches = spec.stages.emplace_back();
+    for (const fb::Launch *launch : *program.stages()->Get(i)->launches()) {
+      LaunchSpec &each = launches.emplace_back(
+          LaunchSpec{launch->kernel(), {launch->buffers()->begin(), launch->buffers()->end()},
+                     launch->label()->str()});
+      for (uint32_t b = 0; launch->strides() && b < launch->strides()->size(); ++b)
+        each.buffers[b] += ranks().rank() * launch->strides()->Get(b);
+    }
+  }
+  return spec;
 }
 
 std::byte *Executor::view(uint64_t offset, uint64_t bytes, Use use) {
@@ -227,16 +229,6 @@ std::span<float> Executor::gradient(size_t index) {
                 elementCount(parameterInfo(index)));
 }
 
-std::span<float> Executor::state(size_t index, size_t slot) {
-  assert(slot < states && "the optimizer keeps fewer states");
-  return floats(currentPlan->places()->Get(unsigned(index))->state_offsets()->Get(unsigned(slot)),
-                elementCount(parameterInfo(index)));
-}
-
-std::span<float> Executor::average(size_t index) {
-  return model().training()->ema() > 0 ? state(index, states - 1) : std::span<float>();
-}
-
 std::optional<size_t> Executor::findParameter(std::string_view name) const {
   for (size_t i = 0; i < parameterCount(); ++i)
     if (parameterInfo(i).name()->string_view() == name)
@@ -289,12 +281,23 @@ uint64_t Executor::batch(fb::ProgramKind kind) const {
   return program ? program->table->batch() : 0;
 }
 
-/// Begins those of a program's all-reduces that have not begun, up to number `until`.
-Status Executor::beginSums(const LoadedProgram &program, size_t until,
-                           std::vector<uint64_t> &numbers) {
+static Collective kindOf(const fb::Collective &collective) {
+  switch (collective.kind()) {
+  case fb::CollectiveKind::ReduceScatter:
+    return Collective::ReduceScatter;
+  case fb::CollectiveKind::AllGather:
+    return Collective::AllGather;
+  default:
+    return Collective::AllReduce;
+  }
+}
+
+/// Begins those of a program's collectives that have not begun, up to number `until`.
+Status Executor::beginCollectives(const LoadedProgram &program, size_t until,
+                                  std::vector<uint64_t> &numbers) {
   while (numbers.size() < until) {
-    const fb::AllReduce *next = program.table->all_reduces()->Get(uint32_t(numbers.size()));
-    auto begun = others->beginSum(*arena, next->offset(), next->elements());
+    const fb::Collective &next = *program.table->collectives()->Get(uint32_t(numbers.size()));
+    auto begun = others->begin(kindOf(next), *arena, next.offset(), next.elements());
     if (!begun)
       return begun.takeError();
     numbers.push_back(*begun);
@@ -302,9 +305,12 @@ Status Executor::beginSums(const LoadedProgram &program, size_t until,
   return Status::ok();
 }
 
-Status Executor::finishSums(uint64_t number) {
-  trace::Scope scope(trace::Kind::Wait, "wait for all-reduce");
-  return others->finishSums(number);
+/// `last`: of those that are awaited; its number is `number`.
+Status Executor::finish(const fb::Collective &last, uint64_t number) {
+  static constexpr std::string_view waits[] = {"wait for all-reduce", "wait for reduce-scatter",
+                                               "wait for all-gather"};
+  trace::Scope scope(trace::Kind::Wait, waits[size_t(kindOf(last))]);
+  return others->finish(number);
 }
 
 Status Executor::run(fb::ProgramKind kind, const std::function<Status()> &meanwhile, Sums sums) {
@@ -316,14 +322,17 @@ Status Executor::run(fb::ProgramKind kind, const std::function<Status()> &meanwh
   if (Status status = sendViews(); !status)
     return status;
   Status beside;
-  std::vector<uint64_t> numbers; // of the sums that have begun
-  bool shares = others && sums == Sums::OverRanks && program->table->all_reduces();
+  std::vector<uint64_t> numbers; // of the collectives that have begun
+  const auto *collectives = program->table->collectives();
+  bool shares = others && sums == Sums::OverRanks && collectives && collectives->size();
   for (const Segment &segment : program->segments) {
     if (shares) {
-      if (Status status = beginSums(*program, segment.begun, numbers); !status)
+      if (Status status = beginCollectives(*program, segment.begun, numbers); !status)
         return status;
-      if (segment.awaited)
-        if (Status status = finishSums(numbers[segment.awaited - 1]); !status)
+      if (size_t awaited = segment.awaited)
+        if (Status status =
+                finish(*collectives->Get(uint32_t(awaited - 1)), numbers[awaited - 1]);
+            !status)
           return status;
     }
     if (Status status = owner->submit(*segment.executable); !status)
@@ -332,11 +341,10 @@ Status Executor::run(fb::ProgramKind kind, const std::function<Status()> &meanwh
     if (meanwhile && fillsAhead() && &segment == &program->segments.back())
       beside = meanwhile();
   }
-  if (shares && program->table->all_reduces()->size()) {
-    if (Status status = beginSums(*program, program->table->all_reduces()->size(), numbers);
-        !status)
+  if (shares) {
+    if (Status status = beginCollectives(*program, collectives->size(), numbers); !status)
       return status;
-    if (Status status = finishSums(numbers.back()); !status)
+    if (Status status = finish(**collectives->rbegin(), numbers.back()); !status)
       return status;
   }
   Status status = owner->synchronize();

@@ -58,10 +58,26 @@ public:
   }
   std::span<float> parameter(size_t index);
   std::span<float> gradient(size_t index);
-  /// Optimizer state `slot` of a parameter: sgd with momentum has slot 0, adam m = 0 and v = 1.
+  /// The elements of a parameter that a rank updates: all, or where updates are sharded
+  /// (dist.sharded) those of its part, perhaps none.
+  struct Share {
+    uint64_t first = 0, count = 0;
+  };
+  Share shareOf(size_t index, unsigned rank) const;
+  /// Whether ranks have only shares, and states of them alone.
+  bool isSharded() const { return currentPlan->shards() && currentPlan->shards()->size() > 0; }
+  /// Optimizer state `slot` of this rank's share of a parameter: sgd with momentum has slot 0, adam
+  /// m = 0 and v = 1.
   std::span<float> state(size_t index, size_t slot);
-  /// The moving average of a parameter, its last state; empty where the model keeps none.
+  /// Whether the last state is the moving average of the parameter.
+  bool keepsAverages() const { return model().training()->ema() > 0; }
+  /// The moving average of this rank's share; empty also where the model keeps none.
   std::span<float> average(size_t index);
+  /// This rank's share of a parameter itself.
+  std::span<float> ownParameter(size_t index);
+  /// Where updates are sharded: gives all ranks what each of them has in its shares of the
+  /// parameters.
+  Status gatherParameters();
   /// States per parameter, a moving average counted: 0 to 3.
   size_t stateCount() const { return states; }
 
@@ -82,7 +98,7 @@ public:
   /// Rows of a step; 0 when the plan lacks the program.
   uint64_t batch(fb::ProgramKind kind) const;
 
-  /// Whether a step's all-reduces are done: of several micro-batches only the last needs them.
+  /// Whether what a step does over ranks is done: of several micro-batches only the last needs it.
   enum class Sums { OverRanks, Own };
 
   /// Runs one step and waits for it; calls `meanwhile` while the device works, where it does so
@@ -112,10 +128,10 @@ public:
   std::vector<uint64_t> launchNanoseconds(fb::ProgramKind kind) const;
 
 private:
-  /// Stages between which nothing is added up over ranks.
+  /// Stages between which nothing is done over ranks.
   struct Segment {
     std::unique_ptr<Executable> executable;
-    size_t awaited = 0; ///< all-reduces of the program that must be done before
+    size_t awaited = 0; ///< collectives of the program that must be done before
     size_t begun = 0;   ///< that have begun when it is submitted: those up to here begin behind it
   };
   /// For one rank alone a program is one segment.
@@ -139,8 +155,11 @@ private:
   Status allocate();
   Status loadPrograms();
   Status loadSegments(LoadedProgram &program);
-  Status beginSums(const LoadedProgram &program, size_t until, std::vector<uint64_t> &numbers);
-  Status finishSums(uint64_t number);
+  ProgramSpec describeStages(const fb::Program &program, uint32_t begin, uint32_t end);
+  Status beginCollectives(const LoadedProgram &program, size_t until,
+                          std::vector<uint64_t> &numbers);
+  Status finish(const fb::Collective &last, uint64_t number);
+  const fb::Shard *shardOf(size_t index) const;
   const LoadedProgram *find(fb::ProgramKind kind) const;
   const fb::Buffer *findBuffer(fb::BufferRole role) const;
   /// Whoever gets a view may write to it, or not; HostOwned: no program writes there.

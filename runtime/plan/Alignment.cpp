@@ -21,7 +21,9 @@ bool all(const flatbuffers::Vector<flatbuffers::Offset<T>> &tables, Predicate ho
 bool isAligned(const fb::Program &program) {
   return all(*program.stages(), [](const fb::Stage &stage) {
     return all(*stage.launches(),
-               [](const fb::Launch &launch) { return isAligned(launch.buffers()); });
+               [](const fb::Launch &launch) {
+                 return isAligned(launch.buffers()) && isAligned(launch.strides());
+               });
   });
 }
 
@@ -29,7 +31,8 @@ bool isAligned(const fb::TargetPlan &plan) {
   auto place = [](const fb::ParameterPlace &it) { return isAligned(it.state_offsets()); };
   auto buffer = [](const fb::Buffer &it) { return isAligned(it.shape()); };
   auto program = [](const fb::Program &it) { return isAligned(it); };
-  return all(*plan.places(), place) && all(*plan.buffers(), buffer) &&
+  auto shard = [](const fb::Shard &it) { return isAligned(it.state_offsets()); };
+  return all(*plan.places(), place) && (!plan.shards() || all(*plan.shards(), shard)) && all(*plan.buffers(), buffer) &&
          all(*plan.programs(), program);
 }
 

@@ -110,6 +110,10 @@ Status checkNumbers(const fb::Model &model) {
   if (training.accumulate() == 0 || training.batch_size() % training.accumulate() != 0)
     return invalidModel(format("training.accumulate = %zu does not divide batch_size = %zu",
                                size_t(training.accumulate()), size_t(training.batch_size())));
+  constexpr uint64_t mostRanks = 1 << 20;
+  if (training.ranks() == 0 || training.ranks() > mostRanks)
+    return invalidModel(format("training.ranks is %zu, not in [1, %zu]", size_t(training.ranks()),
+                               size_t(mostRanks)));
   if (training.ema() < 0 || training.ema() >= 1)
     return invalidModel(format("training.ema is %g, not in [0, 1)", training.ema()));
   if (model.classes() == 0)

@@ -41,11 +41,12 @@ struct Checker {
         !status)
       return status;
     uint32_t states = place.state_offsets() ? place.state_offsets()->size() : 0;
-    if (states != stateCount(model))
+    if (states != (isSharded() ? 0 : stateCount(model)))
       return invalidModel(
           format("parameter %s has %u optimizer states, the optimizer %s%s needs %u", name.c_str(),
                  states, fb::EnumNameOptimizerKind(model.optimizer()->kind()),
-                 model.training()->ema() > 0 ? " with a moving average" : "", stateCount(model)));
+                 model.training()->ema() > 0 ? " with a moving average" : "",
+                 isSharded() ? 0 : stateCount(model)));
     for (uint32_t slot = 0; slot < states; ++slot)
       if (Status status = checkRange(format("state %u of ", slot) + name,
                                      place.state_offsets()->Get(slot), bytes);
@@ -61,6 +62,62 @@ struct Checker {
     for (uint32_t i = 0; i < places; ++i)
       if (Status status = checkPlace(*phase.parameters()->Get(i), *plan.places()->Get(i)); !status)
         return status;
+    return Status::ok();
+  }
+
+  bool isSharded() const { return plan.shards() && plan.shards()->size() > 0; }
+  uint64_t ranks() const { return model.training()->ranks(); }
+
+  /// Parts of all ranks that lie one behind the other.
+  Status checkParts(const std::string &what, uint64_t offset, uint64_t partBytes) const {
+    uint64_t bytes = 0;
+    if (partBytes == 0 || partBytes % ArenaAlignment != 0 ||
+        __builtin_mul_overflow(partBytes, ranks(), &bytes))
+      return invalidModel(what + format(" has parts of %zu bytes for each of %zu ranks",
+                                        size_t(partBytes), size_t(ranks())));
+    return checkRange(what, offset, bytes);
+  }
+
+  Status checkShard(const fb::Shard &shard, uint32_t number) const {
+    std::string what = format("shard %u", number);
+    if (Status status = checkParts(what, shard.offset(), shard.part_bytes()); !status)
+      return status;
+    std::string gradients = "the gradients of " + what;
+    if (Status status = checkParts(gradients, shard.gradient_offset(), shard.part_bytes());
+        !status)
+      return status;
+    uint32_t states = shard.state_offsets() ? shard.state_offsets()->size() : 0;
+    if (states != stateCount(model))
+      return invalidModel(what + format(" has %u optimizer states, the optimizer needs %u", states,
+                                        stateCount(model)));
+    for (uint32_t slot = 0; slot < states; ++slot)
+      if (Status status = checkRange(format("state %u of ", slot) + what,
+                                     shard.state_offsets()->Get(slot), shard.part_bytes());
+          !status)
+        return status;
+    return Status::ok();
+  }
+
+  /// Each parameter lies in a shard, and its gradient at the same place in that of the gradients.
+  Status checkShards() const {
+    if (!isSharded())
+      return Status::ok();
+    for (uint32_t i = 0; i < plan.shards()->size(); ++i)
+      if (Status status = checkShard(*plan.shards()->Get(i), i); !status)
+        return status;
+    for (uint32_t i = 0; i < plan.places()->size(); ++i) {
+      const fb::ParameterPlace &place = *plan.places()->Get(i);
+      const fb::Parameter &parameter = *phase.parameters()->Get(i);
+      uint64_t bytes = *byteSize(*parameter.shape(), fb::DType::F32);
+      bool found = std::ranges::any_of(*plan.shards(), [&](const fb::Shard *shard) {
+        uint64_t size = shard->part_bytes() * ranks(), at = place.offset() - shard->offset();
+        return place.offset() >= shard->offset() && at <= size && bytes <= size - at &&
+               place.gradient_offset() - shard->gradient_offset() == at;
+      });
+      if (!found)
+        return invalidModel("no shard holds parameter " + parameter.name()->str() +
+                            " and its gradient");
+    }
     return Status::ok();
   }
 
@@ -154,9 +211,18 @@ struct Checker {
       return invalidModel(format("%u buffers for the %u arguments of kernel %s",
                                  launch.buffers()->size(), kernel.arguments(),
                                  kernel.symbol()->c_str()));
-    for (uint32_t i = 0; i < launch.buffers()->size(); ++i)
-      if (Status status = checkRange(format("buffer %u", i), launch.buffers()->Get(i), 1); !status)
+    bool moves = launch.strides() && launch.strides()->size() > 0;
+    if (moves && launch.strides()->size() != launch.buffers()->size())
+      return invalidModel(format("%u strides for %u buffers", launch.strides()->size(),
+                                 launch.buffers()->size()));
+    for (uint32_t i = 0; i < launch.buffers()->size(); ++i) {
+      std::string what = format("buffer %u", i);
+      uint64_t stride = moves ? launch.strides()->Get(i) : 0;
+      Status status = stride ? checkParts(what, launch.buffers()->Get(i), stride)
+                             : checkRange(what, launch.buffers()->Get(i), 1);
+      if (!status)
         return status;
+    }
     return Status::ok();
   }
 
@@ -168,16 +234,19 @@ struct Checker {
         if (Status status = checkLaunch(*launch); !status)
           return invalidModel(format("stage %u, launch \"%s\": ", s, launch->label()->c_str()) +
                               status.error().message());
-    return checkAllReduces(program);
+    return checkCollectives(program);
   }
 
   /// In the order in which they begin, and none ends before it begins.
-  Status checkAllReduces(const fb::Program &program) const {
-    if (!program.all_reduces())
+  Status checkCollectives(const fb::Program &program) const {
+    if (!program.collectives())
       return Status::ok();
     uint32_t begun = 0, stages = program.stages()->size();
-    for (const fb::AllReduce *each : *program.all_reduces()) {
-      std::string what = "all-reduce \"" + each->label()->str() + "\"";
+    for (const fb::Collective *each : *program.collectives()) {
+      if (each->kind() > fb::CollectiveKind::MAX)
+        return invalidModel(format("unknown collective kind %d", int(each->kind())));
+      std::string what = std::string(fb::EnumNameCollectiveKind(each->kind())) + " \"" +
+                         each->label()->str() + "\"";
       if (each->after() < begun || each->before() < each->after() || each->before() > stages)
         return invalidModel(what + format(" lasts from stage %u to %u of %u, the one before it "
                                           "begins at %u",
@@ -186,6 +255,10 @@ struct Checker {
       uint64_t bytes = 0;
       if (each->elements() == 0 || __builtin_mul_overflow(each->elements(), 4, &bytes))
         return invalidModel(what + format(" has %zu elements", size_t(each->elements())));
+      bool hasParts = each->kind() != fb::CollectiveKind::AllReduce;
+      if (hasParts && bytes % (ranks() * ArenaAlignment) != 0)
+        return invalidModel(what + format(" of %zu bytes cannot be cut into %zu equal parts",
+                                          size_t(bytes), size_t(ranks())));
       if (Status status = checkRange(what, each->offset(), bytes); !status)
         return status;
     }
@@ -218,6 +291,8 @@ Status validatePlan(const fb::Model &model, const fb::Phase &phase, const fb::Ta
     return invalidModel(format("its fusion section %u is not in the file", plan.fusion_section()));
   Checker checker{model, phase, plan};
   if (Status status = checker.checkPlaces(); !status)
+    return status;
+  if (Status status = checker.checkShards(); !status)
     return status;
   if (Status status = checker.checkKernels(); !status)
     return status;

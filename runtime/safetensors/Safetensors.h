@@ -93,7 +93,13 @@ struct TensorRef {
   std::vector<uint64_t> shape;
   const void *data = nullptr;
   TensorType type = TensorType::F32;
+  /// Where data is null and the tensor is written: called then, once; the bytes are needed until
+  /// the next tensor's.
+  std::function<Expected<const void *>()> fetch = {};
 };
+
+/// The order in which they lie in a file.
+std::vector<const TensorRef *> writingOrder(std::span<const TensorRef> tensors);
 
 /// Writes atomically; the same tensors in any order give the same bytes.
 Status writeSafetensors(const std::string &path, std::span<const TensorRef> tensors,

@@ -37,15 +37,20 @@ Status checkNames(const std::string &path, const std::vector<const TensorRef *> 
 
 } // namespace
 
-Status writeSafetensors(const std::function<Status(std::string_view)> &sink,
-                        const std::string &path, std::span<const TensorRef> tensors,
-                        const SafetensorsMetadata &metadata) {
+std::vector<const TensorRef *> writingOrder(std::span<const TensorRef> tensors) {
   std::vector<const TensorRef *> sorted;
   for (const TensorRef &tensor : tensors)
     sorted.push_back(&tensor);
   std::sort(sorted.begin(), sorted.end(), [](const TensorRef *left, const TensorRef *right) {
     return left->type != right->type ? left->type > right->type : left->name < right->name;
   });
+  return sorted;
+}
+
+Status writeSafetensors(const std::function<Status(std::string_view)> &sink,
+                        const std::string &path, std::span<const TensorRef> tensors,
+                        const SafetensorsMetadata &metadata) {
+  std::vector<const TensorRef *> sorted = writingOrder(tensors);
   if (Status status = checkNames(path, sorted); !status)
     return status;
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
@@ -72,10 +77,17 @@ Status writeSafetensors(const std::function<Status(std::string_view)> &sink,
     return status;
   if (Status status = sink(text); !status)
     return status;
-  for (size_t index = 0; index < sorted.size(); ++index)
-    if (Status status = sink({static_cast<const char *>(sorted[index]->data), sizes[index]});
-        !status)
+  for (size_t index = 0; index < sorted.size(); ++index) {
+    const void *data = sorted[index]->data;
+    if (!data && sorted[index]->fetch) {
+      Expected<const void *> fetched = sorted[index]->fetch();
+      if (!fetched)
+        return fetched.takeError();
+      data = *fetched;
+    }
+    if (Status status = sink({static_cast<const char *>(data), sizes[index]}); !status)
       return status;
+  }
   return Status::ok();
 }
 

@@ -1,6 +1,7 @@
 // See PhaseBorder.h.
 #include "runtime/train/PhaseBorder.h"
 
+#include "runtime/train/ShareState.h"
 #include "runtime/train/Weights.h"
 
 #include <algorithm>
@@ -38,11 +39,46 @@ void reconcile(const ConvertedWeights &weights, const fb::Phase &phase, const Va
         second[i][j] = std::max(second[i][j], first[i][j] * first[i][j]);
 }
 
-/// Each state in the order of the phase's parameters; those that begin anew are empty.
+/// On rank 0 the optimizer's state as tensors in memory, on the others, which give theirs, nothing.
+/// `memory` holds what is of several ranks.
+Expected<std::vector<TensorRef>> wholeState(Executor &executor, Values &memory) {
+  std::vector<TensorRef> tensors = stateTensors(executor);
+  if (!executor.ranks().isFirst()) {
+    Status status = giveTensors(tensors);
+    return status ? Expected<std::vector<TensorRef>>(std::vector<TensorRef>()) : status.takeError();
+  }
+  std::vector<const void *> places(tensors.size());
+  for (const TensorRef *tensor : writingOrder(tensors)) {
+    if (!tensor->fetch)
+      continue;
+    auto fetched = tensor->fetch();
+    if (!fetched)
+      return fetched.takeError();
+    auto *values = static_cast<const float *>(*fetched);
+    uint64_t count = 1;
+    for (uint64_t extent : tensor->shape)
+      count *= extent;
+    memory.emplace_back(values, values + count);
+    places[size_t(tensor - tensors.data())] = memory.back().data();
+  }
+  for (size_t i = 0; i < tensors.size(); ++i)
+    if (places[i])
+      tensors[i].data = places[i];
+  return tensors;
+}
+
+/// On rank 0 each state in the order of the phase's parameters; those that begin anew are empty.
 Expected<std::vector<Values>> carryState(Executor &before, const ConvertedWeights &weights,
                                          const fb::Phase &phase) {
-  std::vector<TensorRef> tensors = stateTensors(before);
-  WeightSource state = sourceOf("the optimizer's state", tensors);
+  if (!phase.projects_state() && !before.keepsAverages())
+    return std::vector<Values>(before.stateCount());
+  Values memory;
+  auto tensors = wholeState(before, memory);
+  if (!tensors)
+    return tensors.takeError();
+  if (!before.ranks().isFirst())
+    return std::vector<Values>(before.stateCount());
+  WeightSource state = sourceOf("the optimizer's state", *tensors);
   std::vector<Values> carried;
   for (const std::string &suffix : stateSuffixes(before.model())) {
     Values &values = carried.emplace_back();
@@ -91,12 +127,20 @@ Expected<std::unique_ptr<Executor>> crossBorder(const ModelFile &file, Device &d
   auto executor = Executor::open(file, device, next, ranks);
   if (!executor)
     return executor.takeError();
-  for (size_t i = 0; i < weights->values.size(); ++i) {
+  for (size_t i = 0; i < weights->values.size(); ++i)
     std::ranges::copy(weights->values[i], (*executor)->parameter(i).begin());
-    for (size_t slot = 0; slot < state->size(); ++slot)
-      if (const Values &values = (*state)[slot]; !values.empty())
-        std::ranges::copy(values[i], (*executor)->state(i, slot).begin());
-  }
+  // Other processors may round the conversion otherwise.
+  if (Status status = shareParameters(**executor); !status)
+    return status.takeError();
+  auto carried = [&](size_t index, size_t slot, std::span<float> into) {
+    if (const Values &values = (*state)[slot]; !values.empty())
+      std::ranges::copy(values[index], into.begin());
+    else
+      std::ranges::fill(into, 0.0f);
+    return Status::ok();
+  };
+  if (Status status = shareState(**executor, carried); !status)
+    return status.takeError();
   layers = std::move(weights->layers);
   return executor;
 }

@@ -3,6 +3,9 @@
 
 #include "runtime/train/Manifest.h"
 
+#include <algorithm>
+#include <vector>
+
 namespace danaus {
 
 /// The length first: only rank 0 knows it.
@@ -29,18 +32,35 @@ Status shareManifest(Communicator &ranks, CheckpointManifest &manifest) {
   return Status::ok();
 }
 
-Status shareState(Executor &executor, StateParts parts) {
+Status shareParameters(Executor &executor) {
   Communicator &ranks = executor.ranks();
   if (ranks.isAlone())
     return Status::ok();
-  size_t states = parts == StateParts::Parameters ? 0 : executor.stateCount();
-  for (size_t i = 0; i < executor.parameterCount(); ++i) {
+  for (size_t i = 0; i < executor.parameterCount(); ++i)
     if (Status status = ranks.broadcast(std::as_writable_bytes(executor.parameter(i))); !status)
       return status;
-    for (size_t slot = 0; slot < states; ++slot)
-      if (Status status = ranks.broadcast(std::as_writable_bytes(executor.state(i, slot))); !status)
+  return Status::ok();
+}
+
+Status shareState(Executor &executor, const StateReader &read) {
+  Communicator &ranks = executor.ranks();
+  std::vector<float> whole; // of a tensor of which this rank has a share
+  for (size_t i = 0; i < executor.parameterCount(); ++i)
+    for (size_t slot = 0; slot < executor.stateCount(); ++slot) {
+      std::span<float> own = executor.state(i, slot), into = own;
+      if (executor.isSharded()) {
+        whole.resize(elementCount(executor.parameterInfo(i)));
+        into = whole;
+      }
+      Status status = ranks.isFirst() ? read(i, slot, into) : Status::ok();
+      if (status && !ranks.isAlone())
+        status = ranks.broadcast(std::as_writable_bytes(into));
+      if (!status)
         return status;
-  }
+      if (executor.isSharded())
+        std::ranges::copy(into.subspan(executor.shareOf(i, ranks.rank()).first, own.size()),
+                          own.begin());
+    }
   return Status::ok();
 }
 

@@ -158,6 +158,16 @@ static double secondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+/// With the moving averages, where there are any, in the place of the parameters.
+static Expected<Evaluation> evaluateAverages(Executor &executor, const BatchSource &source) {
+  if (Status status = exchangeAverages(executor); !status)
+    return status.takeError();
+  Expected<Evaluation> result = evaluate(executor, source);
+  if (Status status = exchangeAverages(executor); !status)
+    return status.takeError();
+  return result;
+}
+
 Status Trainer::endEpoch() {
   EpochRow row;
   row.epoch = at.epoch + 1;
@@ -168,8 +178,7 @@ Status Trainer::endEpoch() {
 
   bool best = true; // without validation images the latest weights are the best we know
   if (validation) {
-    AveragesInPlace averages(*executor);
-    Expected<Evaluation> result = evaluate(*executor, *validation);
+    Expected<Evaluation> result = evaluateAverages(*executor, *validation);
     if (!result)
       return result.takeError();
     if (!std::isfinite(result->loss))
@@ -209,7 +218,7 @@ Expected<RunSummary> Trainer::finish() {
     if (Status status = readParameters(*executor, best->model); !status)
       return status.takeError();
   }
-  if (Status status = shareState(*executor, StateParts::Parameters); !status)
+  if (Status status = shareParameters(*executor); !status)
     return status.takeError();
   Expected<Evaluation> result = evaluate(*executor, *test);
   if (!result)
@@ -231,11 +240,21 @@ Expected<RunSummary> Trainer::finish() {
   return summary;
 }
 
+/// What the others do while rank 0 saves.
+Status Trainer::giveState(const std::string &slot) {
+  if (!executor->isSharded())
+    return Status::ok();
+  if (slot == "best" && executor->keepsAverages())
+    if (Status status = giveTensors(judgedTensors(*executor)); !status)
+      return status;
+  return giveTensors(stateTensors(*executor));
+}
+
 /// Weights that are not finite are never saved: the last checkpoint stays usable. All ranks have
 /// the same, and rank 0 saves them.
 Status Trainer::save(const std::string &slot) {
   if (!ranks.isFirst())
-    return Status::ok();
+    return giveState(slot);
   if (std::optional<std::string> parameter = findNonFinite(*executor))
     return diverged(at.step, "parameter " + *parameter + " holds NaN or Inf");
   if (Status status = log->sync(); !status)

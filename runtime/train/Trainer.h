@@ -69,7 +69,9 @@ public:
 private:
   using Clock = std::chrono::steady_clock;
 
+  Status checkRanks() const;
   Status begin();
+  Status beginState();
   Status beginFirst();
   Status beginOther();
   Status openPhase(std::unique_ptr<Executor> opened);
@@ -90,6 +92,7 @@ private:
   Status endEpoch();
   Status afterUpdate(float loss);
   Status save(const std::string &slot);
+  Status giveState(const std::string &slot);
   Expected<bool> stopsNow();
   Error stopped();
   Error diverged(uint64_t step, const std::string &what) const;
@@ -113,6 +116,7 @@ private:
   std::optional<MetricsLog> log;      ///< of rank 0
   std::optional<StepTrace> stepTrace; ///< from the first step on
   std::optional<LossScale> lossScale; ///< where operands are float16
+  std::optional<SafetensorsFile> savedState; ///< of rank 0's checkpoint, until it is shared
 
   /// Where the run stands; `sums` is filled only when it is saved.
   CheckpointManifest at;

@@ -16,17 +16,35 @@
 
 namespace danaus {
 
-/// Of a resolved spec without its section `profile`, a line of it: what a run shows of itself does
-/// not change what it is, and versions before had no such section.
+/// Of a resolved spec without its section `profile`, a line of it, and without dist.sharded: what a
+/// run shows of itself, and where it keeps its state, does not change what it is, and versions
+/// before had neither.
 static std::string hashOfTraining(std::string spec) {
   if (size_t at = spec.find("\nprofile: "); at != std::string::npos)
     spec.erase(at + 1, spec.find('\n', at + 1) - at);
+  for (const char *key : {", sharded: true", ", sharded: false"})
+    if (size_t at = spec.find(key, spec.find("\ndist: ")); at != std::string::npos)
+      spec.erase(at, std::string_view(key).size());
   return format("%08x", crc32(spec.data(), spec.size()));
 }
 
 using ull = unsigned long long;
 
+/// A binary whose updates are sharded has the parts of so many ranks.
+Status Trainer::checkRanks() const {
+  if (!file.model().dist()->sharded() || training.ranks() == ranks.size())
+    return Status::ok();
+  return Error(ExitCode::Usage,
+               format("%s was compiled for %llu rank%s, and with dist.sharded it trains on no other "
+                      "number; here are %u: give the spec or the run's folder instead, or compile "
+                      "it with danausc --ranks %u",
+                      file.path().c_str(), ull(training.ranks()), training.ranks() == 1 ? "" : "s",
+                      ranks.size(), ranks.size()));
+}
+
 Status Trainer::begin() {
+  if (Status status = checkRanks(); !status)
+    return status;
   if (training.dtype() == fb::DType::F16)
     lossScale.emplace();
   at.seed = file.model().seed();
@@ -54,7 +72,9 @@ Status Trainer::begin() {
                         ull(counts[1])));
   if (Status status = ranks.isFirst() ? Status::ok() : beginOther(); !status)
     return status;
-  if (Status status = shareState(*executor, StateParts::ParametersAndOptimizer); !status)
+  if (Status status = shareParameters(*executor); !status)
+    return status;
+  if (Status status = beginState(); !status)
     return status;
   observer.onPhase(*executor, at.phase + 1);
   if (!ranks.isFirst())
@@ -88,6 +108,19 @@ Status Trainer::beginOther() {
     return opened.takeError();
   takeSums();
   return openPhase(std::move(*opened));
+}
+
+/// The optimizer's state: of the checkpoint, or as it begins.
+Status Trainer::beginState() {
+  if (at.step == 0) {
+    startAverages(*executor);
+    return Status::ok();
+  }
+  Status status = shareState(*executor, [&](size_t index, size_t slot, std::span<float> into) {
+    return readState(*executor, *savedState, index, slot, into);
+  });
+  savedState.reset();
+  return status;
 }
 
 /// Everything that belongs to the executor of one phase.
@@ -166,7 +199,6 @@ Status Trainer::initialize() {
     if (!converted->layers.empty())
       observer.onNote("train.init: " + describeConversions(converted->layers));
   }
-  startAverages(*executor);
   return writeRunStart(run, file);
 }
 
@@ -190,8 +222,9 @@ Status Trainer::resume(LoadedCheckpoint last) {
     return status;
   if (Status status = readParameters(*executor, last.model); !status)
     return status;
-  if (Status status = readState(*executor, last.state); !status)
+  if (Status status = checkState(*executor, last.state); !status)
     return status;
+  savedState = std::move(last.state);
   at = std::move(last.manifest);
   takeSums();
   return Status::ok();
@@ -225,9 +258,6 @@ Status Trainer::enterPhase(uint64_t next) {
     return crossed.takeError().during(
         format("entering phase %llu of %s", ull(next + 1), file.model().name()->c_str()));
   if (Status status = openPhase(std::move(*crossed)); !status)
-    return status;
-  // Other processors may round the conversion otherwise.
-  if (Status status = shareState(*executor, StateParts::ParametersAndOptimizer); !status)
     return status;
   Expected<Evaluation> after = evaluateFirstBatch(*executor, *first);
   if (!after)

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
+#include <utility>
 
 namespace danaus {
 
@@ -47,34 +49,81 @@ std::vector<TensorRef> parameterTensors(Executor &executor) {
   return tensors;
 }
 
+namespace {
+
+/// Rank 0 gets a state of all ranks; null elsewhere. `into` is used for one tensor after the other.
+Expected<const void *> gatherState(Executor &executor, size_t index, size_t slot,
+                                   std::vector<float> &into) {
+  Communicator &ranks = executor.ranks();
+  std::vector<uint64_t> counts;
+  for (unsigned rank = 0; rank < ranks.size(); ++rank)
+    counts.push_back(executor.shareOf(index, rank).count * sizeof(float));
+  if (ranks.isFirst())
+    into.resize(elementCount(executor.parameterInfo(index)));
+  Status status = ranks.gather(std::as_bytes(executor.state(index, slot)), counts,
+                               std::as_writable_bytes(std::span(into)));
+  return status ? Expected<const void *>(into.data()) : status.takeError();
+}
+
+TensorRef stateTensor(Executor &executor, size_t index, size_t slot, std::string name,
+                      const std::shared_ptr<std::vector<float>> &memory) {
+  TensorRef tensor{std::move(name), shapeOf(executor.parameterInfo(index))};
+  if (executor.isSharded())
+    tensor.fetch = [&executor, index, slot, memory] {
+      return gatherState(executor, index, slot, *memory);
+    };
+  else
+    tensor.data = executor.state(index, slot).data();
+  return tensor;
+}
+
+} // namespace
+
 std::vector<TensorRef> stateTensors(Executor &executor) {
   std::vector<TensorRef> tensors;
+  auto memory = std::make_shared<std::vector<float>>();
   for (size_t i = 0; i < executor.parameterCount(); ++i)
     for (size_t slot = 0; slot < executor.stateCount(); ++slot)
-      tensors.push_back({stateName(executor, i, slot), shapeOf(executor.parameterInfo(i)),
-                         executor.state(i, slot).data()});
+      tensors.push_back(stateTensor(executor, i, slot, stateName(executor, i, slot), memory));
   return tensors;
 }
 
 std::vector<TensorRef> judgedTensors(Executor &executor) {
-  std::vector<TensorRef> tensors = parameterTensors(executor);
-  for (size_t i = 0; i < tensors.size(); ++i)
-    if (std::span<float> average = executor.average(i); !average.empty())
-      tensors[i].data = average.data();
+  if (!executor.keepsAverages())
+    return parameterTensors(executor);
+  std::vector<TensorRef> tensors;
+  auto memory = std::make_shared<std::vector<float>>();
+  for (size_t i = 0; i < executor.parameterCount(); ++i)
+    tensors.push_back(stateTensor(executor, i, executor.stateCount() - 1,
+                                  executor.parameterInfo(i).name()->str(), memory));
   return tensors;
+}
+
+Status giveTensors(std::span<const TensorRef> tensors) {
+  for (const TensorRef *tensor : writingOrder(tensors))
+    if (tensor->fetch)
+      if (Expected<const void *> given = tensor->fetch(); !given)
+        return given.takeError();
+  return Status::ok();
 }
 
 void startAverages(Executor &executor) {
   for (size_t i = 0; i < executor.parameterCount(); ++i)
     if (std::span<float> average = executor.average(i); !average.empty())
-      std::ranges::copy(executor.parameter(i), average.begin());
+      std::ranges::copy(executor.ownParameter(i), average.begin());
 }
 
-void AveragesInPlace::exchange() {
-  executor.device().parallelFor(executor.parameterCount(), [&](uint64_t i) {
+Status exchangeAverages(Executor &executor) {
+  if (!executor.keepsAverages())
+    return Status::ok();
+  std::vector<std::pair<std::span<float>, std::span<float>>> pairs;
+  for (size_t i = 0; i < executor.parameterCount(); ++i)
     if (std::span<float> average = executor.average(i); !average.empty())
-      std::ranges::swap_ranges(executor.parameter(i), average);
+      pairs.push_back({executor.ownParameter(i), average});
+  executor.device().parallelFor(pairs.size(), [&](uint64_t i) {
+    std::ranges::swap_ranges(pairs[i].first, pairs[i].second);
   });
+  return executor.gatherParameters();
 }
 
 Status readParameters(Executor &executor, const SafetensorsFile &file) {
@@ -89,18 +138,13 @@ Status readParameters(Executor &executor, const SafetensorsFile &file) {
   return Status::ok();
 }
 
-Status readState(Executor &executor, const SafetensorsFile &file) {
-  if (Status status = requireTensors(file, stateTensors(executor)); !status)
-    return status;
-  for (size_t i = 0; i < executor.parameterCount(); ++i)
-    for (size_t slot = 0; slot < executor.stateCount(); ++slot) {
-      std::span<float> values = executor.state(i, slot);
-      if (Status status =
-              file.readFloats(stateName(executor, i, slot), values.data(), values.size());
-          !status)
-        return status;
-    }
-  return Status::ok();
+Status checkState(Executor &executor, const SafetensorsFile &file) {
+  return requireTensors(file, stateTensors(executor));
+}
+
+Status readState(Executor &executor, const SafetensorsFile &file, size_t index, size_t slot,
+                 std::span<float> into) {
+  return file.readFloats(stateName(executor, index, slot), into.data(), into.size());
 }
 
 std::optional<std::string> findNonFinite(Executor &executor) {

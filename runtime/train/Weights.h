@@ -9,13 +9,17 @@
 
 namespace danaus {
 
-/// Views of the arena: valid as long as the executor.
+/// Views of the arena: valid as long as the executor. States that are sharded over ranks are
+/// fetched from all of them when rank 0 writes them, and the others call giveTensors.
 std::vector<TensorRef> parameterTensors(Executor &executor);
 std::vector<TensorRef> stateTensors(Executor &executor);
 
 /// The parameters that a model is judged by, under their own names: the moving averages, or where
 /// there are none the parameters themselves.
 std::vector<TensorRef> judgedTensors(Executor &executor);
+
+/// What ranks other than 0 do while rank 0 writes the same tensors: each gives its shares.
+Status giveTensors(std::span<const TensorRef> tensors);
 
 /// The last phase of the model whose parameters the file has, by name and shape; the last of all
 /// where none fits.
@@ -27,24 +31,18 @@ std::vector<std::string> stateSuffixes(const fb::Model &model);
 /// The moving averages begin as the parameters.
 void startAverages(Executor &executor);
 
-/// While it lives, the parameters of the executor are the moving averages, and the averages hold
-/// the parameters; nothing happens where there are none. No update may run meanwhile.
-class AveragesInPlace {
-public:
-  explicit AveragesInPlace(Executor &executor) : executor(executor) { exchange(); }
-  ~AveragesInPlace() { exchange(); }
-  AveragesInPlace(const AveragesInPlace &) = delete;
-  AveragesInPlace &operator=(const AveragesInPlace &) = delete;
+/// The parameters become the moving averages, and these the parameters, until the next call;
+/// nothing happens where there are none. No update may run meanwhile. All ranks call it.
+Status exchangeAverages(Executor &executor);
 
-private:
-  void exchange();
-  Executor &executor;
-};
-
-/// Overwrites all parameters (all state) from a file that must hold exactly these tensors; else
+/// Overwrites all parameters from a file that must hold exactly these tensors; else
 /// CheckpointInvalid with a table of the differences, and nothing is overwritten.
 Status readParameters(Executor &executor, const SafetensorsFile &file);
-Status readState(Executor &executor, const SafetensorsFile &file);
+/// Whether a file holds exactly the optimizer's state; else the same error.
+Status checkState(Executor &executor, const SafetensorsFile &file);
+/// One state of one parameter, whole.
+Status readState(Executor &executor, const SafetensorsFile &file, size_t index, size_t slot,
+                 std::span<float> into);
 
 /// The name of the first parameter that holds a NaN or Inf; nothing when all are finite.
 std::optional<std::string> findNonFinite(Executor &executor);

@@ -32,6 +32,17 @@ void danaus_gloo_set_timeout(danaus_gloo *gloo, uint64_t timeout_ms);
 // All ranks call them in the same order, each on one thread at a time; 0: failed.
 int danaus_gloo_sum_f32(danaus_gloo *gloo, float *values, size_t count, danaus_gloo_error *error);
 int danaus_gloo_sum_f64(danaus_gloo *gloo, double *values, size_t count, danaus_gloo_error *error);
+/// Of as many equal parts as there are ranks, this rank's part becomes its sums; the others are not
+/// defined then. `count`: of all parts.
+int danaus_gloo_reduce_scatter_f32(danaus_gloo *gloo, float *values, size_t count,
+                                   danaus_gloo_error *error);
+/// This rank's part goes to all others; `count` as before.
+int danaus_gloo_all_gather_f32(danaus_gloo *gloo, float *values, size_t count,
+                               danaus_gloo_error *error);
+/// Rank 0 gets the bytes of all, in the order of the ranks; `counts`: of each rank. `all` is read
+/// on rank 0 only.
+int danaus_gloo_gather(danaus_gloo *gloo, const void *own, const uint64_t *counts, void *all,
+                       danaus_gloo_error *error);
 int danaus_gloo_broadcast(danaus_gloo *gloo, void *bytes, size_t count, danaus_gloo_error *error);
 
 /// Makes operations fail, here and at the ranks that wait for this one; from any thread.

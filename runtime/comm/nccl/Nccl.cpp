@@ -19,6 +19,8 @@ Expected<std::shared_ptr<Nccl>> Nccl::open(Kind kind) {
                from.load("ncclGetUniqueId", nccl->getUniqueId) &&
                from.load("ncclCommInitRank", nccl->initRank) &&
                from.load("ncclAllReduce", nccl->allReduce) &&
+               from.load("ncclReduceScatter", nccl->reduceScatter) &&
+               from.load("ncclAllGather", nccl->allGather) &&
                from.load("ncclCommGetAsyncError", nccl->asyncError) &&
                from.load("ncclCommAbort", nccl->abortComm) &&
                from.load("ncclCommDestroy", nccl->destroyComm) &&

@@ -30,6 +30,12 @@ public:
   int (*initRank)(ncclComm **comm, int size, danaus_nccl_id id, int rank) = nullptr;
   int (*allReduce)(const void *from, void *to, size_t count, int type, int operation,
                    ncclComm *comm, cuda::CUstream stream) = nullptr;
+  /// Part r of `from`, of `count` elements each, summed, is rank r's; in place it is where `to` is.
+  int (*reduceScatter)(const void *from, void *to, size_t count, int type, int operation,
+                       ncclComm *comm, cuda::CUstream stream) = nullptr;
+  /// `count`: of what each rank gives.
+  int (*allGather)(const void *from, void *to, size_t count, int type, ncclComm *comm,
+                   cuda::CUstream stream) = nullptr;
   int (*asyncError)(ncclComm *comm, int *result) = nullptr;
   int (*abortComm)(ncclComm *comm) = nullptr;
   int (*destroyComm)(ncclComm *comm) = nullptr;

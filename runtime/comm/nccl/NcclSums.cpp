@@ -26,7 +26,9 @@ public:
       (void)driver.streamDestroy(stream);
   }
 
-  Status join(const danaus_nccl_id &id, unsigned rank, unsigned size) {
+  Status join(const danaus_nccl_id &id, unsigned ownRank, unsigned count) {
+    rank = ownRank;
+    size = count;
     const cuda::Driver &driver = context->driver();
     for (auto [result, what] : {std::pair(driver.streamCreate(&stream, NonBlocking), "a stream"),
                                 {driver.eventCreate(&ready, NoTiming), "an event"},
@@ -38,16 +40,16 @@ public:
   }
 
   /// The stream of sums waits for what the kernels have done so far, and they for nothing.
-  Expected<uint64_t> begin(Arena &arena, uint64_t offset, uint64_t elements) override {
+  Expected<uint64_t> begin(Collective kind, Arena &arena, uint64_t offset,
+                           uint64_t elements) override {
     const cuda::Driver &driver = context->driver();
     int result = driver.eventRecord(ready, context->stream());
     if (result == 0)
       result = driver.streamWaitEvent(stream, ready, 0);
     if (Status status = context->check(result, "waiting for gradients"); !status)
       return status.takeError();
-    auto *values = reinterpret_cast<void *>(cuda::addressOf(arena) + offset);
-    int sum = nccl->allReduce(values, values, elements, Nccl::Float32, Nccl::Sum, comm, stream);
-    if (Status status = nccl->check(sum, "adding up gradients"); !status)
+    auto *values = reinterpret_cast<float *>(cuda::addressOf(arena) + offset);
+    if (Status status = nccl->check(start(kind, values, elements), wordsFor(kind)); !status)
       return status.takeError();
     return ++begun;
   }
@@ -71,10 +73,30 @@ public:
   }
 
 private:
+  /// In place, as NCCL has it: of parts, rank r's lies at its place in the whole.
+  int start(Collective kind, float *values, uint64_t elements) {
+    uint64_t part = elements / size;
+    float *own = values + rank * part;
+    switch (kind) {
+    case Collective::AllReduce:
+      return nccl->allReduce(values, values, elements, Nccl::Float32, Nccl::Sum, comm, stream);
+    case Collective::ReduceScatter:
+      return nccl->reduceScatter(values, own, part, Nccl::Float32, Nccl::Sum, comm, stream);
+    case Collective::AllGather:
+      return nccl->allGather(own, values, part, Nccl::Float32, comm, stream);
+    }
+    return Nccl::Success;
+  }
+
+  static std::string wordsFor(Collective kind) {
+    return kind == Collective::AllGather ? "gathering parameters" : "adding up gradients";
+  }
+
   static constexpr unsigned NonBlocking = 1, NoTiming = 2;
 
   std::shared_ptr<Nccl> nccl;
   std::shared_ptr<cuda::Context> context;
+  unsigned rank = 0, size = 1;
   ncclComm *comm = nullptr;
   cuda::CUstream stream = nullptr;
   cuda::CUevent ready = nullptr, done = nullptr;

@@ -1,4 +1,5 @@
-// All-reduces on GPUs by NCCL, on a stream of their own beside the kernels.
+// All-reduces, reduce-scatters and all-gathers on GPUs by NCCL, on a stream of their own beside the
+// kernels.
 #pragma once
 
 #include "runtime/comm/DeviceSums.h"

@@ -39,17 +39,21 @@ Result fail(Result result, std::string text) {
   return result;
 }
 
-/// What a rank asks for, as it goes over the wire; then the values.
+enum class Kind : int32_t { AllReduce, ReduceScatter, AllGather };
+
+/// What a rank asks for, as it goes over the wire; then the values. `count`: of all parts.
 struct Request {
   uint64_t sequence = 0, count = 0;
+  Kind kind = Kind::AllReduce;
   int32_t type = 0, operation = 0;
   bool operator==(const Request &) const = default;
 };
 
 std::string describe(const Request &request) {
-  return format("operation %llu: all-reduce of %llu elements, type %d, operator %d",
-                (unsigned long long)request.sequence, (unsigned long long)request.count,
-                request.type, request.operation);
+  static const char *names[] = {"all-reduce", "reduce-scatter", "all-gather"};
+  return format("operation %llu: %s of %llu elements, type %d, operator %d",
+                (unsigned long long)request.sequence, names[size_t(request.kind)],
+                (unsigned long long)request.count, request.type, request.operation);
 }
 
 /// The address that an id stands for.
@@ -129,9 +133,25 @@ struct ncclComm {
     return Success;
   }
 
+  /// Elements that a rank brings, and gets, and where they begin in the whole.
+  struct Range {
+    size_t first, count;
+  };
+  Range given(const Request &request, int by) const {
+    return request.kind == Kind::AllGather ? partOf(request, by) : Range{0, request.count};
+  }
+  Range taken(const Request &request, int by) const {
+    return request.kind == Kind::ReduceScatter ? partOf(request, by) : Range{0, request.count};
+  }
+  Range partOf(const Request &request, int of) const {
+    size_t part = request.count / size_t(size);
+    return {size_t(of) * part, part};
+  }
+
   Result meet(uint16_t port);
-  Result sumAtFirst(const Request &request, std::vector<float> &values);
-  Result sumAtOther(const Request &request, std::vector<float> &values);
+  Result run(Request request, const void *from, void *to, cuda::CUstream stream);
+  Result workAtFirst(const Request &request, std::vector<float> &values);
+  Result workAtOther(const Request &request, std::vector<float> &values);
 };
 
 Result ncclComm::meet(uint16_t port) {
@@ -168,8 +188,9 @@ Result ncclComm::meet(uint16_t port) {
   return Success;
 }
 
-/// In the order of the ranks: the same bits whatever comes first.
-Result ncclComm::sumAtFirst(const Request &request, std::vector<float> &values) {
+/// `values`: all of the operation, of which rank 0 has what it gives, and gets what it and others
+/// take. Adds in the order of the ranks: the same bits whatever comes first.
+Result ncclComm::workAtFirst(const Request &request, std::vector<float> &values) {
   std::vector<float> others(values.size());
   std::string mismatch;
   for (int other = 1; other < size; ++other) {
@@ -182,12 +203,14 @@ Result ncclComm::sumAtFirst(const Request &request, std::vector<float> &values) 
       mismatch = who + " asks for " + describe(theirs) + "; rank 0 for " + describe(request);
       break;
     }
-    if (Result result =
-            receive(peers[size_t(other)], others.data(), others.size() * sizeof(float), who);
+    Range range = given(request, other);
+    float *into = (request.kind == Kind::AllGather ? values : others).data() + range.first;
+    if (Result result = receive(peers[size_t(other)], into, range.count * sizeof(float), who);
         result != Success)
       return result;
-    for (size_t i = 0; i < values.size(); ++i)
-      values[i] += others[i];
+    if (request.kind != Kind::AllGather)
+      for (size_t i = 0; i < values.size(); ++i)
+        values[i] += others[i];
   }
   int32_t verdict = mismatch.empty() ? Success : InvalidUsage;
   for (int other = 1; other < size; ++other) {
@@ -195,19 +218,22 @@ Result ncclComm::sumAtFirst(const Request &request, std::vector<float> &values) 
     if (Result result = send(peers[size_t(other)], &verdict, sizeof verdict, who);
         result != Success)
       return result;
+    Range range = taken(request, other);
     if (verdict == Success)
-      if (Result result =
-              send(peers[size_t(other)], values.data(), values.size() * sizeof(float), who);
+      if (Result result = send(peers[size_t(other)], values.data() + range.first,
+                               range.count * sizeof(float), who);
           result != Success)
         return result;
   }
   return mismatch.empty() ? Success : fail(InvalidUsage, mismatch);
 }
 
-Result ncclComm::sumAtOther(const Request &request, std::vector<float> &values) {
+Result ncclComm::workAtOther(const Request &request, std::vector<float> &values) {
   if (Result result = send(peers[0], &request, sizeof request, "rank 0"); result != Success)
     return result;
-  if (Result result = send(peers[0], values.data(), values.size() * sizeof(float), "rank 0");
+  Range range = given(request, rank);
+  if (Result result =
+          send(peers[0], values.data() + range.first, range.count * sizeof(float), "rank 0");
       result != Success)
     return result;
   int32_t verdict = 0;
@@ -217,7 +243,29 @@ Result ncclComm::sumAtOther(const Request &request, std::vector<float> &values) 
     return fail(InvalidUsage, format("rank %d: the ranks ask for different operations; rank 0 says "
                                      "which. Here %s",
                                      rank, describe(request).c_str()));
-  return receive(peers[0], values.data(), values.size() * sizeof(float), "rank 0");
+  range = taken(request, rank);
+  return receive(peers[0], values.data() + range.first, range.count * sizeof(float), "rank 0");
+}
+
+/// Reads what this rank gives at `from`, and writes what it takes to `to`.
+Result ncclComm::run(Request request, const void *from, void *to, cuda::CUstream stream) {
+  if (request.type != Nccl::Float32 || request.operation != Nccl::Sum)
+    return fail(InvalidArgument, "the stand-in adds up float32 only");
+  request.sequence = sequence++;
+  std::vector<float> values(request.count);
+  Range gives = given(request, rank), takes = taken(request, rank);
+  int result = gpu.toHost(values.data() + gives.first, cuda::CUdeviceptr(from),
+                          gives.count * sizeof(float), stream);
+  if (result == 0)
+    result = gpu.synchronize(stream);
+  if (result != 0)
+    return fail(UnhandledError, format("the virtual GPU says %d", result));
+  Result done = rank == 0 ? workAtFirst(request, values) : workAtOther(request, values);
+  if (done != Success)
+    return done;
+  result = gpu.toDevice(cuda::CUdeviceptr(to), values.data() + takes.first,
+                        takes.count * sizeof(float), stream);
+  return result == 0 ? Success : fail(UnhandledError, format("the virtual GPU says %d", result));
 }
 
 #define NCCL_EXPORT extern "C" __attribute__((visibility("default"))) int
@@ -258,22 +306,32 @@ NCCL_EXPORT ncclCommInitRank(ncclComm **comm, int size, danaus_nccl_id id, int r
 
 NCCL_EXPORT ncclAllReduce(const void *from, void *to, size_t count, int type, int operation,
                           ncclComm *comm, cuda::CUstream stream) {
-  if (type != Nccl::Float32 || operation != Nccl::Sum)
-    return fail(InvalidArgument, "the stand-in adds up float32 only");
-  Request request{comm->sequence++, count, type, operation};
-  std::vector<float> values(count);
-  int result =
-      comm->gpu.toHost(values.data(), cuda::CUdeviceptr(from), count * sizeof(float), stream);
-  if (result == 0)
-    result = comm->gpu.synchronize(stream);
-  if (result != 0)
-    return fail(UnhandledError, format("the virtual GPU says %d", result));
-  if (Result sum =
-          comm->rank == 0 ? comm->sumAtFirst(request, values) : comm->sumAtOther(request, values);
-      sum != Success)
-    return sum;
-  result = comm->gpu.toDevice(cuda::CUdeviceptr(to), values.data(), count * sizeof(float), stream);
-  return result == 0 ? Success : fail(UnhandledError, format("the virtual GPU says %d", result));
+  return comm->run({0, count, Kind::AllReduce, type, operation}, from, to, stream);
+}
+
+/// A part is in memory apart, or at this rank's place of the whole: anywhere else it would be
+/// overwritten while it is read.
+static Result checkInPlace(const ncclComm &comm, const void *whole, const void *part, size_t count) {
+  uintptr_t begin = uintptr_t(whole), own = uintptr_t(part), bytes = count * sizeof(float);
+  bool isApart = own + bytes <= begin || own >= begin + size_t(comm.size) * bytes;
+  return isApart || own == begin + size_t(comm.rank) * bytes
+             ? Success
+             : fail(InvalidUsage,
+                    format("rank %d: its part is in the whole, but not in its place", comm.rank));
+}
+
+NCCL_EXPORT ncclReduceScatter(const void *from, void *to, size_t count, int type, int operation,
+                              ncclComm *comm, cuda::CUstream stream) {
+  Result placed = checkInPlace(*comm, from, to, count);
+  Request request{0, count * size_t(comm->size), Kind::ReduceScatter, type, operation};
+  return placed == Success ? comm->run(request, from, to, stream) : placed;
+}
+
+NCCL_EXPORT ncclAllGather(const void *from, void *to, size_t count, int type, ncclComm *comm,
+                          cuda::CUstream stream) {
+  Result placed = checkInPlace(*comm, to, from, count);
+  Request request{0, count * size_t(comm->size), Kind::AllGather, type, Nccl::Sum};
+  return placed == Success ? comm->run(request, from, to, stream) : placed;
 }
 
 NCCL_EXPORT ncclCommGetAsyncError(ncclComm *comm, int *result) {
