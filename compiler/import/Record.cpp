@@ -57,7 +57,7 @@ void RecordType::readKeys(const Node &node, void *object, Reader &reader,
   for (size_t i = 0; i < node.keys.size(); ++i) {
     const Key *key = find(node.keys[i].name);
     if (!key) {
-      reader.unknown(node.keys[i].mark, "key", node.keys[i].name, names(), unsupported);
+      reader.unknown(node.keys[i].mark, "key", node.keys[i].name, names(), {});
       continue;
     }
     Reader::Scope scope(reader, key->name);

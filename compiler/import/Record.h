@@ -85,8 +85,6 @@ public:
   Key &self(std::string name, const Type *type, std::string doc) {
     return add({std::move(name), std::move(doc), type, [](void *object) { return object; }});
   }
-  /// Keys that later versions will know.
-  void notYet(std::vector<std::string> names) { unsupported = std::move(names); }
   /// Where the place of the whole map goes.
   template <auto Member> void markedBy() { ownMark = detail::markOf<Member>; }
 
@@ -118,7 +116,6 @@ private:
   bool applies(const Key &key, const void *object) const;
 
   std::vector<Key> table;
-  std::vector<std::string> unsupported;
   Mark *(*ownMark)(void *object) = nullptr;
 };
 

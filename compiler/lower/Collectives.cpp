@@ -35,14 +35,13 @@ SmallVector<Gradient> danaus::gradientsOf(func::FuncOp train, func::FuncOp backw
   for (auto update : train.getOps<kernel::UpdateOp>()) {
     size_t first = all.size();
     for (auto [i, gradient] : llvm::enumerate(update.getGradients())) {
-      Value made = train == backward ? rootOf(gradient)
-                                     : sumOf(backward, cast<BlockArgument>(gradient));
+      Value made =
+          train == backward ? rootOf(gradient) : sumOf(backward, cast<BlockArgument>(gradient));
       all.push_back({update, i, alignBytes(bytesOf(gradient.getType())), done.lookup(made),
                      nameOf(train, update.getParameters()[i])});
     }
-    std::stable_sort(all.begin() + first, all.end(), [](const Gradient &a, const Gradient &b) {
-      return a.ready < b.ready;
-    });
+    std::stable_sort(all.begin() + first, all.end(),
+                     [](const Gradient &a, const Gradient &b) { return a.ready < b.ready; });
   }
   return all;
 }
@@ -81,8 +80,8 @@ SmallVector<Bucket> danaus::cutGradients(func::FuncOp backward, ArrayRef<Gradien
   SmallVector<Bucket> buckets;
   for (size_t begin = 0, end = 0; begin < gradients.size(); begin = end) {
     SmallVector<GradientPiece> pieces;
-    for (; end < gradients.size() && (updates == Updates::Together ||
-                                      gradients[end].update == gradients[begin].update);
+    for (; end < gradients.size() &&
+           (updates == Updates::Together || gradients[end].update == gradients[begin].update);
          ++end)
       pieces.push_back({gradients[end].bytes, times[gradients[end].ready]});
     size_t first = 0;

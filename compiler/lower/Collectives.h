@@ -3,10 +3,10 @@
 // Where updates are sharded (nn.shards), to reduce-scatters, and to all-gathers behind the update.
 #pragma once
 
-#include "dialects/kernel/Kernel.h"
-#include "dialects/plan/Plan.h"
 #include "compiler/lower/Buckets.h"
 #include "compiler/lower/Stages.h"
+#include "dialects/kernel/Kernel.h"
+#include "dialects/plan/Plan.h"
 
 #include <string>
 

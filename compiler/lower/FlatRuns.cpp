@@ -94,16 +94,14 @@ FlatRuns danaus::placeRuns(func::FuncOp train, func::FuncOp backward, const Step
   auto limit = module->getAttrOfType<IntegerAttr>(nn::BucketAttr);
   constexpr int64_t standard = 25 << 20;
   runs.gradients = gradientsOf(train, backward);
-  runs.buckets =
-      cutGradients(backward, runs.gradients, limit ? limit.getInt() : standard,
-                   runs.isSharded() ? Updates::Apart : Updates::Together, rates);
+  runs.buckets = cutGradients(backward, runs.gradients, limit ? limit.getInt() : standard,
+                              runs.isSharded() ? Updates::Apart : Updates::Together, rates);
   if (runs.gradients.empty())
     return runs;
   RunPlacer(runs, arena, places).place(runs.gradients.front().update.getNumStates());
   for (auto norm : train.getOps<kernel::SquareNormOp>())
     if (auto type = cast<RankedTensorType>(norm.getType()); runs.isSharded())
-      norm.getResult().setType(
-          type.clone({type.getNumElements() * int64_t(runs.buckets.size())}));
+      norm.getResult().setType(type.clone({type.getNumElements() * int64_t(runs.buckets.size())}));
   return runs;
 }
 
@@ -172,11 +170,9 @@ SmallVector<FlatPart> danaus::partsOf(Operation *op, const FlatRuns &runs) {
     if (!isNorm && first.update != op)
       continue;
     int64_t bytes = bucket.bytes / runs.shards;
-    parts.push_back({first.index, tensorOf(first, 1), bytes / 4, norms, 4 * norms * int64_t(i),
-                     bytes,
-                     (op->getName().stripDialect() + " 1/" + Twine(runs.shards) + " of " +
-                      bucket.name)
-                         .str()});
+    parts.push_back(
+        {first.index, tensorOf(first, 1), bytes / 4, norms, 4 * norms * int64_t(i), bytes,
+         (op->getName().stripDialect() + " 1/" + Twine(runs.shards) + " of " + bucket.name).str()});
   }
   return parts;
 }

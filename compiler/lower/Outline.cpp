@@ -48,8 +48,7 @@ OutlinedKernel Outliner::outlineNorm(kernel::SquareNormOp norm, Value gradient, 
   Type sums = RankedTensorType::get({parts}, number);
   auto function = emptyFunction(norm.getLoc(), flat, sums);
   auto builder = OpBuilder::atBlockEnd(&function.front());
-  auto copy =
-      kernel::SquareNormOp::create(builder, norm.getLoc(), sums, function.getArguments());
+  auto copy = kernel::SquareNormOp::create(builder, norm.getLoc(), sums, function.getArguments());
   func::ReturnOp::create(builder, norm.getLoc(), copy.getResult());
   return {intern(function, "square_norm"), {gradient}, {norm.getResult()}};
 }

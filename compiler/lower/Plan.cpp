@@ -278,9 +278,9 @@ private:
         addBuffer(each.name + ".gradient", "gradient", made.getType(), places.at(made));
     for (const Bucket &bucket : runs.isSharded() ? ArrayRef(runs.buckets) : ArrayRef<Bucket>()) {
       OpBuilder at = atBuffers();
-      lastBuffer = plan::ShardOp::create(at, module.getLoc(), bucket.name, bucket.parameters,
-                                         bucket.gradients, bucket.states,
-                                         bucket.bytes / runs.shards);
+      lastBuffer =
+          plan::ShardOp::create(at, module.getLoc(), bucket.name, bucket.parameters,
+                                bucket.gradients, bucket.states, bucket.bytes / runs.shards);
     }
   }
 

@@ -136,9 +136,10 @@ ProgramSpec Executor::describeStages(const fb::Program &program, uint32_t begin,
   for (uint32_t i = begin; i < end; ++i) {
     std::vector<LaunchSpec> &launches = spec.stages.emplace_back();
     for (const fb::Launch *launch : *program.stages()->Get(i)->launches()) {
-      LaunchSpec &each = launches.emplace_back(
-          LaunchSpec{launch->kernel(), {launch->buffers()->begin(), launch->buffers()->end()},
-                     launch->label()->str()});
+      LaunchSpec &each =
+          launches.emplace_back(LaunchSpec{launch->kernel(),
+                                           {launch->buffers()->begin(), launch->buffers()->end()},
+                                           launch->label()->str()});
       for (uint32_t b = 0; launch->strides() && b < launch->strides()->size(); ++b)
         each.buffers[b] += ranks().rank() * launch->strides()->Get(b);
     }
@@ -330,8 +331,7 @@ Status Executor::run(fb::ProgramKind kind, const std::function<Status()> &meanwh
       if (Status status = beginCollectives(*program, segment.begun, numbers); !status)
         return status;
       if (size_t awaited = segment.awaited)
-        if (Status status =
-                finish(*collectives->Get(uint32_t(awaited - 1)), numbers[awaited - 1]);
+        if (Status status = finish(*collectives->Get(uint32_t(awaited - 1)), numbers[awaited - 1]);
             !status)
           return status;
     }

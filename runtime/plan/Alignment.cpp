@@ -20,10 +20,9 @@ bool all(const flatbuffers::Vector<flatbuffers::Offset<T>> &tables, Predicate ho
 
 bool isAligned(const fb::Program &program) {
   return all(*program.stages(), [](const fb::Stage &stage) {
-    return all(*stage.launches(),
-               [](const fb::Launch &launch) {
-                 return isAligned(launch.buffers()) && isAligned(launch.strides());
-               });
+    return all(*stage.launches(), [](const fb::Launch &launch) {
+      return isAligned(launch.buffers()) && isAligned(launch.strides());
+    });
   });
 }
 
@@ -32,8 +31,8 @@ bool isAligned(const fb::TargetPlan &plan) {
   auto buffer = [](const fb::Buffer &it) { return isAligned(it.shape()); };
   auto program = [](const fb::Program &it) { return isAligned(it); };
   auto shard = [](const fb::Shard &it) { return isAligned(it.state_offsets()); };
-  return all(*plan.places(), place) && (!plan.shards() || all(*plan.shards(), shard)) && all(*plan.buffers(), buffer) &&
-         all(*plan.programs(), program);
+  return all(*plan.places(), place) && (!plan.shards() || all(*plan.shards(), shard)) &&
+         all(*plan.buffers(), buffer) && all(*plan.programs(), program);
 }
 
 } // namespace

@@ -83,8 +83,7 @@ struct Checker {
     if (Status status = checkParts(what, shard.offset(), shard.part_bytes()); !status)
       return status;
     std::string gradients = "the gradients of " + what;
-    if (Status status = checkParts(gradients, shard.gradient_offset(), shard.part_bytes());
-        !status)
+    if (Status status = checkParts(gradients, shard.gradient_offset(), shard.part_bytes()); !status)
       return status;
     uint32_t states = shard.state_offsets() ? shard.state_offsets()->size() : 0;
     if (states != stateCount(model))
@@ -213,8 +212,8 @@ struct Checker {
                                  kernel.symbol()->c_str()));
     bool moves = launch.strides() && launch.strides()->size() > 0;
     if (moves && launch.strides()->size() != launch.buffers()->size())
-      return invalidModel(format("%u strides for %u buffers", launch.strides()->size(),
-                                 launch.buffers()->size()));
+      return invalidModel(
+          format("%u strides for %u buffers", launch.strides()->size(), launch.buffers()->size()));
     for (uint32_t i = 0; i < launch.buffers()->size(); ++i) {
       std::string what = format("buffer %u", i);
       uint64_t stride = moves ? launch.strides()->Get(i) : 0;

@@ -21,8 +21,9 @@ std::string borderJson(const BorderReport &report);
 
 /// The executor of phase `next` with the weights of `before`, which is gone afterwards. The
 /// optimizer's state is zero, or where the phase projects it, carried over. Moving averages go on
-/// where the weight did not change, and begin anew elsewhere. All ranks get what rank 0 has. Errors of convertWeights and
-/// Executor::open; CheckpointInvalid where a weight's relative error is above the phase's limit.
+/// where the weight did not change, and begin anew elsewhere. All ranks get what rank 0 has. Errors
+/// of convertWeights and Executor::open; CheckpointInvalid where a weight's relative error is above
+/// the phase's limit.
 Expected<std::unique_ptr<Executor>> crossBorder(const ModelFile &file, Device &device,
                                                 std::unique_ptr<Executor> before, size_t next,
                                                 std::vector<LayerConversion> &layers);

@@ -113,9 +113,9 @@ private:
   std::optional<BatchSource> source, validation, test;
   std::unique_ptr<BatchFeed> feed; ///< of `source`
   std::optional<Schedule> schedule;
-  std::optional<MetricsLog> log;      ///< of rank 0
-  std::optional<StepTrace> stepTrace; ///< from the first step on
-  std::optional<LossScale> lossScale; ///< where operands are float16
+  std::optional<MetricsLog> log;             ///< of rank 0
+  std::optional<StepTrace> stepTrace;        ///< from the first step on
+  std::optional<LossScale> lossScale;        ///< where operands are float16
   std::optional<SafetensorsFile> savedState; ///< of rank 0's checkpoint, until it is shared
 
   /// Where the run stands; `sums` is filled only when it is saved.

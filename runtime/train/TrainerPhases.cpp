@@ -34,12 +34,13 @@ using ull = unsigned long long;
 Status Trainer::checkRanks() const {
   if (!file.model().dist()->sharded() || training.ranks() == ranks.size())
     return Status::ok();
-  return Error(ExitCode::Usage,
-               format("%s was compiled for %llu rank%s, and with dist.sharded it trains on no other "
-                      "number; here are %u: give the spec or the run's folder instead, or compile "
-                      "it with danausc --ranks %u",
-                      file.path().c_str(), ull(training.ranks()), training.ranks() == 1 ? "" : "s",
-                      ranks.size(), ranks.size()));
+  return Error(
+      ExitCode::Usage,
+      format("%s was compiled for %llu rank%s, and with dist.sharded it trains on no other "
+             "number; here are %u: give the spec or the run's folder instead, or compile "
+             "it with danausc --ranks %u",
+             file.path().c_str(), ull(training.ranks()), training.ranks() == 1 ? "" : "s",
+             ranks.size(), ranks.size()));
 }
 
 Status Trainer::begin() {

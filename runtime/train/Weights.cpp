@@ -120,9 +120,8 @@ Status exchangeAverages(Executor &executor) {
   for (size_t i = 0; i < executor.parameterCount(); ++i)
     if (std::span<float> average = executor.average(i); !average.empty())
       pairs.push_back({executor.ownParameter(i), average});
-  executor.device().parallelFor(pairs.size(), [&](uint64_t i) {
-    std::ranges::swap_ranges(pairs[i].first, pairs[i].second);
-  });
+  executor.device().parallelFor(
+      pairs.size(), [&](uint64_t i) { std::ranges::swap_ranges(pairs[i].first, pairs[i].second); });
   return executor.gatherParameters();
 }
 

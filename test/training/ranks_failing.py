@@ -88,10 +88,27 @@ def all_end(processes, what):
     check(False, f"{what}: ranks are left behind")
 
 
+def killed_while_they_save(programs, spec, scratch, numbers):
+    """Sharded, all ranks have a part in every checkpoint; the one before stays whole."""
+    for _ in range(5):
+        job = Job(programs, spec, scratch, "dist.sharded=true", "checkpoint.every_n_steps=1")
+        rank, step = numbers.randrange(RANKS), numbers.randrange(2, 30)
+        job.wait_for(step)
+        processes = job.ranks()
+        os.kill(processes[rank], signal.SIGKILL)
+        code, message, _ = job.end(5)
+        what = f"rank {rank} at step {step}, code {code}: {message}"
+        check(code == 7 and f"rank {rank} on" in message and message.count("danaus: error") == 1, what)
+        all_end(processes, what)
+        done = subprocess.run([programs / "danaus", "eval", job.run, "--weights", job.run / "checkpoints/last"],
+                              capture_output=True, text=True)
+        check(done.returncode == 0, f"{what}: the checkpoint: {done.stderr}")
+
+
 def killed_and_stopped(programs, spec, scratch, numbers):
     for round in range(KILLS + STOPS):
         kills = round < KILLS
-        job = Job(programs, spec, scratch)
+        job = Job(programs, spec, scratch, f"dist.sharded={'true' if round % 2 else 'false'}")
         rank, step = numbers.randrange(RANKS), numbers.randrange(1, 80)
         job.wait_for(step)
         processes = job.ranks()
@@ -144,7 +161,7 @@ def the_launcher_dies(programs, spec, scratch):
 
 
 def starts_again(programs, spec, scratch):
-    short = ["checkpoint.every_n_steps=10", "optimizer={type: sgd, lr: 0.05}"]
+    short = ["dist.sharded=true", "checkpoint.every_n_steps=10", "optimizer={type: sgd, lr: 0.05}"]
     Job(programs, spec, scratch, *short, epochs=EPOCHS).process.communicate()
     whole = (scratch / "run/checkpoints/last/model.safetensors").read_bytes()
     job = Job(programs, spec, scratch, *short, "--max-restarts", "2", epochs=EPOCHS)
@@ -169,7 +186,9 @@ def main():
     spec = models / "mnist_mlp_low_rank.yaml"
     seed = int(os.environ.get("DANAUS_TEST_SEED", time.time()))
     print(f"DANAUS_TEST_SEED={seed}", flush=True)
-    killed_and_stopped(programs, spec, scratch, random.Random(seed))
+    numbers = random.Random(seed)
+    killed_and_stopped(programs, spec, scratch, numbers)
+    killed_while_they_save(programs, spec, scratch, numbers)
     a_full_disk(programs, spec, scratch)
     a_rank_that_does_not_come(programs, spec, scratch)
     the_launcher_dies(programs, spec, scratch)

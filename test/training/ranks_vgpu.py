@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Several processes, each with a virtual GPU: gradients are added up on the devices, through NCCL's interface.
+"""Several processes, each with a virtual GPU: gradients are added up on the devices, and shares of an update gathered, through
+NCCL's interface.
 
   ranks_vgpu.py BIN_FOLDER SCRATCH_FOLDER
 
@@ -86,16 +87,38 @@ def main():
     check(len(expected) == 8 and len(set(expected)) == 8, expected)
     for name, more in (("nccl-2", ["--nproc", 2]), ("nccl-3", ["--nproc", 3]), ("nccl-said", ["--nproc", 2, "dist.backend=nccl"]),
                        ("gloo-2", ["--nproc", 2, "dist.backend=gloo"]),
-                       ("nccl-accumulate", ["--nproc", 2, "train.accumulate=2"])):
+                       ("nccl-accumulate", ["--nproc", 2, "train.accumulate=2"]),
+                       ("sharded-2", ["--nproc", 2, "dist.sharded=true"]), ("sharded-3", ["--nproc", 3, "dist.sharded=true"]),
+                       ("sharded-gloo", ["--nproc", 3, "dist.sharded=true", "dist.backend=gloo"])):
         train(name, "--device", "vgpu", *more)
         found = losses(name)
         worst = max((abs(a - b) / abs(b) for a, b in zip(found, expected)), default=1)
         check(len(found) == len(expected) and worst <= TOLERANCE, f"{name}: {worst}, {found} and {expected}")
 
+    # Shares of a moving average change places with those of the parameters at the end of an epoch, and go through a checkpoint
+    # to another number of ranks.
+    average = ["train.ema=0.5", "train.accumulate=2", "train.epochs=8", "dist.sharded=true"]
+    train("average-cpu", *average)
+    for _ in range(5):
+        shutil.rmtree(scratch / "average", ignore_errors=True)
+        job = subprocess.Popen(command("average", "--device", "vgpu", "--nproc", 2, *average), stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, text=True)
+        log = scratch / "average/metrics.jsonl"
+        while job.poll() is None and not (log.exists() and log.read_text().count('"loss"') >= 4):
+            time.sleep(0.001)
+        job.send_signal(signal.SIGTERM)
+        message = job.communicate(timeout=60)[1]
+        if job.returncode == 75:
+            break
+    check(job.returncode == 75, f"code {job.returncode}: {message}")
+    train("average", "--device", "vgpu", "--nproc", 3, "--resume", *average)
+    worst = max(abs(a - b) / abs(b) for a, b in zip(losses("average"), losses("average-cpu"), strict=True))
+    check(worst <= TOLERANCE, f"stopped and gone on with: {worst}")
+
     message = train("none", "--nproc", 2, "dist.backend=nccl", code=6)
     check("nccl adds up between GPUs, and the device is cpu" in message, message)
 
-    job = subprocess.Popen(command("killed", "--device", "vgpu", "--nproc", 3, "train.epochs=500"), stdout=subprocess.DEVNULL,
+    job = subprocess.Popen(command("killed", "--device", "vgpu", "--nproc", 3, "train.epochs=500", "dist.sharded=true"), stdout=subprocess.DEVNULL,
                            stderr=subprocess.PIPE, text=True)
     log = scratch / "killed/metrics.jsonl"
     while job.poll() is None and not (log.exists() and log.read_text().count('"loss"') >= 5):

@@ -63,6 +63,7 @@ optimizer: {type: adamw, lr: 5.0e-4, betas: [0.8, 0.98], eps: 1.0e-7, weight_dec
 scheduler: {type: cosine, warmup_epochs: 0.5, min_lr: 1.0e-5}
 checkpoint: {every_n_steps: 10, keep: 3}
 log: {every: 1}
+dist: {backend: gloo, bucket_mb: 4, timeout_s: 5, sharded: true}
 )~";
 
 TEST(GoodSpecs, EveryKeyArrives) {
@@ -105,6 +106,10 @@ TEST(GoodSpecs, EveryKeyArrives) {
   EXPECT_EQ(spec.checkpointEveryNSteps, 10);
   EXPECT_EQ(spec.checkpointKeep, 3);
   EXPECT_EQ(spec.logEvery, 1);
+  EXPECT_EQ(spec.dist.backend.value, DistBackend::Gloo);
+  EXPECT_EQ(spec.dist.bucketMb.value, 4);
+  EXPECT_EQ(spec.dist.timeoutS, 5);
+  EXPECT_TRUE(spec.dist.sharded);
 }
 
 TEST(GoodSpecs, EveryLayerArrives) {
@@ -241,7 +246,7 @@ optimizer: {type: adam, lr: 0.001, betas: [0.9, 0.999], eps: 1.0e-8, weight_deca
 scheduler: {type: constant}
 checkpoint: {every_n_steps: 0, keep: 1}
 log: {every: 0}
-dist: {backend: auto, bucket_mb: 25, timeout_s: 60}
+dist: {backend: auto, bucket_mb: 25, timeout_s: 60, sharded: false}
 profile: {trace: false, steps: 5}
 )");
   EXPECT_FALSE(spec.train.epochs.mark.written());

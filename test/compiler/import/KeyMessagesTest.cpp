@@ -66,10 +66,10 @@ bad.yaml:7:29: note: the phases are written here
 train: {epochs: 3, phases: [{epochs: 1}, {epochs: 1}]}
                             ^
 )~"},
-    {"KeyOfALaterVersion", 7, "dist: {sharded: true}",
-     R"~(bad.yaml:7:8: error: dist: key 'sharded' is not supported by this version
-dist: {sharded: true}
-       ^
+    {"ShardedInto", 7, "dist: {sharded: 4}",
+     R"~(bad.yaml:7:17: error: dist.sharded: expected true or false, found '4'
+dist: {sharded: 4}
+                ^
 )~"},
     {"MissingKey", 1, "seed: 1",
      R"~(bad.yaml:1:1: error: missing key 'name': a name of letters, digits, '_', '-' and '.' that begins with none of '-' and '.'

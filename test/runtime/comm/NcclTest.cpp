@@ -75,43 +75,66 @@ template <typename Body> std::string inProcesses(unsigned count, Body body) {
   return said;
 }
 
-/// A sum of `elements(rank)` numbers through NCCL; what went wrong, or the last sum.
-template <typename Elements>
-std::string sumOnGpus(const RankEnvironment &environment, Elements elements) {
+/// What rank `rank` asks for.
+struct Asked {
+  Collective kind = Collective::AllReduce;
+  uint64_t elements = 1000;
+};
+
+/// One operation through NCCL on values rank + 1 each; what went wrong, or the first and the last
+/// value behind it.
+template <typename AskedOf>
+std::string runOnGpus(const RankEnvironment &environment, AskedOf askedOf) {
   auto device = builtinDevices().create("vgpu");
   if (!device)
     return "no device: " + device.error().message();
   auto ranks = joinRanks(environment, **device, {.backend = SumBackend::Nccl});
   if (!ranks)
     return "not joined: " + ranks.error().message();
-  uint64_t count = elements(environment.rank);
-  auto arena = (*device)->allocateArena(count * sizeof(float));
-  std::vector<float> values(count, float(environment.rank + 1));
+  Asked asked = askedOf(environment.rank);
+  auto arena = (*device)->allocateArena(asked.elements * sizeof(float));
+  std::vector<float> values(asked.elements, float(environment.rank + 1));
   (void)(*device)->copyIn(**arena, 0, std::as_bytes(std::span(values)));
-  auto number = (*ranks)->beginSum(**arena, 0, count);
+  auto number = (*ranks)->begin(asked.kind, **arena, 0, asked.elements);
   if (!number) {
     (*ranks)->fail(number.error());
     return number.error().message();
   }
-  Status status = (*ranks)->finishSums(*number);
+  Status status = (*ranks)->finish(*number);
   (void)(*device)->copyOut(**arena, 0, std::as_writable_bytes(std::span(values)));
-  return status ? format("%g", double(values.back())) : status.error().message();
+  return status ? format("%g %g", double(values.front()), double(values.back()))
+                : status.error().message();
+}
+
+std::string onGpus(unsigned count, Asked asked) {
+  return inProcesses(count, [=](const RankEnvironment &environment) {
+    return runOnGpus(environment, [=](unsigned) { return asked; });
+  });
 }
 
 } // namespace
 
-TEST(NcclTest, VirtualGpusAddUp) {
-  EXPECT_EQ(inProcesses(3,
-                        [](const RankEnvironment &environment) {
-                          return sumOnGpus(environment, [](unsigned) { return 1000; });
-                        }),
-            "6");
+TEST(NcclTest, VirtualGpusAddUp) { EXPECT_EQ(onGpus(3, {}), "6 6"); }
+
+TEST(NcclTest, VirtualGpusAddUpAndGatherParts) {
+  EXPECT_EQ(onGpus(3, {Collective::ReduceScatter, 960}), "6 1") << "rank 0's part, and the last";
+  EXPECT_EQ(onGpus(3, {Collective::AllGather, 960}), "1 3");
 }
 
+// In the words of the rank that was first to say it.
 TEST(NcclTest, TheStandInNoticesDifferentLengths) {
   std::string said = inProcesses(2, [](const RankEnvironment &environment) {
-    return sumOnGpus(environment, [](unsigned rank) { return 1000 + rank; });
+    return runOnGpus(environment,
+                     [](unsigned rank) { return Asked{Collective::AllReduce, 1000 + rank}; });
   });
-  // In the words of the rank that was first to say it.
   EXPECT_NE(said.find("operation 0: all-reduce of 1001 elements"), std::string::npos) << said;
+}
+
+TEST(NcclTest, TheStandInNoticesDifferentOperations) {
+  std::string said = inProcesses(2, [](const RankEnvironment &environment) {
+    return runOnGpus(environment, [](unsigned rank) {
+      return Asked{rank == 0 ? Collective::ReduceScatter : Collective::AllGather, 64};
+    });
+  });
+  EXPECT_NE(said.find("operation 0: all-gather of 64 elements"), std::string::npos) << said;
 }

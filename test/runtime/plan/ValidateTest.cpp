@@ -28,6 +28,29 @@ void crop(fb::ModelT &model, uint32_t resize, std::array<double, 4> ranges) {
   model.data->resized_crop->max_ratio = ranges[3];
 }
 
+/// Makes two ranks share the update: w is rank 0's, b rank 1's.
+void shard(fb::ModelT &model, fb::TargetPlanT &plan) {
+  model.training->ranks = 2;
+  for (auto &place : plan.places)
+    place->state_offsets.clear();
+  auto shard = std::make_unique<fb::ShardT>();
+  shard->offset = 0;
+  shard->gradient_offset = 128;
+  shard->part_bytes = 64;
+  shard->state_offsets = {256};
+  plan.shards.push_back(std::move(shard));
+}
+
+/// A collective of the first program.
+void collect(fb::TargetPlanT &plan, fb::CollectiveKind kind, uint64_t elements) {
+  auto table = std::make_unique<fb::CollectiveT>();
+  table->kind = kind;
+  table->offset = 128;
+  table->elements = elements;
+  table->label = "g";
+  plan.programs[0]->collectives.push_back(std::move(table));
+}
+
 struct BrokenModel {
   const char *name;
   const char *message;
@@ -317,6 +340,64 @@ plan.buffers[4]->dtype = fb::DType::I32;
 }
 , {"SamePrograms", "two programs are TrainStep",
    BREAK{plan.programs[1]->kind = fb::ProgramKind::TrainStep;
+}
+}
+, {"NoRanks", "training.ranks is 0, not in [1,", BREAK{model.training->ranks = 0;
+}
+}
+, {"StatesBesideShards", "parameter w has 1 optimizer states, the optimizer Sgd needs 0",
+   BREAK{shard(model, plan);
+plan.places[0]->state_offsets = {256};
+}
+}
+, {"PartUnaligned", "shard 0 has parts of 32 bytes for each of 2 ranks", BREAK{shard(model, plan);
+plan.shards[0]->part_bytes = 32;
+}
+}
+, {"ShardOutside", "shard 0 (128 bytes at offset 640) is outside", BREAK{shard(model, plan);
+plan.shards[0]->offset = 640;
+}
+}
+, {"ShardsGradientsOutside", "the gradients of shard 0 (128 bytes", BREAK{shard(model, plan);
+plan.shards[0]->gradient_offset = 640;
+}
+}
+, {"ShardsStates", "shard 0 has 0 optimizer states, the optimizer needs 1",
+   BREAK{shard(model, plan);
+plan.shards[0]->state_offsets.clear();
+}
+}
+, {"ShardsStateOutside", "state 0 of shard 0 (64 bytes", BREAK{shard(model, plan);
+plan.shards[0]->state_offsets = {704};
+}
+}
+, {"NotInAShard", "no shard holds parameter b and its gradient", BREAK{shard(model, plan);
+plan.places[1]->offset = 128;
+}
+}
+, {"GradientNotInItsShard", "no shard holds parameter w", BREAK{shard(model, plan);
+plan.places[0]->gradient_offset = 192;
+}
+}
+, {"Strides", "2 strides for 3 buffers",
+   BREAK{plan.programs[0]->stages[0]->launches[0]->strides = {64, 64};
+}
+}
+, {"StrideOutside", "buffer 1 (1280 bytes at offset 128) is outside",
+   BREAK{model.training->ranks = 2;
+plan.programs[0]->stages[0]->launches[0]->strides = {64, 640, 0};
+}
+}
+, {"CollectiveKind", "unknown collective kind 9", BREAK{collect(plan, fb::CollectiveKind(9), 16);
+}
+}
+, {"CollectiveParts", "ReduceScatter \"g\" of 64 bytes cannot be cut into 2 equal parts",
+   BREAK{model.training->ranks = 2;
+collect(plan, fb::CollectiveKind::ReduceScatter, 16);
+}
+}
+, {"CollectiveOutside", "AllGather \"g\" (640 bytes at offset 128) is outside",
+   BREAK{collect(plan, fb::CollectiveKind::AllGather, 160);
 }
 }
 ,

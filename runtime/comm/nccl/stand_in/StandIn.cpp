@@ -311,7 +311,8 @@ NCCL_EXPORT ncclAllReduce(const void *from, void *to, size_t count, int type, in
 
 /// A part is in memory apart, or at this rank's place of the whole: anywhere else it would be
 /// overwritten while it is read.
-static Result checkInPlace(const ncclComm &comm, const void *whole, const void *part, size_t count) {
+static Result checkInPlace(const ncclComm &comm, const void *whole, const void *part,
+                           size_t count) {
   uintptr_t begin = uintptr_t(whole), own = uintptr_t(part), bytes = count * sizeof(float);
   bool isApart = own + bytes <= begin || own >= begin + size_t(comm.size) * bytes;
   return isApart || own == begin + size_t(comm.rank) * bytes
