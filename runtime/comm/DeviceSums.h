@@ -6,6 +6,14 @@
 
 namespace danaus {
 
+/// What a collective is called in traces.
+inline std::string collectiveName(Collective kind, uint64_t bytes) {
+  const char *name = kind == Collective::AllReduce       ? "all-reduce"
+                     : kind == Collective::ReduceScatter ? "reduce-scatter"
+                                                         : "all-gather";
+  return format("%s %.3g MiB", name, double(bytes) / (1 << 20));
+}
+
 class DeviceSums {
 public:
   virtual ~DeviceSums() = default;

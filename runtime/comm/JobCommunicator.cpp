@@ -94,9 +94,7 @@ public:
     uint64_t number = worker.enqueue([this, kind, values](danaus_gloo_error &error) {
       trace::nameThread("communication");
       trace::Scope scope(trace::Kind::Communication,
-                         trace::isOn() ? format("%s %.3g MiB", nameOf(kind),
-                                                double(values.size_bytes()) / (1 << 20))
-                                       : "");
+                         trace::isOn() ? collectiveName(kind, values.size_bytes()) : "");
       return shared ? shared->run(kind, values) : runByGloo(kind, values, error);
     });
     if (!arena.host())
@@ -152,12 +150,6 @@ public:
   }
 
 private:
-  static const char *nameOf(Collective kind) {
-    return kind == Collective::AllReduce       ? "all-reduce"
-           : kind == Collective::ReduceScatter ? "reduce-scatter"
-                                               : "all-gather";
-  }
-
   bool runByGloo(Collective kind, std::span<float> values, danaus_gloo_error &error) {
     auto run = kind == Collective::AllReduce       ? functions.sumF32
                : kind == Collective::ReduceScatter ? functions.reduceScatterF32

@@ -7,6 +7,7 @@
 
 #include "runtime/base/Status.h"
 #include "runtime/device/KernelCounters.h"
+#include "runtime/device/ThreadCounters.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -65,15 +66,23 @@ public:
 
 enum class Timing { Off, On };
 
+/// Of all tiles of a launch, on all threads together.
+struct LaunchSums {
+  uint64_t nanoseconds = 0;
+  ThreadCounters::Counts counts = {}; ///< zeros on a device that does not run on threads
+  bool operator==(const LaunchSums &) const = default;
+};
+
 /// A program bound to an arena and to code: both must outlive it.
 class Executable {
 public:
   virtual ~Executable() = default;
-  /// Starts or stops adding up the time of each launch; starting sets all sums to zero.
-  virtual void setTiming(Timing timing) = 0;
-  /// Nanoseconds per launch since setTiming(On), stage by stage in the order of the program: the
-  /// time of all its tiles on all threads. Empty if timing was never on. Needs a synchronize first.
-  virtual std::vector<uint64_t> launchNanoseconds() const = 0;
+  /// Starts or stops adding up the time of each launch; starting sets all sums to zero. `counters`
+  /// (null: none) are read as well until timing stops, where the device runs on threads.
+  virtual void setTiming(Timing timing, ThreadCounters *counters = nullptr) = 0;
+  /// Sums per launch since setTiming(On), stage by stage in the order of the program. Empty if
+  /// timing was never on. Needs a synchronize first.
+  virtual std::vector<LaunchSums> launchSums() const = 0;
   /// Launches done since it was loaded.
   virtual uint64_t launchCount() const = 0;
 };
@@ -126,6 +135,13 @@ public:
   virtual Status submit(Executable &program) = 0;
   /// Waits for everything submitted.
   virtual Status synchronize() = 0;
+
+  /// Called before a recording of spans begins (runtime/trace), with nothing submitted: what runs
+  /// beside the host's threads is recorded as well until endTrace. For devices that do.
+  virtual Status beginTrace() { return Status::ok(); }
+  /// Called before the recording ends. Answers whence times of the device are; empty where it runs
+  /// on the host's threads and clock.
+  virtual Expected<std::string> endTrace() { return std::string(); }
 
   /// What kernels have done since the process began, where the device counts it; else empty. Of all
   /// devices of its kind together.

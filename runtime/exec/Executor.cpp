@@ -308,9 +308,7 @@ Status Executor::beginCollectives(const LoadedProgram &program, size_t until,
 
 /// `last`: of those that are awaited; its number is `number`.
 Status Executor::finish(const fb::Collective &last, uint64_t number) {
-  static constexpr std::string_view waits[] = {"wait for all-reduce", "wait for reduce-scatter",
-                                               "wait for all-gather"};
-  trace::Scope scope(trace::Kind::Wait, waits[size_t(kindOf(last))]);
+  trace::Scope scope(trace::Kind::Wait, trace::WaitForRanks[size_t(kindOf(last))]);
   return others->finish(number);
 }
 
@@ -361,17 +359,17 @@ std::vector<const fb::Launch *> Executor::launches(fb::ProgramKind kind) const {
   return list;
 }
 
-void Executor::setTiming(fb::ProgramKind kind, Timing timing) {
+void Executor::setTiming(fb::ProgramKind kind, Timing timing, ThreadCounters *counters) {
   if (const LoadedProgram *program = find(kind))
     for (const Segment &segment : program->segments)
-      segment.executable->setTiming(timing);
+      segment.executable->setTiming(timing, counters);
 }
 
-std::vector<uint64_t> Executor::launchNanoseconds(fb::ProgramKind kind) const {
-  std::vector<uint64_t> all;
+std::vector<LaunchSums> Executor::launchSums(fb::ProgramKind kind) const {
+  std::vector<LaunchSums> all;
   if (const LoadedProgram *program = find(kind))
     for (const Segment &segment : program->segments) {
-      std::vector<uint64_t> some = segment.executable->launchNanoseconds();
+      std::vector<LaunchSums> some = segment.executable->launchSums();
       all.insert(all.end(), some.begin(), some.end());
     }
   return all;

@@ -122,10 +122,10 @@ public:
   /// model's file does not say it.
   std::string_view fusion() const;
 
-  // For reports: launches of a program in the order of launchNanoseconds.
+  // For reports: launches of a program in the order of launchSums.
   std::vector<const fb::Launch *> launches(fb::ProgramKind kind) const;
-  void setTiming(fb::ProgramKind kind, Timing timing);
-  std::vector<uint64_t> launchNanoseconds(fb::ProgramKind kind) const;
+  void setTiming(fb::ProgramKind kind, Timing timing, ThreadCounters *counters = nullptr);
+  std::vector<LaunchSums> launchSums(fb::ProgramKind kind) const;
 
 private:
   /// Stages between which nothing is done over ranks.

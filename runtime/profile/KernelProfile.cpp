@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <map>
 
 namespace danaus {
@@ -78,6 +79,22 @@ Expected<StepProfile> profileKernels(Executor &executor, Measured what,
       addCode(kernel, **code, executor.device().isas().front());
   }
   return profile;
+}
+
+Status countKernels(Executor &executor, Measured what, ThreadCounters &counters, uint64_t steps,
+                    StepProfile &into) {
+  auto counted =
+      measureLaunches(executor, what, {.warmups = 0, .repeats = steps, .counters = &counters});
+  if (!counted)
+    return counted.takeError();
+  into.countedSteps = steps;
+  for (const LaunchTime &time : *counted)
+    for (KernelProfile &kernel : into.kernels)
+      if (std::ranges::find(kernel.launches, time.launch) != kernel.launches.end()) {
+        kernel.countedMilliseconds += time.milliseconds * double(steps);
+        std::ranges::transform(kernel.counts, time.counts, kernel.counts.begin(), std::plus<>());
+      }
+  return Status::ok();
 }
 
 } // namespace danaus

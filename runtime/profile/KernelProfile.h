@@ -22,10 +22,14 @@ struct KernelProfile {
   uint32_t sharedBytes = 0; ///< of a block
   /// Counted over the profiled steps; launches = 0 where the device does not count.
   KernelCounters counters;
+  // Of countKernels, over its steps, all threads together.
+  ThreadCounters::Counts counts = {};
+  double countedMilliseconds = 0;
 };
 
 struct StepProfile {
   uint64_t steps = 0;                 ///< that counters and times were taken over
+  uint64_t countedSteps = 0;          ///< of countKernels
   double milliseconds = 0;            ///< of one step by the clock
   std::vector<KernelProfile> kernels; ///< in the order of their first launch
   std::vector<LaunchTime> launches;   ///< in the order of the program
@@ -34,5 +38,10 @@ struct StepProfile {
 /// Runs steps on made-up data (Measure.h) and collects. Errors are those of running.
 Expected<StepProfile> profileKernels(Executor &executor, Measured what,
                                      const MeasureOptions &options);
+
+/// Runs `steps` more and adds what `counters` count to the kernels of a profile. Not in the steps
+/// whose times were taken: a reading takes half a microsecond, twice for each launch of a thread.
+Status countKernels(Executor &executor, Measured what, ThreadCounters &counters, uint64_t steps,
+                    StepProfile &into);
 
 } // namespace danaus

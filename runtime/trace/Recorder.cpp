@@ -2,6 +2,7 @@
 // ever contends for.
 #include "runtime/trace/Recorder.h"
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -11,8 +12,8 @@ namespace danaus::trace {
 
 namespace {
 
-/// 24 MB a thread.
-constexpr size_t mostSpans = 1'000'000;
+/// 24 MB a thread; room for the first ones is there before they come.
+constexpr size_t mostSpans = 1'000'000, firstSpans = 4096;
 
 struct ThreadList {
   std::mutex mutex;
@@ -23,9 +24,10 @@ struct ThreadList {
 struct Recorder {
   std::mutex mutex;
   std::vector<std::shared_ptr<ThreadList>> threads; ///< also of threads that have ended
+  std::vector<std::shared_ptr<ThreadList>> tracks;
   std::map<std::string, uint32_t, std::less<>> numbers;
   std::vector<std::string> names;
-  uint64_t begin = 0;
+  std::atomic<uint64_t> begin = 0;
 };
 
 /// Never destroyed: threads may end after the statics of the process.
@@ -38,10 +40,30 @@ ThreadList &ownList() {
   thread_local std::shared_ptr<ThreadList> own;
   if (!own) {
     own = std::make_shared<ThreadList>();
+    own->own.spans.reserve(firstSpans);
     std::lock_guard lock(recorder().mutex);
     recorder().threads.push_back(own);
   }
   return *own;
+}
+
+void addTo(ThreadList &list, const Span &span) {
+  std::lock_guard lock(list.mutex);
+  if (!isOn())
+    return;
+  if (list.own.spans.size() < mostSpans)
+    list.own.spans.push_back(span);
+  else
+    ++list.lost;
+}
+
+/// Calls `each` with every list, threads first.
+template <typename Each> void forAll(Recorder &all, Each each) {
+  for (const auto *lists : {&all.threads, &all.tracks})
+    for (const auto &list : *lists) {
+      std::lock_guard own(list->mutex);
+      each(*list);
+    }
 }
 
 } // namespace
@@ -70,14 +92,29 @@ void nameThread(std::string_view name) {
 }
 
 void add(Kind kind, uint32_t name, uint64_t begin, uint64_t end) {
-  ThreadList &list = ownList();
-  std::lock_guard lock(list.mutex);
+  addTo(ownList(), {name, kind, begin, end});
+}
+
+uint32_t openTrack(std::string_view name) {
+  Recorder &all = recorder();
+  std::lock_guard lock(all.mutex);
+  for (size_t i = 0; i < all.tracks.size(); ++i)
+    if (all.tracks[i]->own.thread == name)
+      return uint32_t(i);
+  all.tracks.push_back(std::make_shared<ThreadList>());
+  all.tracks.back()->own.thread = name;
+  return uint32_t(all.tracks.size() - 1);
+}
+
+void addTo(uint32_t track, Kind kind, uint32_t name, uint64_t begin, uint64_t end) {
   if (!isOn())
     return;
-  if (list.own.spans.size() < mostSpans)
-    list.own.spans.push_back({name, kind, begin, end});
-  else
-    ++list.lost;
+  Recorder &all = recorder();
+  std::unique_lock lock(all.mutex);
+  std::shared_ptr<ThreadList> list = all.tracks[track];
+  lock.unlock();
+  begin = std::max<uint64_t>(begin, all.begin);
+  addTo(*list, {name, kind, begin, std::max(begin, end)});
 }
 
 void start() {
@@ -85,11 +122,10 @@ void start() {
   std::lock_guard lock(all.mutex);
   // Threads that have ended are in nobody's hands any more.
   std::erase_if(all.threads, [](const auto &list) { return list.use_count() == 1; });
-  for (const auto &list : all.threads) {
-    std::lock_guard own(list->mutex);
-    list->own.spans.clear();
-    list->lost = 0;
-  }
+  forAll(all, [](ThreadList &list) {
+    list.own.spans.clear();
+    list.lost = 0;
+  });
   all.begin = now();
   detail::recording = true;
 }
@@ -98,14 +134,13 @@ Recording stop() {
   Recorder &all = recorder();
   std::lock_guard lock(all.mutex);
   detail::recording = false;
-  Recording result{all.begin, now(), {}, all.names, 0};
-  for (const auto &list : all.threads) {
-    std::lock_guard own(list->mutex);
-    result.lost += list->lost;
-    if (!list->own.spans.empty())
-      result.threads.push_back({list->own.thread, std::move(list->own.spans)});
-    list->own.spans.clear();
-  }
+  Recording result{all.begin, now(), {}, all.names, {}, 0};
+  forAll(all, [&](ThreadList &list) {
+    result.lost += list.lost;
+    if (!list.own.spans.empty())
+      result.threads.push_back({list.own.thread, std::move(list.own.spans)});
+    list.own.spans.clear();
+  });
   return result;
 }
 

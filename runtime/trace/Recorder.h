@@ -11,10 +11,12 @@
 namespace danaus::trace {
 
 /// What a span is part of: its category in the file.
-enum class Kind : uint8_t { Step, Kernel, Input, Communication, Wait };
+enum class Kind : uint8_t { Step, Kernel, Input, Communication, Wait, Launch, Copy };
 
-/// The name of a Kind::Wait for a batch; the other waits are for sums over ranks.
-constexpr std::string_view WaitForInput = "wait for input";
+/// Names of Kind::Wait: for a batch; for what was submitted to a device; for other ranks.
+constexpr std::string_view WaitForInput = "wait for input", WaitForDevice = "wait for the GPU",
+                           WaitForRanks[] = {"wait for all-reduce", "wait for reduce-scatter",
+                                             "wait for all-gather"};
 
 struct Span {
   uint32_t name; ///< of intern()
@@ -22,7 +24,7 @@ struct Span {
   uint64_t begin, end; ///< nanoseconds of the steady clock
 };
 
-/// The spans of a thread, in the order of their ends.
+/// The spans of a thread, in the order of their ends; or those of a track of a device.
 struct ThreadSpans {
   std::string thread;
   std::vector<Span> spans;
@@ -32,6 +34,7 @@ struct Recording {
   uint64_t begin = 0, end = 0; ///< nanoseconds of the steady clock
   std::vector<ThreadSpans> threads;
   std::vector<std::string> names; ///< by Span::name
+  std::string deviceTimes;        ///< whence those of tracks are; empty where there are none
   uint64_t lost = 0;              ///< spans beyond the room of their thread
 };
 
@@ -48,6 +51,13 @@ uint64_t now();
 void nameThread(std::string_view name);
 /// Adds a span of the calling thread. Does nothing while the recorder is off.
 void add(Kind kind, uint32_t name, uint64_t begin, uint64_t end);
+
+/// The number of a track for what is done by no thread of ours: by a stream of a GPU. The same for
+/// the same name; for the life of the process.
+uint32_t openTrack(std::string_view name);
+/// Adds a span of a track; cut where it begins before the recording. Does nothing while the
+/// recorder is off.
+void addTo(uint32_t track, Kind kind, uint32_t name, uint64_t begin, uint64_t end);
 
 /// Forgets what was recorded before.
 void start();

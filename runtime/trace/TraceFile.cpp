@@ -10,7 +10,8 @@ namespace danaus::trace {
 
 namespace {
 
-constexpr const char *categories[] = {"step", "kernel", "input", "communication", "wait"};
+constexpr const char *categories[] = {"step", "kernel", "input", "communication",
+                                      "wait", "launch", "copy"};
 
 /// Names come from specs: whatever they are, the file stays JSON.
 std::string jsonString(const std::string &text) {
@@ -37,14 +38,18 @@ Totals totalsOf(const Recording &recording) {
         totals.step += milliseconds(span);
         break;
       case Kind::Wait:
-        (recording.names[span.name] == WaitForInput ? totals.input : totals.exposed) +=
-            milliseconds(span);
+        if (recording.names[span.name] == WaitForInput)
+          totals.input += milliseconds(span);
+        else if (recording.names[span.name] != WaitForDevice)
+          totals.exposed += milliseconds(span);
         break;
       case Kind::Communication:
         totals.communication += milliseconds(span);
         break;
       case Kind::Kernel:
       case Kind::Input:
+      case Kind::Launch:
+      case Kind::Copy:
         break;
       }
   return totals;
@@ -89,8 +94,9 @@ std::string eventsOf(const Recording &recording, unsigned rank, uint64_t most, u
   return text;
 }
 
-std::string traceFile(const std::vector<std::string> &eventsOfRanks, const Totals &totals,
+std::string traceFile(const std::vector<std::string> &eventsOfRanks, const Recording &recording,
                       uint64_t leftOut) {
+  Totals totals = totalsOf(recording);
   std::string text = "{\"traceEvents\":[\n";
   for (size_t i = 0; i < eventsOfRanks.size(); ++i)
     text += (i ? ",\n" : "") + eventsOfRanks[i];
@@ -98,9 +104,12 @@ std::string traceFile(const std::vector<std::string> &eventsOfRanks, const Total
   return text + format("\n],\n\"displayTimeUnit\":\"ms\",\n\"otherData\":{\"steps\":%zu,"
                        "\"ms_per_step\":%.6g,\"input_wait_ms_per_step\":%.6g,"
                        "\"exposed_communication_ms_per_step\":%.6g,"
-                       "\"communication_ms_per_step\":%.6g,\"spans_left_out\":%zu}}\n",
+                       "\"communication_ms_per_step\":%.6g,\"spans_left_out\":%zu%s}}\n",
                        size_t(totals.steps), totals.step / count, totals.input / count,
-                       totals.exposed / count, totals.communication / count, size_t(leftOut));
+                       totals.exposed / count, totals.communication / count, size_t(leftOut),
+                       recording.deviceTimes.empty()
+                           ? ""
+                           : (",\"device_times\":" + jsonString(recording.deviceTimes)).c_str());
 }
 
 } // namespace danaus::trace

@@ -25,8 +25,8 @@ Totals totalsOf(const Recording &recording);
 /// than `most` bytes; `leftOut` counts them and those that the recorder lost.
 std::string eventsOf(const Recording &recording, unsigned rank, uint64_t most, uint64_t &leftOut);
 
-/// A file with the events of all ranks.
-std::string traceFile(const std::vector<std::string> &eventsOfRanks, const Totals &totals,
+/// A file with the events of all ranks; `recording`: of rank 0, for what it adds up to.
+std::string traceFile(const std::vector<std::string> &eventsOfRanks, const Recording &recording,
                       uint64_t leftOut);
 
 } // namespace danaus::trace

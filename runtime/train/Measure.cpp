@@ -104,7 +104,7 @@ Expected<std::vector<LaunchTime>> measureLaunches(Executor &executor, Measured w
                                                   const MeasureOptions &options) {
   std::vector<UpdatePart> parts = partsOf(executor, what);
   for (const UpdatePart &part : parts)
-    executor.setTiming(part.kind, Timing::On);
+    executor.setTiming(part.kind, Timing::On, options.counters);
   Expected<uint64_t> steps = repeatSteps(executor, what, options, [](double) {});
   for (const UpdatePart &part : parts)
     executor.setTiming(part.kind, Timing::Off);
@@ -112,10 +112,11 @@ Expected<std::vector<LaunchTime>> measureLaunches(Executor &executor, Measured w
     return steps.takeError();
   std::vector<LaunchTime> times;
   for (const UpdatePart &part : parts) {
-    std::vector<uint64_t> nanoseconds = executor.launchNanoseconds(part.kind);
+    std::vector<LaunchSums> sums = executor.launchSums(part.kind);
     std::vector<const fb::Launch *> launches = executor.launches(part.kind);
-    for (size_t i = 0; i < launches.size() && i < nanoseconds.size(); ++i)
-      times.push_back({launches[i], double(nanoseconds[i]) * 1e-6 / double(*steps), *steps});
+    for (size_t i = 0; i < launches.size() && i < sums.size(); ++i)
+      times.push_back({launches[i], double(sums[i].nanoseconds) * 1e-6 / double(*steps), *steps,
+                       sums[i].counts});
   }
   return times;
 }

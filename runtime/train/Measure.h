@@ -10,6 +10,7 @@ struct MeasureOptions {
   uint64_t warmups = 20; ///< at most; after a second two are enough
   uint64_t repeats = 0;  ///< 0: as many as `seconds` take, at least 5
   double seconds = 3;
+  ThreadCounters *counters = nullptr; ///< what measureLaunches reads beside the clock
 };
 
 struct StepTimes {
@@ -36,7 +37,8 @@ Expected<StepTimes> measureSteps(Executor &executor, Measured what, const Measur
 struct LaunchTime {
   const fb::Launch *launch = nullptr;
   double milliseconds = 0;
-  uint64_t steps = 0; ///< that it is the mean of, the warm-up counted
+  uint64_t steps = 0;                 ///< that it is the mean of, the warm-up counted
+  ThreadCounters::Counts counts = {}; ///< of all these steps together
 };
 
 Expected<std::vector<LaunchTime>> measureLaunches(Executor &executor, Measured what,

@@ -38,15 +38,17 @@ Expected<std::vector<std::string>> gather(Communicator &ranks, const std::string
   return all;
 }
 
-StepTrace::StepTrace(const RunFolder &run, Communicator &ranks, uint64_t steps, uint64_t left,
-                     std::function<void(const std::string &)> onNote)
-    : run(run), ranks(ranks), onNote(std::move(onNote)),
+StepTrace::StepTrace(const RunFolder &run, Device &device, Communicator &ranks, uint64_t steps,
+                     uint64_t left, std::function<void(const std::string &)> onNote)
+    : run(run), device(device), ranks(ranks), onNote(std::move(onNote)),
       untilFirst(std::min(WarmSteps, left - std::min(left, steps))), left(std::min(left, steps)) {}
 
 Status StepTrace::begin(uint64_t step) {
   if (!left || untilFirst || trace::isOn())
     return Status::ok();
   trace::nameThread("main");
+  if (Status status = device.beginTrace(); !status)
+    return status;
   double nothing = 0;
   if (Status status = ranks.sum(std::span(&nothing, 1)); !status)
     return status;
@@ -66,7 +68,11 @@ Status StepTrace::end() {
 }
 
 Status StepTrace::write() {
+  auto deviceTimes = device.endTrace();
   trace::Recording recording = trace::stop();
+  if (!deviceTimes)
+    return deviceTimes.takeError();
+  recording.deviceTimes = *deviceTimes;
   uint64_t leftOut = 0;
   auto all = gather(
       ranks, trace::eventsOf(recording, ranks.rank(), trace::MostBytes / ranks.size(), leftOut));
@@ -80,10 +86,11 @@ Status StepTrace::write() {
   std::string path = run.file("trace.json");
   if (pathExists(path))
     path = run.file(format("trace-step-%zu.json", size_t(firstStep)));
-  std::string text = trace::traceFile(*all, trace::totalsOf(recording), uint64_t(lost));
+  std::string text = trace::traceFile(*all, recording, uint64_t(lost));
   if (Status status = writeFileAtomically(path, text); !status)
     return status;
   onNote(path + ": the steps from " + std::to_string(firstStep) + " on, for ui.perfetto.dev" +
+         (recording.deviceTimes.empty() ? "" : "; times of the GPU by " + recording.deviceTimes) +
          (lost > 0 ? format("; %.0f spans left out, which the file has no room for: profile.steps "
                             "takes fewer",
                             lost)

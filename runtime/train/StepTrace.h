@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/comm/Communicator.h"
+#include "runtime/device/Device.h"
 #include "runtime/train/RunFolder.h"
 
 #include <functional>
@@ -20,8 +21,8 @@ public:
   static constexpr uint64_t WarmSteps = 5;
 
   /// `steps`: how many, 0: none; `left`: steps that the run still has.
-  StepTrace(const RunFolder &run, Communicator &ranks, uint64_t steps, uint64_t left,
-            std::function<void(const std::string &)> onNote);
+  StepTrace(const RunFolder &run, Device &device, Communicator &ranks, uint64_t steps,
+            uint64_t left, std::function<void(const std::string &)> onNote);
 
   Status begin(uint64_t step);
   /// Errors: IoError when the file cannot be written.
@@ -31,6 +32,7 @@ private:
   Status write();
 
   const RunFolder &run;
+  Device &device;
   Communicator &ranks;
   std::function<void(const std::string &)> onNote;
   uint64_t untilFirst, left, firstStep = 0;

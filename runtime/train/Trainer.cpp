@@ -80,7 +80,7 @@ uint64_t Trainer::stepsLeft() const {
 
 Status Trainer::tracedStep() {
   if (!stepTrace)
-    stepTrace.emplace(run, ranks, training.trace_steps(), stepsLeft(),
+    stepTrace.emplace(run, device, ranks, training.trace_steps(), stepsLeft(),
                       [this](const std::string &note) { observer.onNote(note); });
   if (Status status = stepTrace->begin(at.step + 1); !status)
     return status;

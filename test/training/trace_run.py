@@ -175,11 +175,33 @@ def by_layer(models, danaus, scratch):
     check("A step took" in shown and "of 1 thread: kernels" in shown and "hidden.2" in shown, shown)
 
 
+def counted(models, danaus, scratch):
+    """What Linux counts, which virtual machines have too; of a processor's counters, those or why not."""
+    words = [danaus, "profile", models / "mnist_mlp_low_rank.yaml", "--steps", 3, "--json", "--threads", 2]
+    found = json.loads(call(*words, "--counters", "software").stdout)
+    if found["counters"] is None:
+        print("not checked:", found["no_counters"])  # a container that forbids them
+    else:
+        check(found["counters"] == "software" and found["no_counters"] is None, found)
+        kernels = found["kernels"]
+        check(all(row["counted_steps"] == 3 and row["page_faults"] >= 0 for row in kernels), kernels)
+        clock = sum(row["task_clock_ns"] for row in kernels) * 1e-6 / 3
+        check(clock > 0.1 * sum(row["ms"] for row in kernels), f"{clock} ms on the CPU: {kernels}")
+    found = json.loads(call(*words).stdout)
+    check((found["counters"] is None) == bool(found["no_counters"]), found)
+    if found["counters"]:
+        check(all(row["cycles"] > 0 and row["instructions"] > 0 for row in found["kernels"]), found)
+    else:
+        shown = call(*[word for word in words if word != "--json"]).stdout
+        check("No counters of the processor: " + found["no_counters"] in shown, shown)
+    check("cycles" not in call(*words, "--counters", "none").stdout, "counters that nobody wanted")
+
+
 def main():
     models, programs, scratch = (pathlib.Path(word) for word in sys.argv[1:4])
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    for part in (one_rank, no_trace, resumed, two_ranks, pictures, profiled, by_layer):
+    for part in (one_rank, no_trace, resumed, two_ranks, pictures, profiled, by_layer, counted):
         part(models, programs / "danaus", scratch)
 
 

@@ -9,10 +9,12 @@ namespace danaus::tool {
 
 namespace {
 
+constexpr uint64_t CountedSteps = 5;
+
 struct ProfileArguments : ModelArguments {
   bool forward = false, json = false, csv = false, force = false;
   uint64_t batch = 0, steps = 0;
-  std::string trace;
+  std::string trace, counters = "hardware";
 };
 
 Expected<CommandLine::Outcome> parse(const Arguments &words, ProfileArguments &into) {
@@ -34,27 +36,40 @@ Expected<CommandLine::Outcome> parse(const Arguments &words, ProfileArguments &i
   into.declareDevice(line);
   into.declarePhase(line);
   line.option(into.trace, "--trace", "FILE",
-              "write what every thread did to FILE, for ui.perfetto.dev [CPUs only]");
+              "write what every thread and GPU did to FILE, for ui.perfetto.dev");
   line.flag(into.force, "--force", "overwrite FILE");
+  line.option(into.counters, "--counters", "SET",
+              "what is counted beside the time on CPUs [hardware]: cycles, instructions and cache "
+              "misses; software: page faults, switches, time on the CPU; none");
   line.flag(into.json, "--json", "print one JSON object");
   line.flag(into.csv, "--csv", "print comma-separated values");
   auto outcome = line.parse(words);
   if (outcome && into.json && into.csv)
     return Error(ExitCode::Usage, "--json and --csv: choose one");
+  if (outcome && into.counters != "hardware" && into.counters != "software" &&
+      into.counters != "none")
+    return Error(ExitCode::Usage,
+                 "--counters: '" + into.counters + "' is none of hardware, software, none");
   if (outcome && !into.trace.empty() && pathExists(into.trace) && !into.force)
     return Error(ExitCode::Usage, "--trace: '" + into.trace +
                                       "' exists: name another file, or --force overwrites it");
   return outcome;
 }
 
-Status writeTrace(const std::string &path) {
+Status writeTrace(const std::string &path, Device &device) {
+  auto deviceTimes = device.endTrace();
   trace::Recording recording = trace::stop();
+  if (!deviceTimes)
+    return deviceTimes.takeError();
+  recording.deviceTimes = *deviceTimes;
   uint64_t leftOut = 0;
   std::string events = trace::eventsOf(recording, 0, trace::MostBytes, leftOut);
-  if (Status status = writeFileAtomically(
-          path, trace::traceFile({events}, trace::totalsOf(recording), leftOut));
+  if (Status status = writeFileAtomically(path, trace::traceFile({events}, recording, leftOut));
       !status)
     return status;
+  if (!recording.deviceTimes.empty())
+    std::fprintf(stderr, "%s: times of the GPU by %s\n", path.c_str(),
+                 recording.deviceTimes.c_str());
   if (leftOut)
     std::fprintf(stderr,
                  "%s: %zu spans left out, which the file has no room for: --steps takes fewer\n",
@@ -83,25 +98,42 @@ Status profile(const ProfileArguments &arguments, const CompiledModel &model) {
   MeasureOptions options{.warmups = 0, .repeats = arguments.steps};
   if (!arguments.steps)
     options.repeats = isVirtual ? 1 : 20;
-  if (!arguments.trace.empty() && (*device)->kind() != "cpu")
-    return Error(ExitCode::Usage, "--trace: only steps on CPUs are recorded kernel by kernel; "
-                                  "leave it out, or --device cpu");
+  std::unique_ptr<PerfCounters> counters;
+  std::string noCounters;
+  if ((*device)->kind() == "cpu" && arguments.counters != "none") {
+    auto opened = PerfCounters::open(arguments.counters == "hardware" ? CounterSet::Hardware
+                                                                      : CounterSet::Software,
+                                     (*device)->threads());
+    if (opened)
+      counters = std::move(*opened);
+    else
+      noCounters = opened.error().message();
+  }
   trace::nameThread("main");
-  if (!arguments.trace.empty())
+  if (!arguments.trace.empty()) {
+    if (Status status = (*device)->beginTrace(); !status)
+      return status;
     trace::start();
+  }
   auto profiled = profileKernels(executor, what, options);
   if (!profiled)
     return profiled.takeError();
   if (!arguments.trace.empty())
-    if (Status status = writeTrace(arguments.trace); !status)
+    if (Status status = writeTrace(arguments.trace, **device); !status)
       return status;
-  std::optional<Roofline> roofline;
+  if (counters)
+    if (Status status = countKernels(executor, what, *counters,
+                                     std::min<uint64_t>(options.repeats, CountedSteps), *profiled);
+        !status)
+      return status;
+  ProfileReport report{what, executor, *profiled, {}, counters.get(), noCounters};
+  if (counters && !counters->status()) {
+    report.counters = nullptr;
+    report.noCounters = counters->status().error().message();
+  }
   if ((*device)->kind() == "cpu")
-    roofline = knownRoofline(**device, cacheFolder());
-  printProfile(arguments.json  ? ProfileFormat::Json
-               : arguments.csv ? ProfileFormat::Csv
-                               : ProfileFormat::Table,
-               what, executor, *profiled, roofline);
+    report.roofline = knownRoofline(**device, cacheFolder());
+  (arguments.json ? printJson : arguments.csv ? printCsv : printTable)(report);
   return Status::ok();
 }
 

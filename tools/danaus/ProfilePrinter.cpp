@@ -1,104 +1,17 @@
-// See ProfilePrinter.h.
+// See ProfilePrinter.h. Here the tables for people; ProfileData.cpp has JSON and CSV.
 #include "tools/danaus/ProfilePrinter.h"
 
-#include "runtime/profile/GpuModel.h"
 #include "runtime/profile/LayerProfile.h"
 #include "tools/danaus/OpenModel.h"
+#include "tools/danaus/ProfileRows.h"
 #include "tools/danaus/Text.h"
 
 #include <algorithm>
-#include <set>
-#include <utility>
+#include <cmath>
 
 namespace danaus::tool {
 
 namespace {
-
-/// A named value of a kernel, for JSON and CSV.
-struct Field {
-  std::string name, value;
-};
-
-std::string number(uint64_t value) { return format("%llu", (unsigned long long)value); }
-
-/// Milliseconds of threads that a kernel needs at least; nothing where its arithmetic is not that
-/// of the roofline (matrix units).
-std::optional<double> limitOf(const KernelProfile &kernel, const std::optional<Roofline> &roofline,
-                              const std::string &arch) {
-  if (!roofline || (arch == "amx" && kernel.flops))
-    return std::nullopt;
-  return 1e3 * roofline->threads * roofline->seconds(double(kernel.flops), double(kernel.bytes));
-}
-
-std::vector<Field> fieldsOf(const KernelProfile &kernel, const std::optional<double> &limit) {
-  const KernelCounters &c = kernel.counters;
-  std::vector<Field> fields = {{"launches", number(kernel.launches.size())},
-                               {"ms", format("%.6g", kernel.milliseconds)},
-                               {"flops", number(kernel.flops)},
-                               {"bytes", number(kernel.bytes)}};
-  if (limit)
-    fields.push_back({"limit_ms", format("%.6g", *limit)});
-  if (c.launches == 0)
-    return fields;
-  auto add = [&](const char *name, uint64_t value) { fields.push_back({name, number(value)}); };
-  add("registers", kernel.registers);
-  add("spill_bytes", kernel.spillBytes);
-  add("shared_bytes", kernel.sharedBytes);
-  for (auto field : kernelCounterFields) {
-    bool isLaunches =
-        field.value == &KernelCounters::launches; // in all steps; "launches" is of one
-    add(isLaunches ? "counted_launches" : field.name, c.*field.value);
-  }
-  return fields;
-}
-
-/// The GPUs that run code of this architecture. Without tensor cores code for sm_75 is that for
-/// sm_70, which NVRTC 13 does not compile for any more: it stands for a V100's.
-std::vector<const GpuModel *> gpusFor(const std::string &arch, bool usesTensorCores) {
-  std::vector<const GpuModel *> gpus;
-  unsigned sm = arch.starts_with("sm_") ? unsigned(std::atoi(arch.c_str() + 3)) : ~0u;
-  unsigned oldest = sm == 75 && !usesTensorCores ? 70 : sm;
-  for (const GpuModel &gpu : gpuModels())
-    if (gpu.sm >= oldest)
-      gpus.push_back(&gpu);
-  return gpus;
-}
-
-std::vector<std::string> labelsOf(const KernelProfile &kernel) {
-  std::vector<std::string> labels;
-  for (const fb::Launch *launch : kernel.launches)
-    if (std::ranges::find(labels, launch->label()->str()) == labels.end())
-      labels.push_back(launch->label()->str());
-  return labels;
-}
-
-std::set<uint32_t> linesOf(const KernelProfile &kernel) {
-  std::set<uint32_t> lines;
-  for (const fb::Launch *launch : kernel.launches)
-    if (launch->lines())
-      lines.insert(launch->lines()->begin(), launch->lines()->end());
-  return lines;
-}
-
-std::string join(const std::vector<std::string> &words, const char *separator) {
-  std::string text;
-  for (const std::string &word : words)
-    text += (text.empty() ? "" : separator) + word;
-  return text;
-}
-
-/// "12, 14 to 16, ...".
-std::string describeLines(const KernelProfile &kernel) {
-  std::vector<std::string> parts;
-  std::set<uint32_t> lines = linesOf(kernel);
-  for (auto at = lines.begin(); at != lines.end();) {
-    uint32_t first = *at, last = first;
-    while (++at != lines.end() && *at == last + 1)
-      last = *at;
-    parts.push_back(first == last ? number(first) : number(first) + "-" + number(last));
-  }
-  return join(parts, ",");
-}
 
 /// The first labels, and how many more.
 std::string describeLabels(const KernelProfile &kernel) {
@@ -115,34 +28,22 @@ std::string ratio(uint64_t value, uint64_t to) {
 
 class Printer {
 public:
-  Printer(ProfileFormat format_, Measured measured, Executor &executor, const StepProfile &profile,
-          const std::optional<Roofline> &roofline)
-      : style(format_), measured(measured), executor(executor), profile(profile),
-        roofline(roofline), arch(executor.plan().isa()->str()) {
-    gpus = gpusFor(arch, std::ranges::any_of(profile.kernels, [](const KernelProfile &k) {
-                     return k.counters.tensorFlops > 0;
-                   }));
-    counts = std::ranges::any_of(profile.kernels,
-                                 [](const KernelProfile &k) { return k.counters.launches > 0; });
-    if (!counts)
-      gpus.clear();
+  explicit Printer(const ProfileReport &report)
+      : report(report), executor(report.executor), profile(report.profile),
+        roofline(report.roofline), arch(executor.plan().isa()->str()), gpus(predictedGpus(report)) {
   }
 
   void print() {
-    if (style == ProfileFormat::Json)
-      return printJson();
-    if (style == ProfileFormat::Csv)
-      return printCsv();
     printHead();
-    counts ? printCounters() : printTimes();
+    countsKernels(report) ? printCounters() : printTimes();
   }
 
 private:
   void printHead() {
     std::printf("%s   %s step, batch %s, %s   %s, %s   %s step%s\n",
                 executor.model().name()->c_str(),
-                measured == Measured::Evaluation ? "evaluation" : "training",
-                number(measuredRows(executor, measured)).c_str(),
+                report.measured == Measured::Evaluation ? "evaluation" : "training",
+                number(measuredRows(executor, report.measured)).c_str(),
                 describeDtype(executor.model(), executor.plan()).c_str(),
                 std::string(executor.device().kind()).c_str(), arch.c_str(),
                 number(profile.steps).c_str(), profile.steps == 1 ? "" : "s");
@@ -150,9 +51,17 @@ private:
 
   void printTimes() {
     using enum Table::Align;
-    Table table({Left, Left, Right, Right, Right, Right, Right, Right, Left, Left});
-    table.row({"kernel", "kind", "launches", "thread us", "share", "GFLOP/s", "GB/s", "of limit",
-               "layers", "lines"});
+    std::vector<Table::Align> columns = {Left, Left, Right, Right, Right, Right, Right, Right};
+    std::vector<std::string> head = {"kernel", "kind",    "launches", "thread us",
+                                     "share",  "GFLOP/s", "GB/s",     "of limit"};
+    for (const char *name : countHeads()) {
+      columns.push_back(Right);
+      head.push_back(name);
+    }
+    columns.insert(columns.end(), {Left, Left});
+    head.insert(head.end(), {"layers", "lines"});
+    Table table(columns);
+    table.row(head);
     double sum = 0, limits = 0, limited = 0;
     for (const KernelProfile &kernel : profile.kernels)
       sum += kernel.milliseconds;
@@ -161,12 +70,20 @@ private:
       auto rate = [&](uint64_t amount) {
         return ms > 0 ? format("%.1f", double(amount) / ms * 1e-6) : "-";
       };
-      table.row({kernel.symbol, kernel.kind, thousands(kernel.launches.size()),
-                 format("%.1f", 1e3 * ms), format("%.1f %%", sum > 0 ? 100 * ms / sum : 0),
-                 rate(kernel.flops), rate(kernel.bytes),
-                 shareText(limitOf(kernel, roofline, arch), ms), describeLabels(kernel),
-                 describeLines(kernel)});
-      if (auto limit = limitOf(kernel, roofline, arch)) {
+      std::vector<std::string> row = {kernel.symbol,
+                                      kernel.kind,
+                                      thousands(kernel.launches.size()),
+                                      format("%.1f", 1e3 * ms),
+                                      format("%.1f %%", sum > 0 ? 100 * ms / sum : 0),
+                                      rate(kernel.flops),
+                                      rate(kernel.bytes),
+                                      shareText(limitOf(kernel, report), ms)};
+      for (std::string &cell : countCells(kernel))
+        row.push_back(std::move(cell));
+      row.push_back(describeLabels(kernel));
+      row.push_back(describeLines(kernel));
+      table.row(row);
+      if (auto limit = limitOf(kernel, report)) {
         limits += *limit;
         limited += ms;
       }
@@ -179,6 +96,10 @@ private:
           "above 100 %%.\n",
           roofline->threads, roofline->threads == 1 ? "" : "s", roofline->flops * 1e-9,
           roofline->bytesPerSecond * 1e-9, shareText(limits, limited).c_str());
+    printCounterNote();
+    if (executor.device().kind() != "cpu")
+      std::printf("Times by CUDA events between kernels, which run one by one here and in a graph "
+                  "in a run.\n");
     printLayers(sum);
     double threads = executor.device().threads() * profile.milliseconds;
     if (threads > 0)
@@ -188,6 +109,55 @@ private:
           profile.milliseconds, executor.device().threads(),
           executor.device().threads() == 1 ? "" : "s", 100 * sum / threads,
           std::max(0.0, 100 - 100 * sum / threads));
+  }
+
+  std::vector<const char *> countHeads() const {
+    if (!report.counters)
+      return {};
+    return report.counters->set() == CounterSet::Hardware
+               ? std::vector{"k cycles", "IPC", "missed KB"}
+               : std::vector{"page faults", "on CPU", "switches"};
+  }
+
+  /// Of one step, as countHeads names them; "-" for what this machine does not count.
+  std::vector<std::string> countCells(const KernelProfile &kernel) const {
+    if (!report.counters)
+      return {};
+    double steps = double(std::max<uint64_t>(profile.countedSteps, 1));
+    auto count = [&](size_t place) { return double(kernel.counts[place]) / steps; };
+    std::vector<std::string> cells(ThreadCounters::Most, "-");
+    auto fill = [&](size_t place, const char *style, double value) {
+      if (report.counters->has(place) && std::isfinite(value))
+        cells[place] = format(style, value);
+    };
+    if (report.counters->set() == CounterSet::Hardware) {
+      using namespace hardware_counter;
+      fill(Cycles, "%.1f", count(Cycles) * 1e-3);
+      fill(Instructions, "%.2f", count(Instructions) / count(Cycles));
+      fill(CacheMisses, "%.1f", count(CacheMisses) * double(CacheLineBytes) * 1e-3);
+    } else {
+      using namespace software_counter;
+      fill(TaskClock, "%.0f %%",
+           1e-4 * double(kernel.counts[TaskClock]) / kernel.countedMilliseconds);
+      fill(PageFaults, "%.1f", count(PageFaults));
+      fill(ContextSwitches, "%.1f", count(ContextSwitches));
+    }
+    return cells;
+  }
+
+  void printCounterNote() const {
+    if (!report.noCounters.empty())
+      std::printf("No counters of the processor: %s.\n", report.noCounters.c_str());
+    else if (report.counters && report.counters->set() == CounterSet::Hardware)
+      std::printf("Counted by the processor in user mode, a step's, in %s steps more: IPC, "
+                  "instructions in a cycle;\nmissed, what misses of the last-level cache brought "
+                  "from memory.\n",
+                  number(profile.countedSteps).c_str());
+    else if (report.counters)
+      std::printf(
+          "Counted by Linux, a step's, in %s steps more: on CPU, the share of the time that "
+          "the threads ran and nobody else in their place.\n",
+          number(profile.countedSteps).c_str());
   }
 
   void printLayers(double sum) {
@@ -275,84 +245,16 @@ private:
     return row;
   }
 
-  void printJson() {
-    std::printf("{\"model\": %s, \"device\": %s, \"arch\": %s, \"step\": \"%s\", \"batch\": %s, "
-                "\"steps\": %s, \"kernels\": [",
-                jsonString(executor.model().name()->str()).c_str(),
-                jsonString(std::string(executor.device().kind())).c_str(), jsonString(arch).c_str(),
-                measured == Measured::Evaluation ? "evaluation" : "training",
-                number(measuredRows(executor, measured)).c_str(), number(profile.steps).c_str());
-    const char *separator = "\n";
-    for (const KernelProfile &kernel : profile.kernels) {
-      std::vector<std::string> labels, lines;
-      for (const std::string &label : labelsOf(kernel))
-        labels.push_back(jsonString(label));
-      for (uint32_t line : linesOf(kernel))
-        lines.push_back(number(line));
-      std::printf("%s{\"kernel\": %s, \"kind\": %s, \"layers\": [%s], \"lines\": [%s]", separator,
-                  jsonString(kernel.symbol).c_str(), jsonString(kernel.kind).c_str(),
-                  join(labels, ", ").c_str(), join(lines, ", ").c_str());
-      for (const Field &field : fieldsOf(kernel, limitOf(kernel, roofline, arch)))
-        std::printf(", \"%s\": %s", field.name.c_str(), field.value.c_str());
-      std::vector<std::string> times;
-      for (const GpuModel *gpu : gpus) {
-        PredictedTime time = predict(kernel.counters, *gpu);
-        times.push_back(format("\"%s\": {\"us\": %.6g, \"bound\": \"%s\"}", gpu->name,
-                               1e6 * time.seconds * double(kernel.launches.size()), time.bound));
-      }
-      std::printf("%s}",
-                  times.empty() ? "" : (", \"predicted\": {" + join(times, ", ") + "}").c_str());
-      separator = ",\n";
-    }
-    std::printf("\n], \"ms_per_step\": %.6g, \"by_layer\": [", profile.milliseconds);
-    separator = "\n";
-    for (const LayerProfile &layer : profileLayers(profile, executor.phase())) {
-      std::printf("%s{\"layer\": %s, \"structure\": %s, \"ms\": %.6g, \"estimated\": %s}",
-                  separator, jsonString(layer.name).c_str(),
-                  layer.layer ? jsonString(layer.layer->structure()->str()).c_str() : "null",
-                  layer.milliseconds, layer.isEstimated ? "true" : "false");
-      separator = ",\n";
-    }
-    std::printf("\n]}\n");
-  }
-
-  void printCsv() {
-    bool isFirst = true;
-    for (const KernelProfile &kernel : profile.kernels) {
-      std::vector<std::string> names = {"kernel", "kind", "layers", "lines"};
-      std::vector<std::string> values = {kernel.symbol, kernel.kind,
-                                         "\"" + join(labelsOf(kernel), "; ") + "\"",
-                                         "\"" + describeLines(kernel) + "\""};
-      for (const Field &field : fieldsOf(kernel, limitOf(kernel, roofline, arch))) {
-        names.push_back(field.name);
-        values.push_back(field.value);
-      }
-      for (const GpuModel *gpu : gpus) {
-        PredictedTime time = predict(kernel.counters, *gpu);
-        names.push_back(std::string("predicted_us_") + gpu->name);
-        values.push_back(format("%.6g", 1e6 * time.seconds * double(kernel.launches.size())));
-      }
-      if (std::exchange(isFirst, false))
-        std::printf("%s\n", join(names, ",").c_str());
-      std::printf("%s\n", join(values, ",").c_str());
-    }
-  }
-
-  ProfileFormat style;
-  Measured measured;
+  const ProfileReport &report;
   Executor &executor;
   const StepProfile &profile;
   const std::optional<Roofline> &roofline;
   std::string arch;
   std::vector<const GpuModel *> gpus; ///< for which times are predicted
-  bool counts;
 };
 
 } // namespace
 
-void printProfile(ProfileFormat format, Measured measured, Executor &executor,
-                  const StepProfile &profile, const std::optional<Roofline> &roofline) {
-  Printer(format, measured, executor, profile, roofline).print();
-}
+void printTable(const ProfileReport &report) { Printer(report).print(); }
 
 } // namespace danaus::tool

@@ -22,8 +22,10 @@ public:
       (void)driver.eventDestroy(ready);
     if (done)
       (void)driver.eventDestroy(done);
-    if (stream)
+    if (stream) {
+      context->trace().forgetStream(stream);
       (void)driver.streamDestroy(stream);
+    }
   }
 
   Status join(const danaus_nccl_id &id, unsigned ownRank, unsigned count) {
@@ -35,6 +37,7 @@ public:
                                 {driver.eventCreate(&done, NoTiming), "an event"}})
       if (Status status = context->check(result, std::string("making ") + what); !status)
         return status;
+    context->trace().nameStream(stream, "NCCL");
     return nccl->check(nccl->initRank(&comm, int(size), id, int(rank)),
                        format("joining %u GPUs as rank %u", size, rank));
   }
@@ -49,7 +52,14 @@ public:
     if (Status status = context->check(result, "waiting for gradients"); !status)
       return status.takeError();
     auto *values = reinterpret_cast<float *>(cuda::addressOf(arena) + offset);
-    if (Status status = nccl->check(start(kind, values, elements), wordsFor(kind)); !status)
+    {
+      cuda::GpuTrace &trace = context->trace();
+      cuda::StreamSpan span(trace, stream, trace::Kind::Communication,
+                            trace.usesEvents() ? collectiveName(kind, elements * sizeof(float))
+                                               : "");
+      result = start(kind, values, elements);
+    }
+    if (Status status = nccl->check(result, wordsFor(kind)); !status)
       return status.takeError();
     return ++begun;
   }

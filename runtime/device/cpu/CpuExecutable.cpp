@@ -6,7 +6,7 @@
 #include "runtime/trace/Recorder.h"
 
 #include <algorithm>
-#include <chrono>
+#include <functional>
 
 namespace danaus {
 
@@ -68,31 +68,23 @@ Status CpuExecutable::bindStage(std::byte *arena, const std::vector<KernelFuncti
   return Status::ok();
 }
 
-void CpuExecutable::setTiming(Timing wanted) {
+void CpuExecutable::setTiming(Timing wanted, ThreadCounters *counted) {
   timing = wanted;
+  counters = wanted == Timing::On ? counted : nullptr;
   if (timing == Timing::On)
-    for (std::vector<uint64_t> &sums : nanoseconds)
-      sums.assign(launches.size(), 0);
+    for (ThreadSums &own : sums)
+      own.launches.assign(launches.size(), {});
 }
 
-std::vector<uint64_t> CpuExecutable::launchNanoseconds() const {
-  std::vector<uint64_t> total(nanoseconds[0].size());
-  for (const std::vector<uint64_t> &sums : nanoseconds)
-    std::ranges::transform(total, sums, total.begin(), std::plus<>());
+std::vector<LaunchSums> CpuExecutable::launchSums() const {
+  std::vector<LaunchSums> total(sums[0].launches.size());
+  for (const ThreadSums &own : sums)
+    for (size_t i = 0; i < total.size(); ++i) {
+      total[i].nanoseconds += own.launches[i].nanoseconds;
+      std::ranges::transform(total[i].counts, own.launches[i].counts, total[i].counts.begin(),
+                             std::plus<>());
+    }
   return total;
-}
-
-template <Timing timing>
-void CpuExecutable::runTile(const BoundLaunch &launch, uint64_t tile, unsigned thread) {
-  using Clock = std::chrono::steady_clock;
-  Clock::time_point start;
-  if constexpr (timing == Timing::On)
-    start = Clock::now();
-  launch.function(addresses.data() + launch.firstBuffer, int64_t(tile - launch.firstTile),
-                  scratch->ofThread(thread));
-  if constexpr (timing == Timing::On)
-    nanoseconds[thread][size_t(&launch - launches.data())] +=
-        uint64_t(std::chrono::nanoseconds(Clock::now() - start).count());
 }
 
 namespace {
@@ -103,25 +95,10 @@ uint64_t shareOf(uint64_t left, size_t threads) {
 }
 } // namespace
 
-template <Timing timing, bool isTraced>
-void CpuExecutable::work(ThreadTeam &team, unsigned thread) {
-  // In a trace, the tiles of a launch that a thread takes without another's between are one span.
-  const BoundLaunch *open = nullptr;
-  uint64_t begin = 0;
-  auto change = [&](const BoundLaunch *next) {
-    if constexpr (isTraced) {
-      if (open == next)
-        return;
-      uint64_t now = trace::now();
-      if (open)
-        trace::add(trace::Kind::Kernel, open->name, begin, now);
-      open = next;
-      begin = now;
-    }
-  };
-  if constexpr (isTraced)
-    if (thread > 0)
-      trace::nameThread("compute " + std::to_string(thread));
+template <bool isWatched> void CpuExecutable::work(ThreadTeam &team, unsigned thread) {
+  LaunchWatch watch(thread, trace::isOn(), timing == Timing::On ? &sums[thread] : nullptr,
+                    counters);
+  void *own = scratch->ofThread(thread);
   for (const BoundStage &stage : stages) {
     const BoundLaunch *launch = launches.data() + stage.firstLaunch;
     uint64_t tile = nextTile.load(std::memory_order_relaxed);
@@ -131,12 +108,15 @@ void CpuExecutable::work(ThreadTeam &team, unsigned thread) {
       uint64_t end = tile + shareOf(launch->endTile - tile, team.size());
       if (!nextTile.compare_exchange_weak(tile, end, std::memory_order_relaxed))
         continue;
-      change(launch);
+      if constexpr (isWatched)
+        watch.change(size_t(launch - launches.data()), launch->name);
       for (; tile < end; ++tile)
-        runTile<timing>(*launch, tile, thread);
+        launch->function(addresses.data() + launch->firstBuffer, int64_t(tile - launch->firstTile),
+                         own);
       tile = nextTile.load(std::memory_order_relaxed);
     }
-    change(nullptr);
+    if constexpr (isWatched)
+      watch.change(LaunchWatch::NoLaunch, 0);
     // After the last stage the end of the job is the barrier.
     if (&stage != &stages.back())
       team.barrier([&] { nextTile.store(0, std::memory_order_relaxed); });
@@ -145,15 +125,14 @@ void CpuExecutable::work(ThreadTeam &team, unsigned thread) {
 
 void CpuExecutable::replay(ThreadTeam &team) {
   nextTile.store(0, std::memory_order_relaxed);
-  bool isTimed = timing == Timing::On;
-  if (trace::isOn())
+  if (trace::isOn() || timing == Timing::On)
     team.run([&](unsigned thread) {
-      isTimed ? work<Timing::On, true>(team, thread) : work<Timing::Off, true>(team, thread);
+      if (thread > 0 && trace::isOn())
+        trace::nameThread("compute " + std::to_string(thread));
+      work<true>(team, thread);
     });
-  else if (isTimed)
-    team.run([&](unsigned thread) { work<Timing::On, false>(team, thread); });
   else
-    team.run([&](unsigned thread) { work<Timing::Off, false>(team, thread); });
+    team.run([&](unsigned thread) { work<false>(team, thread); });
   ++replays;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "runtime/device/Device.h"
+#include "runtime/device/cpu/LaunchWatch.h"
 #include "runtime/device/cpu/ThreadTeam.h"
 #include "runtime/plan/KernelAbi.h"
 
@@ -40,8 +41,8 @@ public:
                                                     const ProgramSpec &program,
                                                     const ScratchPool &scratch, unsigned threads);
 
-  void setTiming(Timing timing) override;
-  std::vector<uint64_t> launchNanoseconds() const override;
+  void setTiming(Timing timing, ThreadCounters *counters) override;
+  std::vector<LaunchSums> launchSums() const override;
   uint64_t launchCount() const override { return replays * launches.size(); }
 
   /// Runs every stage once; returns when all is done.
@@ -60,12 +61,10 @@ private:
     uint64_t tiles;
   };
 
-  CpuExecutable(const ScratchPool &scratch, unsigned threads)
-      : scratch(&scratch), nanoseconds(threads) {}
+  CpuExecutable(const ScratchPool &scratch, unsigned threads) : scratch(&scratch), sums(threads) {}
   Status bindStage(std::byte *arena, const std::vector<KernelFunction> &functions,
                    const ProgramSpec &program, const std::vector<LaunchSpec> &stage);
-  template <Timing timing, bool isTraced> void work(ThreadTeam &team, unsigned thread);
-  template <Timing timing> void runTile(const BoundLaunch &launch, uint64_t tile, unsigned thread);
+  template <bool isWatched> void work(ThreadTeam &team, unsigned thread);
 
   const ScratchPool *scratch;
   std::vector<void *> addresses;
@@ -73,7 +72,8 @@ private:
   std::vector<BoundStage> stages;
   uint64_t replays = 0;
   Timing timing = Timing::Off;
-  std::vector<std::vector<uint64_t>> nanoseconds; ///< [thread][launch]; empty before setTiming(On)
+  ThreadCounters *counters = nullptr; ///< while timed
+  std::vector<ThreadSums> sums;       ///< of each thread; empty ones before setTiming(On)
 
   alignas(64) std::atomic<uint64_t> nextTile = 0;
 };

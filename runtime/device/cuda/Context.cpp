@@ -30,10 +30,12 @@ Expected<std::shared_ptr<Context>> Context::create(std::shared_ptr<Driver> drive
           context->check(calls.streamCreate(&context->work, StreamNonBlocking), "making a stream");
       !status)
     return status.takeError();
+  context->spans->nameStream(context->work, "kernels");
   return context;
 }
 
 Context::~Context() {
+  spans.reset(); // its events are of the context
   if (work)
     (void)library->streamDestroy(work);
   if (context)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/device/cuda/Driver.h"
+#include "runtime/device/cuda/GpuTrace.h"
 
 #include <cstdint>
 
@@ -24,16 +25,20 @@ public:
   uint64_t memoryBytes() const;
   /// Waits for all work. An error of a kernel shows here, and stays.
   Status synchronize() const;
+  GpuTrace &trace() { return *spans; }
+  Status beginTrace() { return spans->begin(context, work); }
   Status check(int result, const std::string &what) const { return library->check(result, what); }
 
 private:
   Context(std::shared_ptr<Driver> driver, int device)
-      : library(std::move(driver)), device(device) {}
+      : library(std::move(driver)), device(device),
+        spans(std::make_unique<GpuTrace>(*library, device)) {}
 
   std::shared_ptr<Driver> library;
   int device;
   CUcontext context = nullptr;
   CUstream work = nullptr;
+  std::unique_ptr<GpuTrace> spans;
 };
 
 } // namespace danaus::cuda

@@ -125,6 +125,7 @@ public:
     if (Status status = checkCopy(arena.bytes(), offset, from.size()); !status || from.empty())
       return status;
     CUdeviceptr to = static_cast<DeviceArena &>(arena).start() + offset;
+    StreamSpan span(context->trace(), context->stream(), trace::Kind::Copy, "copy to the GPU");
     return context->check(
         context->driver().copyToDevice(to, from.data(), from.size(), context->stream()),
         "copying to the GPU");
@@ -133,9 +134,14 @@ public:
     if (Status status = checkCopy(arena.bytes(), offset, to.size()); !status || to.empty())
       return status;
     CUdeviceptr from = static_cast<DeviceArena &>(arena).start() + offset;
-    int result = context->driver().copyToHost(to.data(), from, to.size(), context->stream());
+    int result = Success;
+    {
+      StreamSpan span(context->trace(), context->stream(), trace::Kind::Copy, "copy from the GPU");
+      result = context->driver().copyToHost(to.data(), from, to.size(), context->stream());
+    }
     if (Status status = context->check(result, "copying from the GPU"); !status)
       return status;
+    trace::Scope scope(trace::Kind::Wait, trace::WaitForDevice);
     return context->synchronize();
   }
 
@@ -159,16 +165,32 @@ public:
   Status submit(Executable &program) override {
     if (Status status = copies->finish(); !status)
       return status;
-    pending = &static_cast<GraphExecutable &>(program);
-    return pending->submit();
+    pending.push_back(&static_cast<GraphExecutable &>(program));
+    return pending.back()->submit();
   }
   Status synchronize() override {
-    if (Status status = context->synchronize(); !status)
+    {
+      trace::Scope scope(trace::Kind::Wait, trace::WaitForDevice);
+      if (Status status = context->synchronize(); !status)
+        return status;
+      if (Status status = copies->synchronize(); !status)
+        return status;
+    }
+    for (GraphExecutable *done : std::exchange(pending, {}))
+      if (Status status = done->collectTimes(); !status)
+        return status;
+    return context->trace().collect();
+  }
+
+  Status beginTrace() override {
+    if (Status status = synchronize(); !status)
       return status;
-    if (Status status = copies->synchronize(); !status)
-      return status;
-    GraphExecutable *done = std::exchange(pending, nullptr);
-    return done ? done->collectTimes() : Status::ok();
+    return context->beginTrace();
+  }
+  Expected<std::string> endTrace() override {
+    if (Status status = synchronize(); !status)
+      return status.takeError();
+    return context->trace().end();
   }
 
   std::vector<KernelCounters> kernelCounters() const override {
@@ -193,7 +215,7 @@ private:
   std::shared_ptr<Context> context;
   std::shared_ptr<InputCopies> copies;
   std::unique_ptr<ThreadTeam> team;
-  GraphExecutable *pending = nullptr;
+  std::vector<GraphExecutable *> pending; ///< submitted since the last synchronize
 };
 
 Expected<std::shared_ptr<Context>> openContext(DriverKind kind, int ordinal) {

@@ -20,7 +20,7 @@ Status GraphExecutable::bind(CUdeviceptr arena, const LoadedCode &code,
   for (const std::vector<LaunchSpec> &stage : program.stages) {
     for (const LaunchSpec &spec : stage) {
       const KernelSpec &kernel = program.kernels[spec.kernel];
-      Launch launch{code.find(kernel.symbol), unsigned(kernel.tiles), {}, {}};
+      Launch launch{code.find(kernel.symbol), unsigned(kernel.tiles), spec.label, {}, {}};
       if (!launch.kernel)
         return Error(ExitCode::CheckpointInvalid, "the CUDA code has no kernel " + kernel.symbol);
       if (kernel.tiles == 0 || kernel.tiles > 0x7FFFFFFF)
@@ -34,6 +34,7 @@ Status GraphExecutable::bind(CUdeviceptr arena, const LoadedCode &code,
                               parameter, spec.buffers.size()));
         launch.addresses.push_back(arena + spec.buffers[parameter]);
       }
+      context->trace().nameKernel(kernel.symbol, spec.label);
       launches.push_back(std::move(launch));
     }
     stageEnds.push_back(launches.size());
@@ -89,43 +90,55 @@ GraphExecutable::~GraphExecutable() {
     (void)driver.graphDestroy(graph);
 }
 
-void GraphExecutable::setTiming(Timing wanted) {
+void GraphExecutable::setTiming(Timing wanted, ThreadCounters *) {
   timing = wanted;
   if (timing == Timing::On)
-    nanoseconds.assign(launches.size(), 0);
+    sums.assign(launches.size(), {});
 }
 
 Status GraphExecutable::submit() {
   ++submits;
-  if (timing == Timing::On)
-    return submitTimed();
+  trace::Scope scope(trace::Kind::Launch, "launch kernels");
+  if (timing == Timing::On || context->trace().usesEvents())
+    return submitOneByOne();
+  context->trace().noteGraph();
   return context->check(context->driver().graphLaunch(instance, context->stream()),
                         "launching a step");
 }
 
-Status GraphExecutable::submitTimed() {
+Status GraphExecutable::recordTime(size_t index) {
   const Driver &driver = context->driver();
-  while (events.size() <= launches.size()) {
+  while (events.size() <= index) {
     CUevent event = nullptr;
     if (Status status = context->check(driver.eventCreate(&event, 0), "making an event"); !status)
       return status;
     events.push_back(event);
   }
-  for (size_t i = 0; i <= launches.size(); ++i) {
-    if (Status status =
-            context->check(driver.eventRecord(events[i], context->stream()), "timing a kernel");
-        !status)
-      return status;
-    if (i == launches.size())
-      break;
-    Launch &launch = launches[i];
-    int result = driver.launch(launch.kernel->function, launch.blocks, 1, 1, launch.kernel->block,
-                               1, 1, launch.kernel->sharedBytes, context->stream(),
-                               launch.parameters.data(), nullptr);
-    if (Status status = context->check(result, "launching a kernel"); !status)
+  return context->check(driver.eventRecord(events[index], context->stream()), "timing a kernel");
+}
+
+Status GraphExecutable::launchKernel(Launch &launch) {
+  StreamSpan span(context->trace(), context->stream(), trace::Kind::Kernel, launch.label);
+  int result = context->driver().launch(launch.kernel->function, launch.blocks, 1, 1,
+                                        launch.kernel->block, 1, 1, launch.kernel->sharedBytes,
+                                        context->stream(), launch.parameters.data(), nullptr);
+  return context->check(result, "launching a kernel");
+}
+
+/// With an event between two launches where they are timed.
+Status GraphExecutable::submitOneByOne() {
+  bool isTimed = timing == Timing::On;
+  for (size_t i = 0; i < launches.size(); ++i) {
+    if (isTimed)
+      if (Status status = recordTime(i); !status)
+        return status;
+    if (Status status = launchKernel(launches[i]); !status)
       return status;
   }
-  isPending = true;
+  if (isTimed)
+    if (Status status = recordTime(launches.size()); !status)
+      return status;
+  isPending = isTimed;
   return Status::ok();
 }
 
@@ -137,7 +150,7 @@ Status GraphExecutable::collectTimes() {
     int result = context->driver().eventElapsed(&milliseconds, events[i], events[i + 1]);
     if (Status status = context->check(result, "reading a kernel's time"); !status)
       return status;
-    nanoseconds[i] += uint64_t(double(milliseconds) * 1e6);
+    sums[i].nanoseconds += uint64_t(double(milliseconds) * 1e6);
   }
   return Status::ok();
 }

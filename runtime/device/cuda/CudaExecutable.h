@@ -15,8 +15,8 @@ public:
                                                     const ProgramSpec &program);
   ~GraphExecutable() override;
 
-  void setTiming(Timing wanted) override;
-  std::vector<uint64_t> launchNanoseconds() const override { return nanoseconds; }
+  void setTiming(Timing wanted, ThreadCounters *) override;
+  std::vector<LaunchSums> launchSums() const override { return sums; }
   uint64_t launchCount() const override { return submits * launches.size(); }
 
   Status submit();
@@ -27,6 +27,7 @@ private:
   struct Launch {
     const LoadedKernel *kernel;
     unsigned blocks;
+    std::string label;                  ///< in traces
     std::vector<CUdeviceptr> addresses; ///< of its parameters
     std::vector<void *> parameters;     ///< pointers to them
   };
@@ -34,7 +35,9 @@ private:
   explicit GraphExecutable(std::shared_ptr<Context> context) : context(std::move(context)) {}
   Status bind(CUdeviceptr arena, const LoadedCode &code, const ProgramSpec &program);
   Status instantiate();
-  Status submitTimed();
+  Status submitOneByOne();
+  Status recordTime(size_t event);
+  Status launchKernel(Launch &launch);
 
   std::shared_ptr<Context> context;
   std::vector<Launch> launches;
@@ -44,7 +47,7 @@ private:
   uint64_t submits = 0;
   Timing timing = Timing::Off;
   std::vector<CUevent> events; ///< launches + 1 of them, while timed
-  std::vector<uint64_t> nanoseconds;
+  std::vector<LaunchSums> sums;
   bool isPending = false; ///< a timed submit is not collected
 };
 

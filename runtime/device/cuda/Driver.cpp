@@ -51,7 +51,7 @@ Expected<std::shared_ptr<Driver>> Driver::open(DriverKind kind) {
       DynamicLibrary::open(isVirtual ? virtualCandidates() : cudaCandidates("libcuda.so.1"));
   if (!library)
     return missing(kind, library.error().message());
-  std::shared_ptr<Driver> driver(new Driver(std::move(*library)));
+  std::shared_ptr<Driver> driver(new Driver(kind, std::move(*library)));
   std::string absent;
 #define CUDA_FUNCTION(name, symbol, ...)                                                           \
   if (!driver->library.load(#symbol, driver->name))                                                \

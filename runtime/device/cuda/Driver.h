@@ -23,11 +23,13 @@ public:
   /// DeviceUnavailable, "while <what>: <CUDA's words>", unless `result` is success.
   Status check(int result, const std::string &what) const;
 
+  DriverKind kind() const { return which; }
   const std::string &path() const { return library.path(); }
   void *find(const char *symbol) const { return library.find(symbol); }
 
 private:
-  explicit Driver(DynamicLibrary library) : library(std::move(library)) {}
+  Driver(DriverKind kind, DynamicLibrary library) : which(kind), library(std::move(library)) {}
+  DriverKind which;
   DynamicLibrary library;
 };
 

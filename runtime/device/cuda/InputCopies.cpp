@@ -15,8 +15,10 @@ InputCopies::~InputCopies() {
   for (CUevent event : {copied, taken})
     if (event)
       (void)driver.eventDestroy(event);
-  if (stream)
+  if (stream) {
+    context->trace().forgetStream(stream);
     (void)driver.streamDestroy(stream);
+  }
 }
 
 Status InputCopies::prepare() {
@@ -28,7 +30,11 @@ Status InputCopies::prepare() {
             context->check(driver.eventCreate(event, EventDisableTiming), "making an event");
         !status)
       return status;
-  return context->check(driver.streamCreate(&stream, StreamNonBlocking), "making a stream");
+  Status status =
+      context->check(driver.streamCreate(&stream, StreamNonBlocking), "making a stream");
+  if (status)
+    context->trace().nameStream(stream, "input copies");
+  return status;
 }
 
 Status InputCopies::begin(CUdeviceptr place, std::span<const std::byte> from) {
@@ -54,6 +60,7 @@ Status InputCopies::begin(CUdeviceptr place, std::span<const std::byte> from) {
         !status)
       return status;
   staging.pending = from.size();
+  StreamSpan span(context->trace(), stream, trace::Kind::Copy, "copy to the GPU");
   return context->check(driver.copyToDevice(staging.address, from.data(), from.size(), stream),
                         "copying to the GPU");
 }
@@ -69,8 +76,10 @@ Status InputCopies::finish() {
   if (result == Success)
     result = driver.streamWaitEvent(context->stream(), copied, 0);
   for (auto &[place, staging] : places)
-    if (size_t bytes = std::exchange(staging.pending, 0); bytes > 0 && result == Success)
+    if (size_t bytes = std::exchange(staging.pending, 0); bytes > 0 && result == Success) {
+      StreamSpan span(context->trace(), context->stream(), trace::Kind::Copy, "copy on the GPU");
       result = driver.copyOnDevice(place, staging.address, bytes, context->stream());
+    }
   if (result == Success)
     result = driver.eventRecord(taken, context->stream());
   isTaken = true;

@@ -20,18 +20,18 @@ class NullExecutable final : public Executable {
 public:
   explicit NullExecutable(uint64_t launchesPerStep) : launchesPerStep(launchesPerStep) {}
 
-  void setTiming(Timing timing) override {
+  void setTiming(Timing timing, ThreadCounters *) override {
     if (timing == Timing::On)
-      nanoseconds.assign(launchesPerStep, 0);
+      sums.assign(launchesPerStep, {});
   }
-  std::vector<uint64_t> launchNanoseconds() const override { return nanoseconds; }
+  std::vector<LaunchSums> launchSums() const override { return sums; }
   uint64_t launchCount() const override { return launches; }
 
   void replay() { launches += launchesPerStep; }
 
 private:
   uint64_t launchesPerStep, launches = 0;
-  std::vector<uint64_t> nanoseconds;
+  std::vector<LaunchSums> sums;
 };
 
 class NullDevice final : public Device {

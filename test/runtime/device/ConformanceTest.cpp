@@ -100,16 +100,16 @@ TEST_P(Conformance, TimesLaunchesOnlyWhenAsked) {
   auto code = loadCode();
   ProgramSpec program{{{"count_tiles", 5, 0, 1}}, {{{0, {0}}}, {{0, {128}}}}};
   auto executable = must(device->loadProgram(*arena, *code, program));
-  EXPECT_TRUE(executable->launchNanoseconds().empty());
+  EXPECT_TRUE(executable->launchSums().empty());
   executable->setTiming(Timing::On);
   ASSERT_TRUE(device->submit(*executable));
-  EXPECT_EQ(executable->launchNanoseconds().size(), 2u);
+  EXPECT_EQ(executable->launchSums().size(), 2u);
   executable->setTiming(Timing::Off);
-  auto sums = executable->launchNanoseconds();
+  auto sums = executable->launchSums();
   ASSERT_TRUE(device->submit(*executable));
-  EXPECT_EQ(executable->launchNanoseconds(), sums);
+  EXPECT_EQ(executable->launchSums(), sums);
   executable->setTiming(Timing::On);
-  EXPECT_EQ(executable->launchNanoseconds(), std::vector<uint64_t>(2, 0));
+  EXPECT_EQ(executable->launchSums(), std::vector<LaunchSums>(2));
 }
 
 TEST_P(Conformance, ProgramsOutOfRangeAreRefused) {

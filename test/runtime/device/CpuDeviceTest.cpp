@@ -69,8 +69,53 @@ TEST_P(CpuThreads, TimesTheWorkOfAllThreads) {
   auto executable = load({{{"use_scratch", Tiles, 1000, 1}}, {{{0, {0}}}}});
   executable->setTiming(Timing::On);
   ASSERT_TRUE(device->submit(*executable));
-  ASSERT_EQ(executable->launchNanoseconds().size(), 1u);
-  EXPECT_GT(executable->launchNanoseconds()[0], 0u);
+  ASSERT_EQ(executable->launchSums().size(), 1u);
+  EXPECT_GT(executable->launchSums()[0].nanoseconds, 0u);
+}
+
+/// Counts by 1, 10 and 100 at each reading, and notes who reads.
+class FakeCounters final : public ThreadCounters {
+public:
+  explicit FakeCounters(unsigned threads) : readings(threads), readers(threads) {}
+  Counts read(unsigned thread) override {
+    uint64_t now = ++readings[thread];
+    readers[thread] = std::this_thread::get_id();
+    return {now, 10 * now, 100 * now};
+  }
+  std::vector<uint64_t> readings;
+  std::vector<std::thread::id> readers;
+};
+
+/// A thread reads when it begins a launch's tiles and when it has done them: however many tiles it
+/// takes, the launch gets the difference once.
+TEST_P(CpuThreads, ReadsCountersAroundTheTilesOfALaunch) {
+  FakeCounters counters(GetParam());
+  auto executable = load({{{"use_scratch", Tiles, 1000, 1}}, {{{0, {0}}}, {{0, {0}}}}});
+  executable->setTiming(Timing::On, &counters);
+  ASSERT_TRUE(device->submit(*executable));
+  executable->setTiming(Timing::Off);
+  uint64_t readings = 0, counted = 0;
+  for (unsigned thread = 0; thread < GetParam(); ++thread) {
+    EXPECT_EQ(counters.readings[thread] % 2, 0u);
+    readings += counters.readings[thread];
+    for (unsigned other = 0; other < thread; ++other)
+      if (counters.readings[thread] && counters.readings[other])
+        EXPECT_TRUE(counters.readers[thread] != counters.readers[other]);
+  }
+  EXPECT_LE(readings, 4 * GetParam()); // per launch, not per tile
+  for (const LaunchSums &sums : executable->launchSums()) {
+    EXPECT_GE(sums.counts[0], 1u); // a thread at least took part
+    EXPECT_LE(sums.counts[0], GetParam());
+    EXPECT_EQ(sums.counts[1], 10 * sums.counts[0]);
+    EXPECT_EQ(sums.counts[2], 100 * sums.counts[0]);
+    counted += sums.counts[0];
+  }
+  EXPECT_EQ(2 * counted, readings);
+  ASSERT_TRUE(device->submit(*executable)); // off: nobody reads
+  uint64_t after = 0;
+  for (uint64_t own : counters.readings)
+    after += own;
+  EXPECT_EQ(after, readings);
 }
 
 TEST_P(CpuThreads, AProgramWithoutWorkReturns) {

@@ -109,8 +109,8 @@ TEST_F(ExecutorTest, ListsAndTimesLaunches) {
   EXPECT_EQ(executor.launches(ProgramKind::EvalStep).size(), 1u);
   executor.setTiming(ProgramKind::TrainStep, Timing::On);
   ASSERT_TRUE(executor.run(ProgramKind::TrainStep));
-  EXPECT_EQ(executor.launchNanoseconds(ProgramKind::TrainStep).size(), 2u);
-  EXPECT_TRUE(executor.launchNanoseconds(ProgramKind::EvalStep).empty());
+  EXPECT_EQ(executor.launchSums(ProgramKind::TrainStep).size(), 2u);
+  EXPECT_TRUE(executor.launchSums(ProgramKind::EvalStep).empty());
 }
 
 TEST_F(ExecutorTest, LogitsAreOptional) {

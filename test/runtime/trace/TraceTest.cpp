@@ -34,16 +34,41 @@ TEST(Recorder, TakesSpansOfAllThreadsWhileItIsOn) {
   EXPECT_TRUE(trace::stop().threads.empty());
 }
 
+TEST(Recorder, TakesSpansOfTracks) {
+  uint32_t track = trace::openTrack("GPU: kernels"), name = trace::intern("kernel");
+  EXPECT_EQ(trace::openTrack("GPU: kernels"), track);
+  EXPECT_NE(trace::openTrack("GPU: copies"), track);
+  trace::addTo(track, trace::Kind::Kernel, name, 1, 2); // off
+  trace::start();
+  uint64_t now = trace::now();
+  trace::addTo(track, trace::Kind::Kernel, name, now, now + 5);
+  trace::addTo(track, trace::Kind::Kernel, name, 1, now); // clocks that differ a little
+  trace::Recording recording = trace::stop();
+  ASSERT_EQ(recording.threads.size(), 1u);
+  EXPECT_EQ(recording.threads[0].thread, "GPU: kernels");
+  ASSERT_EQ(recording.threads[0].spans.size(), 2u);
+  EXPECT_EQ(recording.threads[0].spans[0].end, now + 5);
+  EXPECT_EQ(recording.threads[0].spans[1].begin, recording.begin);
+  EXPECT_EQ(recording.threads[0].spans[1].end, now);
+}
+
+TEST(TraceFile, SaysWhenceTheTimesOfADeviceAre) {
+  trace::Recording recording;
+  EXPECT_EQ(trace::traceFile({"{}"}, recording, 0).find("device_times"), std::string::npos);
+  recording.deviceTimes = "CUDA \"events\"";
+  auto file = nlohmann::json::parse(trace::traceFile({"{}"}, recording, 0));
+  EXPECT_EQ(file["otherData"]["device_times"], "CUDA \"events\"");
+}
+
 TEST(TraceFile, LeavesOutTheLatestWhereThereIsNoRoomAndCountsThem) {
-  trace::Recording recording{0, 1'000'000, {{"main", {}}}, {"a \"name\""}, 3};
+  trace::Recording recording{0, 1'000'000, {{"main", {}}}, {"a \"name\""}, {}, 3};
   for (uint64_t i = 0; i < 100; ++i)
     recording.threads[0].spans.push_back({0, trace::Kind::Kernel, 1000 * i, 1000 * i + 500});
   constexpr uint64_t most = 2000;
   uint64_t leftOut = 0;
   std::string events = trace::eventsOf(recording, 0, most, leftOut);
   EXPECT_LE(events.size(), most);
-  auto file =
-      nlohmann::json::parse(trace::traceFile({events}, trace::totalsOf(recording), leftOut));
+  auto file = nlohmann::json::parse(trace::traceFile({events}, recording, leftOut));
   uint64_t spans = 0;
   for (const auto &event : file["traceEvents"])
     if (event["ph"] == "X") {
@@ -57,9 +82,15 @@ TEST(TraceFile, LeavesOutTheLatestWhereThereIsNoRoomAndCountsThem) {
 
 TEST(TraceFile, AddsUpWaits) {
   trace::Recording recording{
-      0, 9'000'000, {{"main", {}}}, {"step 1", "wait for input", "wait for all-reduce"}, 0};
+      0,
+      9'000'000,
+      {{"main", {}}},
+      {"step 1", "wait for input", "wait for all-reduce", "wait for the GPU"},
+      {},
+      0};
   recording.threads[0].spans = {{1, trace::Kind::Wait, 0, 1'000'000},
                                 {2, trace::Kind::Wait, 2'000'000, 4'000'000},
+                                {3, trace::Kind::Wait, 4'000'000, 7'000'000},
                                 {0, trace::Kind::Step, 0, 8'000'000}};
   trace::Totals totals = trace::totalsOf(recording);
   EXPECT_EQ(totals.steps, 1u);
