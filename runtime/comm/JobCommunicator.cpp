@@ -94,7 +94,7 @@ public:
     uint64_t number = worker.enqueue([this, kind, values](danaus_gloo_error &error) {
       trace::nameThread("communication");
       trace::Scope scope(trace::Kind::Communication,
-                         trace::isOn() ? collectiveName(kind, values.size_bytes()) : "");
+                         trace::isWatched() ? collectiveName(kind, values.size_bytes()) : "");
       return shared ? shared->run(kind, values) : runByGloo(kind, values, error);
     });
     if (!arena.host())

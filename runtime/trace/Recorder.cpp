@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -26,7 +27,7 @@ struct Recorder {
   std::vector<std::shared_ptr<ThreadList>> threads; ///< also of threads that have ended
   std::vector<std::shared_ptr<ThreadList>> tracks;
   std::map<std::string, uint32_t, std::less<>> numbers;
-  std::vector<std::string> names;
+  std::deque<std::string> names; ///< they stay where they are
   std::atomic<uint64_t> begin = 0;
 };
 
@@ -79,6 +80,11 @@ uint32_t intern(std::string_view name) {
   return found->second;
 }
 
+const char *textOf(uint32_t name) {
+  std::lock_guard lock(recorder().mutex);
+  return recorder().names[name].c_str();
+}
+
 uint64_t now() {
   return uint64_t(
       std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
@@ -87,8 +93,11 @@ uint64_t now() {
 void nameThread(std::string_view name) {
   ThreadList &list = ownList();
   std::lock_guard lock(list.mutex);
-  if (list.own.thread.empty())
-    list.own.thread = name;
+  if (!list.own.thread.empty())
+    return;
+  list.own.thread = name;
+  if (sinks() & NvtxSink)
+    detail::nameNvtxThread(list.own.thread.c_str());
 }
 
 void add(Kind kind, uint32_t name, uint64_t begin, uint64_t end) {
@@ -127,14 +136,14 @@ void start() {
     list.lost = 0;
   });
   all.begin = now();
-  detail::recording = true;
+  detail::sinks |= RecorderSink;
 }
 
 Recording stop() {
   Recorder &all = recorder();
   std::lock_guard lock(all.mutex);
-  detail::recording = false;
-  Recording result{all.begin, now(), {}, all.names, {}, 0};
+  detail::sinks &= ~RecorderSink;
+  Recording result{all.begin, now(), {}, {all.names.begin(), all.names.end()}, {}, 0};
   forAll(all, [&](ThreadList &list) {
     result.lost += list.lost;
     if (!list.own.spans.empty())

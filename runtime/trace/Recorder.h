@@ -1,5 +1,6 @@
 // Spans of time for a trace: who did what from when to when. One recorder a process, off until
-// somebody starts it; while it is off, a span costs the load of a flag.
+// somebody starts it; while it is off, a span costs the load of a flag. Spans of scopes and kernels
+// also go to NVTX where a tool listens (Nvtx.h).
 #pragma once
 
 #include <atomic>
@@ -38,14 +39,27 @@ struct Recording {
   uint64_t lost = 0;              ///< spans beyond the room of their thread
 };
 
+/// Where spans go: bits of sinks().
+inline constexpr unsigned RecorderSink = 1, NvtxSink = 2;
+
 namespace detail {
-inline std::atomic<bool> recording = false;
+inline std::atomic<unsigned> sinks = 0;
+inline void addSink(unsigned which) { sinks |= which; }
+void pushRange(uint32_t name);
+void popRange();
+void nameNvtxThread(const char *name);
 } // namespace detail
 
-inline bool isOn() { return detail::recording.load(std::memory_order_relaxed); }
+inline unsigned sinks() { return detail::sinks.load(std::memory_order_relaxed); }
+/// Whether the recorder is on.
+inline bool isOn() { return sinks() & RecorderSink; }
+/// Whether anybody wants spans.
+inline bool isWatched() { return sinks() != 0; }
 
 /// The number of a name, the same for the same text; for the life of the process.
 uint32_t intern(std::string_view name);
+/// The name of a number; lives as long as the process.
+const char *textOf(uint32_t name);
 uint64_t now();
 /// What the calling thread is called in recordings; the first name stays.
 void nameThread(std::string_view name);
@@ -67,21 +81,25 @@ Recording stop();
 /// The scope's time as a span.
 class Scope {
 public:
-  Scope(Kind kind, std::string_view name) : kind(kind), isRecorded(isOn()) {
-    if (isRecorded) {
-      number = intern(name);
-      begin = now();
-    }
+  Scope(Kind kind, std::string_view name) : kind(kind), wanted(sinks()) {
+    if (!wanted)
+      return;
+    number = intern(name);
+    if (wanted & NvtxSink)
+      detail::pushRange(number);
+    begin = now();
   }
   ~Scope() {
-    if (isRecorded)
+    if (wanted & NvtxSink)
+      detail::popRange();
+    if (wanted & RecorderSink)
       add(kind, number, begin, now());
   }
   Scope(const Scope &) = delete;
 
 private:
   Kind kind;
-  bool isRecorded;
+  unsigned wanted; ///< sinks when it began
   uint32_t number = 0;
   uint64_t begin = 0;
 };

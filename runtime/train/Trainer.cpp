@@ -85,7 +85,8 @@ Status Trainer::tracedStep() {
   if (Status status = stepTrace->begin(at.step + 1); !status)
     return status;
   {
-    trace::Scope scope(trace::Kind::Step, trace::isOn() ? format("step %zu", at.step + 1) : "");
+    trace::Scope scope(trace::Kind::Step,
+                       trace::isWatched() ? format("step %zu", at.step + 1) : "");
     if (Status status = trainStep(); !status)
       return status;
   }

@@ -7,6 +7,7 @@ The rules of the trace event format: required fields, times that grow, spans of 
 other. And what is in it: steps, kernels within them, input threads, all-reduces of every rank, waits.
 """
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -16,6 +17,7 @@ import time
 from collections import Counter, defaultdict
 
 SHORT = ["data.validation=57000", "train.epochs=1"]  # 24 updates
+CATEGORIES = ("step", "kernel", "input", "communication", "wait", "launch", "copy")
 SLACK = 0.0015  # microseconds: times are written with three digits
 
 
@@ -24,8 +26,9 @@ def check(condition, what):
         sys.exit(f"wrong: {what}")
 
 
-def call(*words, code=0):
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=300)
+def call(*words, code=0, env=None):
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=300,
+                          env={**os.environ, **{key: str(value) for key, value in (env or {}).items()}})
     check(done.returncode == code, f"code {done.returncode}, not {code}: {words}\n{done.stdout}{done.stderr}")
     return done
 
@@ -43,7 +46,7 @@ def read(path):
                 check(track not in names, f"two names of a track: {event}")
                 names[track] = event["args"]["name"]
             continue
-        check(event["ph"] == "X" and event["cat"] in ("step", "kernel", "input", "communication", "wait"), event)
+        check(event["ph"] == "X" and event["cat"] in CATEGORIES, event)
         check(event["ts"] >= -SLACK and event["dur"] >= 0, f"a time before the beginning: {event}")
         check(event["ts"] >= last.get(track[0], 0) - SLACK, f"times go back: {event}")
         last[track[0]] = event["ts"]
@@ -162,6 +165,25 @@ def profiled(models, danaus, scratch):
     done = call(danaus, "profile", models / "mnist_mlp.yaml", "--trace", scratch / "no/such/folder.json", code=9)
 
 
+def ranges(models, danaus, scratch):
+    """The same spans as ranges for NVIDIA's tools, in a run that writes no trace."""
+    path = scratch / "ranges"
+    tool = danaus.parent.parent / "test/lib/libdanaus_test_nvtx_injection.so"
+    words = [danaus, "train", models / "mnist_mlp_low_rank.yaml", *SHORT, "train.max_steps=3", "--threads", 2, "--quiet", "--out"]
+    call(*words, scratch / "ranges-run", env={"NVTX_INJECTION64_PATH": tool, "DANAUS_TEST_NVTX_FILE": path})
+    lines = path.read_text().splitlines()
+    check(any(line.endswith(" is compute 1") for line in lines), lines[:5])
+    check(not any(line.startswith("wrong") for line in lines), lines)
+    steps = [line.split(" ", 2) for line in lines if " 0 step " in line]
+    check([text for _, _, text in steps] == ["step 1", "step 2", "step 3"], steps)
+    main = steps[0][0]
+    launches = [line.split(" ", 2) for line in lines if "chain" in line]
+    check(len([1 for thread, depth, _ in launches if thread == main and depth == "1"]) >= 3, launches)
+    check(any(thread != main and depth == "0" for thread, depth, _ in launches), "the second thread sent nothing")
+    done = call(*words, scratch / "no-tool", env={"NVTX_INJECTION64_PATH": "/no/such/tool.so"})
+    check("warning: while opening the library of NVTX_INJECTION64_PATH" in done.stderr, done.stderr)
+
+
 def by_layer(models, danaus, scratch):
     """The layers' times add up to the kernels'; shares of fused kernels are marked."""
     found = json.loads(call(danaus, "profile", models / "mnist_mlp_low_rank.yaml", "--steps", 2, "--json").stdout)
@@ -201,8 +223,9 @@ def main():
     models, programs, scratch = (pathlib.Path(word) for word in sys.argv[1:4])
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    for part in (one_rank, no_trace, resumed, two_ranks, pictures, profiled, by_layer, counted):
+    for part in (one_rank, no_trace, resumed, two_ranks, pictures, profiled, by_layer, counted, ranges):
         part(models, programs / "danaus", scratch)
 
 
-main()
+if __name__ == "__main__":
+    main()

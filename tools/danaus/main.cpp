@@ -1,6 +1,7 @@
 // danaus: the program that trains and measures compiled models. It links no MLIR; a spec is
 // compiled by the danausc beside it.
 #include "runtime/base/Nearest.h"
+#include "runtime/trace/Nvtx.h"
 #include "tools/danaus/Manual.h"
 #include "tools/danaus/Verb.h"
 
@@ -53,6 +54,8 @@ int main(int argc, char **argv) {
     printHelp();
     return name.empty() ? int(ExitCode::Usage) : 0;
   }
+  if (Status status = trace::attachNvtx(); !status)
+    std::fprintf(stderr, "danaus: warning: %s\n", status.error().message().c_str());
   Arguments arguments(argv + 2, argv + argc);
   Status status = name == "help" ? runHelp(arguments) : runVerb(name, arguments);
   if (status && (std::fflush(stdout) != 0 || std::ferror(stdout)))

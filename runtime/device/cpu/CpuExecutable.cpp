@@ -96,8 +96,7 @@ uint64_t shareOf(uint64_t left, size_t threads) {
 } // namespace
 
 template <bool isWatched> void CpuExecutable::work(ThreadTeam &team, unsigned thread) {
-  LaunchWatch watch(thread, trace::isOn(), timing == Timing::On ? &sums[thread] : nullptr,
-                    counters);
+  LaunchWatch watch(thread, timing == Timing::On ? &sums[thread] : nullptr, counters);
   void *own = scratch->ofThread(thread);
   for (const BoundStage &stage : stages) {
     const BoundLaunch *launch = launches.data() + stage.firstLaunch;
@@ -125,9 +124,9 @@ template <bool isWatched> void CpuExecutable::work(ThreadTeam &team, unsigned th
 
 void CpuExecutable::replay(ThreadTeam &team) {
   nextTile.store(0, std::memory_order_relaxed);
-  if (trace::isOn() || timing == Timing::On)
+  if (trace::isWatched() || timing == Timing::On)
     team.run([&](unsigned thread) {
-      if (thread > 0 && trace::isOn())
+      if (thread > 0 && trace::isWatched())
         trace::nameThread("compute " + std::to_string(thread));
       work<true>(team, thread);
     });

@@ -18,8 +18,8 @@ struct alignas(64) ThreadSums {
 class LaunchWatch {
 public:
   /// `sums`: null: none are wanted; `counters`: null: times alone.
-  LaunchWatch(unsigned thread, bool isTraced, ThreadSums *sums, ThreadCounters *counters)
-      : thread(thread), isTraced(isTraced), sums(sums), counters(counters) {}
+  LaunchWatch(unsigned thread, ThreadSums *sums, ThreadCounters *counters)
+      : thread(thread), sinks(trace::sinks()), sums(sums), counters(counters) {}
 
   /// The thread goes on with launch `index`, called `name`; NoLaunch: it waits for the others.
   void change(size_t index, uint32_t name) {
@@ -31,6 +31,8 @@ public:
       counts = counters->read(thread);
     if (open != NoLaunch)
       close(now, counts);
+    if (index != NoLaunch && (sinks & trace::NvtxSink))
+      trace::detail::pushRange(name);
     open = index;
     openName = name;
     begin = now;
@@ -46,12 +48,14 @@ private:
       for (size_t i = 0; i < counts.size(); ++i)
         own.counts[i] += counts[i] - before[i];
     }
-    if (isTraced)
+    if (sinks & trace::NvtxSink)
+      trace::detail::popRange();
+    if (sinks & trace::RecorderSink)
       trace::add(trace::Kind::Kernel, openName, begin, now);
   }
 
   unsigned thread;
-  bool isTraced;
+  unsigned sinks;
   ThreadSums *sums;
   ThreadCounters *counters;
   size_t open = NoLaunch;

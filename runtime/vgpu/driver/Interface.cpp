@@ -166,6 +166,7 @@ EXPORT cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, CUst
   Stream *stream = streamOf(handle);
   if (!stream)
     return InvalidContext;
+  RecordedActivity activity(machine().activities, copyRecord(*stream, CopyToDevice, bytes));
   Order order = stream->gpu->nextOrder(stream->lane, stream->known, "copy to the GPU");
   Status status =
       stream->gpu->memory.write(to, {static_cast<const std::byte *>(from), bytes}, order);
@@ -177,6 +178,7 @@ EXPORT cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUst
   Stream *stream = streamOf(handle);
   if (!stream)
     return InvalidContext;
+  RecordedActivity activity(machine().activities, copyRecord(*stream, CopyOnDevice, bytes));
   std::vector<std::byte> content(bytes);
   Order read = stream->gpu->nextOrder(stream->lane, stream->known, "copy on the GPU");
   Status status = stream->gpu->memory.read(from, content, read);
@@ -190,6 +192,7 @@ EXPORT cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream h
   Stream *stream = streamOf(handle);
   if (!stream)
     return InvalidContext;
+  RecordedActivity activity(machine().activities, copyRecord(*stream, CopyToHost, bytes));
   Order order = stream->gpu->nextOrder(stream->lane, stream->known, "copy from the GPU");
   Status status = stream->gpu->memory.read(from, {static_cast<std::byte *>(to), bytes}, order);
   return machine().afterwards(*stream->gpu, status);
@@ -251,6 +254,7 @@ EXPORT cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsig
   Stream *stream = streamOf(handle);
   if (!stream || stream->gpu != node.function->image->gpu)
     return InvalidContext;
+  RecordedActivity activity(machine().activities, kernelRecord(*stream, *node.function));
   return machine().run(
       node, stream->gpu->nextOrder(stream->lane, stream->known, "kernel " + node.function->name));
 }

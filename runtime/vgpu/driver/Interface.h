@@ -11,6 +11,15 @@ using Lock = std::lock_guard<std::recursive_mutex>;
 
 inline Machine &machine() { return Machine::instance(); }
 
+/// For RecordedActivity.
+inline Activities::Record kernelRecord(const Stream &stream, const Function &function) {
+  return {
+      cuda::ActivityOfKernel, stream.gpu->ordinal, stream.lane, 0, 0, function.name.c_str(), {}, 0};
+}
+inline Activities::Record copyRecord(const Stream &stream, cuda::CopyKind kind, uint64_t bytes) {
+  return {cuda::ActivityOfMemcpy, stream.gpu->ordinal, stream.lane, 0, 0, nullptr, kind, bytes};
+}
+
 /// The stream of a handle; null is the current GPU's default stream, and null where there is no
 /// GPU.
 Stream *streamOf(cuda::CUstream handle);

@@ -162,6 +162,7 @@ EXPORT cuGraphLaunch(CUgraphExec executable, CUstream handle) {
       join(after[i], after[dependency]);
     Order order = instance->gpu->nextOrder(node.lane, after[i],
                                            "kernel " + node.function->name + " of a graph");
+    RecordedActivity activity(machine().activities, kernelRecord(*stream, *node.function));
     if (int result = machine().run(node, order); result != Success)
       return result;
     join(all, after[i]);

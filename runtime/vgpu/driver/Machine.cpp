@@ -60,11 +60,13 @@ void Machine::configure(const std::string &text) {
       seed = value;
     else if (word == "one-by-one")
       oneByOne = true;
+    else if (word == "no-cupti")
+      activities.areForbidden = true;
     else
       std::fprintf(
           stderr,
           "warning: DANAUS_VGPU: '%s' is not known; known: sm_75 to sm_120, devices=1 to 64, "
-          "memory=MiB, seed=N, one-by-one\n",
+          "memory=MiB, seed=N, one-by-one, no-cupti\n",
           word.c_str());
     begin = end + 1;
   }

@@ -5,6 +5,7 @@
 #include "runtime/device/KernelCounters.h"
 #include "runtime/device/cuda/DriverTypes.h"
 #include "runtime/vgpu/Engine.h"
+#include "runtime/vgpu/driver/Activities.h"
 
 #include <map>
 #include <mutex>
@@ -88,6 +89,8 @@ public:
   std::string reportPath; ///< written when the process ends; empty: none
   std::string lastFinding;
   int sticky = cuda::Success; ///< the error of a kernel, which stays
+
+  Activities activities;
 
   std::vector<KernelCounters> counters() const;
 

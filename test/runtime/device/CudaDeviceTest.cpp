@@ -3,7 +3,9 @@
 #include "runtime/device/Device.h"
 #include "runtime/nvrtc/CompileCuda.h"
 #include "runtime/plan/CudaCode.h"
+#include "runtime/trace/Recorder.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <gtest/gtest.h>
 
@@ -138,6 +140,48 @@ TEST_P(CudaDevice, CopiesAheadReachTheNextStep) {
   ASSERT_TRUE(bool(device->submit(**executable)));
   ASSERT_TRUE(bool(device->copyOut(**arena, 768, std::as_writable_bytes(std::span(out)))));
   EXPECT_EQ(out[0], 400);
+}
+/// The graph's kernels, by the names of their layers, on the clock of the recorder; a copy of the
+/// stream; the launch by the host. Events instead: test/training/trace_vgpu.py.
+TEST_P(CudaDevice, IsInTraces) {
+  auto arena = device->allocateArena(1024);
+  auto code = load(section(GetParam()));
+  ProgramSpec spec = program();
+  spec.stages[0][0].label = "contract first";
+  spec.stages[1][0].label = "row second";
+  auto executable = device->loadProgram(**arena, *code, spec);
+  ASSERT_TRUE(bool(executable)) << executable.error().message();
+  std::vector<std::byte> bytes(512);
+  ASSERT_TRUE(bool(device->copyIn(**arena, 0, bytes))); // nobody traces yet
+
+  ASSERT_TRUE(bool(device->beginTrace()));
+  trace::start();
+  ASSERT_TRUE(bool(device->copyIn(**arena, 0, bytes)));
+  ASSERT_TRUE(bool(device->submit(**executable)));
+  ASSERT_TRUE(bool(device->synchronize()));
+  auto source = device->endTrace();
+  trace::Recording recording = trace::stop();
+  ASSERT_TRUE(bool(source)) << source.error().message();
+  EXPECT_EQ(*source, "CUPTI 13.0");
+
+  std::vector<std::string> names, host;
+  for (const trace::ThreadSpans &track : recording.threads) {
+    bool isGpu = track.thread == "GPU 1: kernels";
+    for (const trace::Span &span : track.spans) {
+      (isGpu ? names : host).push_back(recording.names[span.name]);
+      EXPECT_LE(recording.begin, span.begin);
+      EXPECT_LE(span.begin, span.end);
+      EXPECT_LE(span.end, recording.end);
+    }
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"copy to the GPU", "contract first", "row second"}));
+  EXPECT_NE(std::ranges::find(host, "launch kernels"), host.end());
+
+  trace::start(); // the device was not asked
+  ASSERT_TRUE(bool(device->submit(**executable)));
+  ASSERT_TRUE(bool(device->synchronize()));
+  for (const trace::ThreadSpans &track : trace::stop().threads)
+    EXPECT_NE(track.thread, "GPU 1: kernels");
 }
 INSTANTIATE_TEST_SUITE_P(Code, CudaDevice,
                          testing::Values(Carried::Binaries, Carried::SourcesOnly));
