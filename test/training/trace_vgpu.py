@@ -30,7 +30,7 @@ def gpu_spans(spans, rank):
 
 
 def run(danaus, spec, folder, vgpu, ranks):
-    words = [danaus, "train", spec, "profile={trace: true, steps: 2}", "train.max_steps=4", "train.epochs=2", "--device", "vgpu",
+    words = [danaus, "train", spec, "profile={trace: true, steps: 2}", "train.max_steps=3", "train.epochs=1", "--device", "vgpu",
              "--out", folder]
     done = call(*words, *(["--nproc", ranks] if ranks > 1 else []), env={"DANAUS_VGPU": vgpu})
     spans, totals = read(folder / "trace.json")
@@ -43,7 +43,7 @@ def kernels_of(spans, rank):
     check(len(steps) == 2, steps)
     gpu = gpu_spans(spans, rank)
     kernels = of_kind(gpu["kernels"], "kernel")
-    check(kernels and all(inside(event, steps) for event in kernels), f"kernels outside of steps: {kernels}")
+    check(kernels and all(inside(event, steps) for event in kernels), f"kernels outside of steps: {kernels[:3]}")
     check(any("middle" in event["name"] for event in kernels), "kernels have the names of layers")
     check(of_kind(gpu["input copies"], "copy"), f"no copies of inputs: {gpu}")
     check(of_kind(spans[rank, "main"], "launch"), "launches of the host")
