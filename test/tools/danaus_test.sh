@@ -99,7 +99,7 @@ expect 0 "thread us" profile tiny.dnb --steps 3 --threads 1
 expect 0 '"steps": 3, "kernels": [' profile tiny.dnb --steps 3 --json --threads 1
 expect 0 "kernel,kind,layers,lines,launches,ms,flops,bytes" profile tiny.dnb --steps 2 --csv --forward --threads 1
 expect 2 "choose one" profile tiny.dnb --json --csv
-expect 0 '], "counters": null, "no_counters": null' profile tiny.dnb --steps 3 --json --counters none
+expect 0 '], "times_by": "clock", "counters": null, "no_counters": null' profile tiny.dnb --steps 3 --json --counters none
 expect 2 "'cycles' is none of hardware, software, none" profile tiny.dnb --counters cycles
 expect 0 "Examples:" profile --help
 

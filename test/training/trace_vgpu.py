@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Kernels, copies and all-reduces of virtual GPUs in traces, by CUPTI's interface and by CUDA events.
 
-  trace_vgpu.py BIN_FOLDER SCRATCH_FOLDER
+  trace_vgpu.py BIN_FOLDER SCRATCH_FOLDER [cuda]
 
-Without NVRTC the test is skipped (exit code 77).
+With `cuda` on a real GPU, by whichever there is. Without it, or without NVRTC, the test is skipped (exit code 77).
 """
 import json
 import pathlib
@@ -29,8 +29,8 @@ def gpu_spans(spans, rank):
     return found
 
 
-def run(danaus, spec, folder, vgpu, ranks):
-    words = [danaus, "train", spec, "profile={trace: true, steps: 2}", "train.max_steps=3", "train.epochs=1", "--device", "vgpu",
+def run(danaus, spec, folder, vgpu, ranks, device="vgpu"):
+    words = [danaus, "train", spec, "profile={trace: true, steps: 2}", "train.max_steps=3", "train.epochs=1", "--device", device,
              "--out", folder]
     done = call(*words, *(["--nproc", ranks] if ranks > 1 else []), env={"DANAUS_VGPU": vgpu})
     spans, totals = read(folder / "trace.json")
@@ -54,14 +54,23 @@ def kernels_of(spans, rank):
 def main():
     programs, scratch = (pathlib.Path(argument) for argument in sys.argv[1:3])
     listed = json.loads(subprocess.run([programs / "danaus", "devices", "--json"], check=True, capture_output=True).stdout)
-    if not listed["nvrtc"]["available"]:
-        print("skipped:", listed["nvrtc"]["why_not"])
-        sys.exit(77)
+    device = sys.argv[3] if len(sys.argv) > 3 else "vgpu"
+    needed = [listed["nvrtc"], *(row for row in listed["devices"] if row["name"] == device)]
+    for row in needed:
+        if not row["available"]:
+            print("skipped:", row["why_not"])
+            sys.exit(77)
     shutil.rmtree(scratch, ignore_errors=True)
     make_data(scratch / "data")
     spec = scratch / "small.yaml"
     spec.write_text(SPEC.replace("dir: data", f"dir: {scratch / 'data'}"))
     danaus = programs / "danaus"
+
+    if device == "cuda":
+        spans, totals = run(danaus, spec, scratch / "gpu", "", 1, device)
+        check(totals["device_times"].startswith(("CUPTI ", "CUDA events: ")), totals)
+        print(totals, len(kernels_of(spans, 0)[1]), "kernels")
+        return
 
     spans, totals = run(danaus, spec, scratch / "cupti", "sm_80", 1)
     check(totals["device_times"] == "CUPTI 13.0", totals)

@@ -39,7 +39,9 @@ void printJson(const ProfileReport &report) {
                 times.empty() ? "" : (", \"predicted\": {" + join(times, ", ") + "}").c_str());
     separator = ",\n";
   }
-  std::printf("\n], \"counters\": %s, \"no_counters\": %s, \"ms_per_step\": %.6g, \"by_layer\": [",
+  std::printf("\n], \"times_by\": \"%s\", \"counters\": %s, \"no_counters\": %s, \"ms_per_step\": "
+              "%.6g, \"by_layer\": [",
+              report.executor.device().kind() == "cpu" ? "clock" : "CUDA events",
               !report.counters                                 ? "null"
               : report.counters->set() == CounterSet::Hardware ? "\"hardware\""
                                                                : "\"software\"",

@@ -56,6 +56,7 @@ Status GpuTrace::begin(CUcontext inContext, CUstream workStream) {
   context = inContext;
   work = workStream;
   isExpectingKernels = false;
+  graphsWithoutKernels = 0;
   failure = Success;
   ends.clear();
   auto started = Cupti::start(driver);
@@ -110,7 +111,9 @@ Status GpuTrace::collectActivities() {
     return status;
   bool hasKernels = std::ranges::any_of(
       activities, [](const Activity &each) { return each.kind == ActivityOfKernel; });
-  if (std::exchange(isExpectingKernels, false) && !hasKernels)
+  if (std::exchange(isExpectingKernels, false))
+    graphsWithoutKernels = hasKernels ? 0 : graphsWithoutKernels + 1;
+  if (graphsWithoutKernels > 1) // of the first CUPTI may tell late
     return useEvents("CUPTI records no kernels here");
   std::ranges::stable_sort(activities, {}, &Activity::begin);
   std::map<uint32_t, std::string> purposes; // by CUPTI's numbers

@@ -70,6 +70,7 @@ private:
 
   std::unique_ptr<Cupti> cupti;
   bool isExpectingKernels = false;
+  unsigned graphsWithoutKernels = 0; ///< one after another
 
   CUevent anchor = nullptr; ///< took place at anchorTime of the recorder's clock
   uint64_t anchorTime = 0;
