@@ -238,6 +238,10 @@ def KernelPlan : Pass<"kernel-plan", "::mlir::ModuleOp"> {
     plan.wait 0
     plan.stage { ... }                                      // updates
     ```
+
+    Where the module has nn.shards, updates are sharded over so many ranks: gradients are reduce-scattered, an update is
+    a launch on a rank's part of each bucket (strides from rank to rank), states are planned for a part, and parameters are
+    all-gathered at the end.
   }];
   let options = [Option<"onGpu", "gpu", "bool", "false", "the rates that buckets are cut by are those of GPUs">];
   let dependentDialects = ["::danaus::plan::PlanDialect", "::danaus::kernel::KernelDialect"];

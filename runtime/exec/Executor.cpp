@@ -3,7 +3,6 @@
 #include "runtime/exec/Executor.h"
 
 #include "runtime/plan/Validate.h"
-#include "runtime/trace/Recorder.h"
 
 #include <algorithm>
 #include <utility>
@@ -280,36 +279,6 @@ const Executor::LoadedProgram *Executor::find(fb::ProgramKind kind) const {
 uint64_t Executor::batch(fb::ProgramKind kind) const {
   const LoadedProgram *program = find(kind);
   return program ? program->table->batch() : 0;
-}
-
-static Collective kindOf(const fb::Collective &collective) {
-  switch (collective.kind()) {
-  case fb::CollectiveKind::ReduceScatter:
-    return Collective::ReduceScatter;
-  case fb::CollectiveKind::AllGather:
-    return Collective::AllGather;
-  default:
-    return Collective::AllReduce;
-  }
-}
-
-/// Begins those of a program's collectives that have not begun, up to number `until`.
-Status Executor::beginCollectives(const LoadedProgram &program, size_t until,
-                                  std::vector<uint64_t> &numbers) {
-  while (numbers.size() < until) {
-    const fb::Collective &next = *program.table->collectives()->Get(uint32_t(numbers.size()));
-    auto begun = others->begin(kindOf(next), *arena, next.offset(), next.elements());
-    if (!begun)
-      return begun.takeError();
-    numbers.push_back(*begun);
-  }
-  return Status::ok();
-}
-
-/// `last`: of those that are awaited; its number is `number`.
-Status Executor::finish(const fb::Collective &last, uint64_t number) {
-  trace::Scope scope(trace::Kind::Wait, trace::WaitForRanks[size_t(kindOf(last))]);
-  return others->finish(number);
 }
 
 Status Executor::run(fb::ProgramKind kind, const std::function<Status()> &meanwhile, Sums sums) {

@@ -6,11 +6,11 @@
 // detector sees what a sum touches.
 #include "runtime/comm/Socket.h"
 #include "runtime/comm/nccl/Nccl.h"
+#include "runtime/comm/nccl/stand_in/VirtualGpu.h"
 
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <dlfcn.h>
 #include <memory>
 #include <poll.h>
 #include <sys/socket.h>
@@ -68,33 +68,11 @@ std::vector<std::pair<uint16_t, FileHandle>> &listeners() {
   return all;
 }
 
-/// Functions of the virtual GPU's library, which the caller has loaded.
-struct Gpu {
-  int (*toHost)(void *, cuda::CUdeviceptr, size_t, cuda::CUstream) = nullptr;
-  int (*toDevice)(cuda::CUdeviceptr, const void *, size_t, cuda::CUstream) = nullptr;
-  int (*synchronize)(cuda::CUstream) = nullptr;
-
-  bool load() {
-    Dl_info own = {};
-    ::dladdr(reinterpret_cast<void *>(&listeners), &own);
-    std::string folder(own.dli_fname ? own.dli_fname : "");
-    folder = folder.substr(0, folder.rfind('/') + 1);
-    for (const char *name : {"libdanaus_vgpu_v3.so", "libdanaus_vgpu.so"})
-      if (void *library = ::dlopen((folder + name).c_str(), RTLD_NOW | RTLD_NOLOAD)) {
-        toHost = reinterpret_cast<decltype(toHost)>(::dlsym(library, "cuMemcpyDtoHAsync_v2"));
-        toDevice = reinterpret_cast<decltype(toDevice)>(::dlsym(library, "cuMemcpyHtoDAsync_v2"));
-        synchronize =
-            reinterpret_cast<decltype(synchronize)>(::dlsym(library, "cuStreamSynchronize"));
-      }
-    return toHost && toDevice && synchronize;
-  }
-};
-
 } // namespace
 
 struct ncclComm {
   int rank = 0, size = 1;
-  Gpu gpu;
+  VirtualGpu gpu;
   uint64_t sequence = 0;
   std::vector<FileHandle> peers; ///< of rank 0: all others, by rank; of others: rank 0 alone
   std::atomic<bool> aborted = false;

@@ -1,9 +1,42 @@
-// What of the parameters a rank updates, and where its states of them lie; see Executor.h.
+// An executor as one of several ranks: what they do together in a step, and what of the parameters
+// each updates; see Executor.h.
 #include "runtime/exec/Executor.h"
+
+#include "runtime/trace/Recorder.h"
 
 #include <algorithm>
 
 namespace danaus {
+
+static Collective kindOf(const fb::Collective &collective) {
+  switch (collective.kind()) {
+  case fb::CollectiveKind::ReduceScatter:
+    return Collective::ReduceScatter;
+  case fb::CollectiveKind::AllGather:
+    return Collective::AllGather;
+  default:
+    return Collective::AllReduce;
+  }
+}
+
+/// Begins those of a program's collectives that have not begun, up to number `until`.
+Status Executor::beginCollectives(const LoadedProgram &program, size_t until,
+                                  std::vector<uint64_t> &numbers) {
+  while (numbers.size() < until) {
+    const fb::Collective &next = *program.table->collectives()->Get(uint32_t(numbers.size()));
+    auto begun = others->begin(kindOf(next), *arena, next.offset(), next.elements());
+    if (!begun)
+      return begun.takeError();
+    numbers.push_back(*begun);
+  }
+  return Status::ok();
+}
+
+/// `last`: of those that are awaited; its number is `number`.
+Status Executor::finish(const fb::Collective &last, uint64_t number) {
+  trace::Scope scope(trace::Kind::Wait, trace::WaitForRanks[size_t(kindOf(last))]);
+  return others->finish(number);
+}
 
 /// Null where updates are not sharded.
 const fb::Shard *Executor::shardOf(size_t index) const {
