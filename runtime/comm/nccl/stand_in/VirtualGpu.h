@@ -1,5 +1,5 @@
-// What the stand-in needs of a virtual GPU: copies in order with a stream, as its race detector sees
-// them.
+// What the stand-in needs of a virtual GPU: copies in order with a stream, as its race detector
+// sees them.
 #pragma once
 
 #include "runtime/device/cuda/DriverTypes.h"
