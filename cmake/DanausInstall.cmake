@@ -31,7 +31,7 @@ install(FILES ${share}/danaus.fish DESTINATION share/fish/vendor_completions.d)
 
 install(DIRECTORY models DESTINATION share/danaus FILES_MATCHING PATTERN *.yaml)
 install(DIRECTORY docs slurm DESTINATION share/doc/danaus
-        FILES_MATCHING PATTERN *.md PATTERN *.sbatch)
+        FILES_MATCHING PATTERN *.md PATTERN *.sbatch PATTERN *.svg)
 install(FILES README.md DESTINATION share/doc/danaus)
 install(FILES LICENSE DESTINATION share/doc/danaus RENAME copyright)
 
