@@ -123,7 +123,7 @@ Fusion FusionDescriber::named() {
       continue;
     program.walk([&](plan::LaunchOp launch) {
       auto number = numberOf(launch);
-      launch->removeDiscardableAttr("number");
+      eraseRecords(launch);
       if (number) {
         step->kernels[size_t(*number)].name = launch.getKernel();
         return;

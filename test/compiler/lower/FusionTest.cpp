@@ -92,6 +92,16 @@ int64_t attentionSaves(func::FuncOp step) {
   return sum;
 }
 
+/// A sum of gradients that moved into a product's epilogue when kernels were formed: its term is
+/// not written and read.
+int64_t accumulatingSaves(func::FuncOp step) {
+  int64_t sum = 0;
+  for (auto contract : step.getOps<kernel::ContractOp>())
+    if (!contract.getExtras().empty())
+      sum += 2 * bytes(contract.getResult(0));
+  return sum;
+}
+
 } // namespace
 
 TEST_P(FusionTest, BytesSavedAreTheTrafficOfAnUnfusedCompilation) {
@@ -115,9 +125,12 @@ TEST_P(FusionTest, BytesSavedAreTheTrafficOfAnUnfusedCompilation) {
       saved += kernel.bytesSaved;
     for (const FusionRow &row : rowsOf(step))
       inRows += row.bytesSaved;
-    EXPECT_GT(saved, 0) << step.name;
+    if (step.name != "update_step")
+      EXPECT_GT(saved, 0) << step.name;
     EXPECT_EQ(saved, inRows);
-    EXPECT_EQ(saved, trafficOf(before) - trafficOf(after) + attentionSaves(before)) << step.name;
+    EXPECT_EQ(saved, trafficOf(before) - trafficOf(after) + attentionSaves(before) +
+                         accumulatingSaves(before))
+        << step.name;
   }
 }
 
@@ -148,6 +161,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"mnist_mlp.yaml", {}, cpuTarget}, Case{"mnist_mlp_low_rank.yaml", {}, cpuTarget},
         Case{"mnist_mlp_monarch.yaml", {"train.clip_grad_norm=1"}, cpuTarget},
         Case{"mnist_mlp_monarch.yaml", {}, sm80},
+        Case{"mnist_mlp_low_rank.yaml", {"train.accumulate=4"}, cpuTarget},
+        Case{"fashion_vit_tiny.yaml", {"train.batch_size=4", "train.accumulate=2"}, sm80},
+
         Case{"fashion_vit_tiny.yaml", {"train.batch_size=4", "train.ema=0.9"}, cpuTarget},
         Case{"fashion_vit_tiny_monarch.yaml",
              {"train.batch_size=4", "train.recompute=true"},

@@ -1,8 +1,10 @@
 // What a step does beyond one batch and one update: an update in micro-batches, against the same
 // update in one piece.
+#include "runtime/base/Json.h"
 #include "runtime/exec/Update.h"
 #include "test/compiler/target/StepTesting.h"
 
+#include <map>
 #include <random>
 
 using namespace danaus;
@@ -67,6 +69,25 @@ void setControl(Executor &executor, uint64_t step, int64_t valid) {
   control[control::Correction1] = 1.5f;
   control[control::Correction2] = 1.25f;
   control[control::FirstUpdate] = step == 0 ? 1.0f : 0.0f;
+}
+
+/// The fusion section has every kernel of every program, by name and with its number of launches.
+void expectFusionOfAllLaunches(Executor &executor) {
+  auto fusion = parseJson(executor.fusion(), "the fusion section", ExitCode::CheckpointInvalid);
+  ASSERT_TRUE(bool(fusion)) << fusion.error().message();
+  std::map<std::string, std::map<std::string, size_t>> told, launched;
+  for (const nlohmann::json &function : (*fusion)["functions"])
+    for (const nlohmann::json &kernel : function["kernels"])
+      told[function["name"]][kernel["name"]] += kernel["launches"].get<size_t>();
+  std::map<fb::ProgramKind, std::string> names = {{fb::ProgramKind::TrainStep, "train_step"},
+                                                  {fb::ProgramKind::GradientStep, "gradient_step"},
+                                                  {fb::ProgramKind::UpdateStep, "update_step"},
+                                                  {fb::ProgramKind::EvalStep, "eval_step"}};
+  for (const fb::Program *program : *executor.plan().programs())
+    for (const fb::Launch *launch : executor.launches(program->kind()))
+      ++launched[names[program->kind()]]
+                [executor.plan().kernels()->Get(launch->kernel())->symbol()->str()];
+  EXPECT_EQ(told, launched);
 }
 
 void setWeights(Executor &executor) {
@@ -293,6 +314,16 @@ TEST(Norm, IsThatOfAllGradientsAlsoWhereTwoAreOneValue) {
   setArguments(*loaded.executor, arguments);
   ASSERT_TRUE(bool(loaded.executor->run(fb::ProgramKind::TrainStep)));
   EXPECT_LE(errorOf(loaded.executor->metrics(), wanted->back()), 1e-5);
+  expectFusionOfAllLaunches(*loaded.executor); // the plan's own copy is one of them
+}
+
+TEST(Fusion, IsToldByTheModelFile) {
+  Model model(specText(", accumulate: 3", AdamW));
+  ASSERT_TRUE(model.imported);
+  Folder folder;
+  Loaded loaded(compiled(model, folder, cpu::hostIsa().name.str()), 1);
+  ASSERT_TRUE(loaded.executor);
+  expectFusionOfAllLaunches(*loaded.executor);
 }
 
 } // namespace
