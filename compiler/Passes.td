@@ -103,7 +103,7 @@ def KernelFuseEpilogues : Pass<"kernel-fuse-epilogues", "::mlir::func::FuncOp"> 
   let summary = "move element-wise code into the epilogue of the contraction that makes its input";
   let description = [{
     Bias, activation, and the gradients of activations then cost no pass over memory. A remark says why a
-    neighbour was not fused.
+    neighbour is none; it may still join a chain (--emit=fusion tells the end of it).
 
     ```mlir
     %0 = kernel.contract %x, %w ... { ^bb0(%sum: f32): kernel.yield %sum : f32 }

@@ -116,7 +116,7 @@ struct FuseEpilogues : danaus::impl::KernelFuseEpiloguesBase<FuseEpilogues> {
         }
       }
       if (obstacle != Obstacle::None)
-        row.emitRemark() << "not fused into the contraction before it: it " << describe(obstacle);
+        row.emitRemark() << "no epilogue of the contraction before it: " << describe(obstacle);
     }
   }
 };
