@@ -112,6 +112,7 @@ uint32_t openTrack(std::string_view name) {
       return uint32_t(i);
   all.tracks.push_back(std::make_shared<ThreadList>());
   all.tracks.back()->own.thread = name;
+  all.tracks.back()->own.isOfDevice = true;
   return uint32_t(all.tracks.size() - 1);
 }
 
@@ -147,7 +148,7 @@ Recording stop() {
   forAll(all, [&](ThreadList &list) {
     result.lost += list.lost;
     if (!list.own.spans.empty())
-      result.threads.push_back({list.own.thread, std::move(list.own.spans)});
+      result.threads.push_back({list.own.thread, std::move(list.own.spans), list.own.isOfDevice});
     list.own.spans.clear();
   });
   return result;

@@ -29,6 +29,7 @@ struct Span {
 struct ThreadSpans {
   std::string thread;
   std::vector<Span> spans;
+  bool isOfDevice = false; ///< a track
 };
 
 struct Recording {

@@ -26,10 +26,44 @@ std::string metadata(unsigned rank, size_t track, const char *what, const std::s
 
 double milliseconds(const Span &span) { return double(span.end - span.begin) / 1e6; }
 
+using Times = std::vector<std::pair<uint64_t, uint64_t>>;
+
+/// When a device does something of a kind: times that do not overlap, in order.
+Times deviceTimes(const Recording &recording, Kind kind) {
+  Times all, merged;
+  for (const ThreadSpans &track : recording.threads)
+    for (const Span &span : track.spans)
+      if (track.isOfDevice && span.kind == kind)
+        all.push_back({span.begin, span.end});
+  std::ranges::sort(all);
+  for (auto [begin, end] : all)
+    if (!merged.empty() && begin <= merged.back().second)
+      merged.back().second = std::max(merged.back().second, end);
+    else
+      merged.push_back({begin, end});
+  return merged;
+}
+
+/// Milliseconds of `times` that are not of `others`.
+double uncovered(const Times &times, const Times &others) {
+  uint64_t sum = 0;
+  size_t first = 0; // of those that may reach into what follows
+  for (auto [begin, end] : times) {
+    sum += end - begin;
+    while (first < others.size() && others[first].second <= begin)
+      ++first;
+    for (size_t i = first; i < others.size() && others[i].first < end; ++i)
+      sum -= std::min(end, others[i].second) - std::max(begin, others[i].first);
+  }
+  return double(sum) / 1e6;
+}
+
 } // namespace
 
 Totals totalsOf(const Recording &recording) {
   Totals totals;
+  totals.exposed =
+      uncovered(deviceTimes(recording, Kind::Communication), deviceTimes(recording, Kind::Kernel));
   for (const ThreadSpans &thread : recording.threads)
     for (const Span &span : thread.spans)
       switch (span.kind) {

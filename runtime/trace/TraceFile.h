@@ -14,9 +14,10 @@ constexpr uint64_t MostBytes = 50'000'000;
 /// What a rank's spans add up to, in milliseconds of the whole recording.
 struct Totals {
   uint64_t steps = 0;
-  double step = 0;          ///< time in steps
-  double input = 0;         ///< of it: waiting for a batch
-  double exposed = 0;       ///< of it: waiting for sums over ranks that no computation hides
+  double step = 0;  ///< time in steps
+  double input = 0; ///< of it: waiting for a batch
+  /// Of it: the host waits for sums over ranks; or they run on a device, and none of its kernels.
+  double exposed = 0;
   double communication = 0; ///< of the sums, hidden or not
 };
 Totals totalsOf(const Recording &recording);

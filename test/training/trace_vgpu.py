@@ -90,7 +90,9 @@ def main():
             if "no-cupti" in vgpu:
                 sums = of_kind(gpu["NCCL"], "communication")
                 check(sums and all(event["name"].startswith("all-reduce") for event in sums), gpu["NCCL"])
-                check(totals["communication_ms_per_step"] > 0, totals)
+                exposed, all_of_it = totals["exposed_communication_ms_per_step"], totals["communication_ms_per_step"]
+                check(0 < exposed <= 1.001 * all_of_it, totals)  # nothing runs beside anything on virtual GPUs
+                check(exposed >= 0.9 * all_of_it, totals)
 
 
 if __name__ == "__main__":

@@ -115,7 +115,8 @@ Status GpuTrace::collectActivities() {
     graphsWithoutKernels = hasKernels ? 0 : graphsWithoutKernels + 1;
   if (graphsWithoutKernels > 1) // of the first CUPTI may tell late
     return useEvents("CUPTI records no kernels here");
-  std::ranges::stable_sort(activities, {}, &Activity::begin);
+  std::ranges::sort(activities, {},
+                    [](const Activity &each) { return std::pair(each.begin, each.end); });
   std::map<uint32_t, std::string> purposes; // by CUPTI's numbers
   for (const auto &[stream, purpose] : streams)
     if (auto id = cupti->idOf(context, stream))
@@ -157,15 +158,25 @@ CUevent GpuTrace::mark(CUstream stream) {
   return event;
 }
 
+/// When an event took place, on the recorder's clock.
+int GpuTrace::timeOf(CUevent event, uint64_t &time) const {
+  float milliseconds = 0;
+  int result = driver.eventElapsed(&milliseconds, anchor, event);
+  time = uint64_t(int64_t(anchorTime) + int64_t(double(milliseconds) * 1e6));
+  return result;
+}
+
 Status GpuTrace::collectEvents() {
-  for (const Pending &each : std::exchange(pending, {})) {
-    auto timeOf = [&](CUevent event) {
-      float milliseconds = 0;
-      if (int result = failure ? failure : driver.eventElapsed(&milliseconds, anchor, event))
-        failure = result;
-      return anchorTime + uint64_t(double(milliseconds) * 1e6);
-    };
-    uint64_t begin = timeOf(each.begin), end = timeOf(each.end);
+  for (Pending &each : std::exchange(pending, {})) {
+    uint64_t begin = 0, end = 0;
+    int result = failure ? failure : timeOf(each.begin, begin);
+    if (result == Success)
+      result = timeOf(each.end, end);
+    if (result == NotReady) { // a stream that this synchronize was not about
+      pending.push_back(std::move(each));
+      continue;
+    }
+    failure = result;
     // One after another, but for what is rounded.
     if (std::vector<uint64_t> &last = ends[each.purpose]; !last.empty())
       begin = std::max(begin, last[0]);

@@ -53,6 +53,7 @@ private:
   Status collectActivities();
   Status useEvents(const std::string &why);
   CUevent mark(CUstream stream);
+  int timeOf(CUevent event, uint64_t &time) const;
   std::string purposeOf(CUstream stream) const;
   void addActivity(const Activity &activity, const std::string &purpose);
   uint32_t freeTrack(const std::string &purpose, uint64_t begin, uint64_t end);

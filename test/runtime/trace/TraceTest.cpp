@@ -98,3 +98,23 @@ TEST(TraceFile, AddsUpWaits) {
   EXPECT_DOUBLE_EQ(totals.input, 1);
   EXPECT_DOUBLE_EQ(totals.exposed, 2);
 }
+
+/// On a GPU nobody waits: sums are exposed while no kernel runs.
+TEST(TraceFile, AddsUpSumsThatNoKernelHides) {
+  trace::Recording recording{0, 99'000'000, {{"main", {}}}, {"any"}, {}, 0};
+  auto track = [&](const char *name, trace::Kind kind,
+                   std::vector<std::pair<uint64_t, uint64_t>> times) {
+    trace::ThreadSpans spans{name, {}, true};
+    for (auto [begin, end] : times)
+      spans.spans.push_back({0, kind, begin * 1'000'000, end * 1'000'000});
+    recording.threads.push_back(spans);
+  };
+  // A host's kernels hide nothing.
+  recording.threads[0].spans = {{0, trace::Kind::Kernel, 0, 90'000'000}};
+  track("GPU 0: NCCL", trace::Kind::Communication, {{10, 20}, {30, 40}, {50, 60}, {70, 80}});
+  track("GPU 0: kernels", trace::Kind::Kernel, {{5, 12}, {18, 33}, {35, 36}, {49, 61}});
+  track("GPU 0: kernels (2)", trace::Kind::Kernel, {{11, 14}, {32, 34}});
+  trace::Totals totals = trace::totalsOf(recording);
+  EXPECT_DOUBLE_EQ(totals.communication, 40);
+  EXPECT_DOUBLE_EQ(totals.exposed, 4 + 5 + 0 + 10);
+}
