@@ -68,6 +68,14 @@ def main():
     check(any("fc" in layer for kernel in kernels.values() for layer in kernel["layers"]), "layers are named")
     check(any(5 in kernel["lines"] for kernel in kernels.values()), "lines are named")
 
+    check(once["times_by"] == "CUDA events" and once["counters"] is None, once["times_by"])
+    trace = scratch / "trace.json"
+    run = subprocess.run([programs / "danaus", "profile", spec, "--device", "vgpu", "--json", "--trace", trace, "--force"],
+                         check=True, capture_output=True, text=True)
+    check("times of the GPU by CUPTI 13.0" in run.stderr, run.stderr)
+    spans = [event for event in json.loads(trace.read_text())["traceEvents"] if event.get("cat") == "kernel"]
+    check(len(spans) == sum(kernel["launches"] for kernel in kernels.values()), f"{len(spans)} kernels in the trace")
+
     # Counts do not depend on how often, and are the same in every order of blocks and warps.
     thrice = json.loads(profile(programs, spec, "--json", "--steps", "3", sm="sm_80,seed=5"))
     check(thrice["steps"] == 3, thrice["steps"])
