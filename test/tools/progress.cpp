@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -43,15 +44,23 @@ struct ProgressTest : ::testing::Test {
     ProgressLine line(style);
     line.show(text);
     line.clear();
+    std::fputc(endMark, stderr);
     std::fflush(stderr);
     ::dup2(standard, STDERR_FILENO);
     ::close(standard);
-    ::tcdrain(terminal);
-    char bytes[4096];
-    ssize_t length = ::read(master, bytes, sizeof(bytes));
-    return std::string(bytes, length > 0 ? size_t(length) : 0);
+    // The kernel hands it over piece by piece.
+    std::string written;
+    for (pollfd ready{master, POLLIN, 0}; !written.ends_with(endMark);) {
+      char bytes[4096];
+      ssize_t length = ::poll(&ready, 1, -1) == 1 ? ::read(master, bytes, sizeof(bytes)) : 0;
+      if (length > 0)
+        written.append(bytes, size_t(length));
+    }
+    written.pop_back();
+    return written;
   }
 
+  static constexpr char endMark = 1;
   int master = -1, terminal = -1;
 };
 
