@@ -1,7 +1,7 @@
 // The page of a comparison: its table, and accuracy over time.
 #include "runtime/compare/Comparison.h"
-#include "runtime/train/Chart.h"
-#include "runtime/train/Page.h"
+#include "runtime/report/Chart.h"
+#include "runtime/report/Page.h"
 
 #include <algorithm>
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "runtime/exec/Executor.h"
-#include "runtime/train/Report.h"
+#include "runtime/report/Report.h"
 
 namespace danaus {
 

@@ -1,6 +1,6 @@
 // danaus plot: curves of runs from their metrics.jsonl.
 #include "runtime/base/AtomicFile.h"
-#include "runtime/train/ChartFile.h"
+#include "runtime/report/ChartFile.h"
 #include "tools/danaus/CommandLine.h"
 
 #include <nlohmann/json.hpp>

@@ -1,9 +1,7 @@
-// The run folder, the metrics files and the report: what is in them, and that a resumed run neither
+// The run folder and the metrics files: what is in them, and that a resumed run neither
 // repeats nor skips a row.
 #include "runtime/base/Checksum.h"
-#include "runtime/train/Chart.h"
 #include "runtime/train/MetricsLog.h"
-#include "runtime/train/Report.h"
 #include "runtime/train/TfEvents.h"
 #include "test/runtime/support/TempFolder.h"
 
@@ -292,51 +290,6 @@ TEST_F(RunTest, Summary) {
   EXPECT_EQ(json["params"], 118666);
   EXPECT_EQ(json["test_accuracy"], 0.8831);
   EXPECT_TRUE(json["best_val_accuracy"].is_null());
-}
-
-ReportContent reportContent() {
-  ReportContent content;
-  content.summary.model = "a<b>&\"c\"";
-  content.summary.device = "cpu";
-  content.summary.params = 118666;
-  content.summary.macs = 118016;
-  content.summary.denseMacs = 167168;
-  content.summary.bestEpoch = 2;
-  content.layers = {{"hidden.0", "low_rank r=16", 128, 128, 4224, 4096, 16384}};
-  content.environment = {{"threads", "2"}};
-  content.spec = "name: <script>alert(1)</script>\n";
-  for (uint64_t epoch : {1, 2, 3})
-    content.epochs.push_back(epochRow(epoch));
-  return content;
-}
-
-TEST_F(RunTest, ReportShowsEverythingAndNeedsNothing) {
-  ASSERT_TRUE(succeeds(writeReport(open(), reportContent())));
-  std::string html = readText(path + "/report.html");
-  for (const char *part :
-       {"<title>a&lt;b&gt;&amp;&quot;c&quot;</title>", "&lt;script&gt;alert(1)", "118,666",
-        "low_rank r=16", "25.0 %", "prefers-color-scheme: dark", "Validation accuracy",
-        "<tr class=best><td>2</td>", "<td>threads</td><td>2</td>"})
-    EXPECT_NE(html.find(part), std::string::npos) << part;
-  for (const char *part : {"<script", "http:", "https:", "src=", "<link"})
-    EXPECT_EQ(html.find(part), std::string::npos) << part;
-}
-
-TEST(Chart, DegenerateDataDraw) {
-  EXPECT_EQ(svgChart("t", {{"a", {}}}), "");
-  EXPECT_EQ(svgChart("t", {{"a", {{1, NAN}}}}), "");
-  EXPECT_EQ(svgChart("t", {{"a", {{1, 0}}}}, ChartScale::Logarithmic), "");
-  double next = std::nextafter(1e6, 2e6);
-  for (const ChartSeries &series :
-       {ChartSeries{"one", {{1, 5}}}, ChartSeries{"same", {{1, 5}, {2, 5}}},
-        ChartSeries{"zero", {{1, 0}, {2, 0}}}, ChartSeries{"close", {{1, 1e6}, {2, next}}},
-        ChartSeries{"wide", {{1, -1e300}, {2, 1e300}}},
-        ChartSeries{"gap", {{1, 1}, {2, NAN}, {3, 2}}}}) {
-    std::string svg = svgChart("t", {series});
-    EXPECT_NE(svg.find("<circle"), std::string::npos) << series.name;
-    EXPECT_EQ(svg.find("nan"), std::string::npos) << series.name;
-    EXPECT_EQ(svg.find("inf"), std::string::npos) << series.name;
-  }
 }
 
 } // namespace

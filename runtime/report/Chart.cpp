@@ -1,5 +1,5 @@
 // Maps data to a 460 x 220 view box with round tick values.
-#include "runtime/train/Chart.h"
+#include "runtime/report/Chart.h"
 
 #include "runtime/base/Status.h"
 

@@ -2,7 +2,7 @@
 // document.
 #pragma once
 
-#include "runtime/train/Chart.h"
+#include "runtime/report/Chart.h"
 
 namespace danaus {
 

@@ -1,5 +1,5 @@
 // See ChartFile.h.
-#include "runtime/train/ChartFile.h"
+#include "runtime/report/ChartFile.h"
 
 #include "runtime/base/Status.h"
 

@@ -1,9 +1,9 @@
 // Puts the page together from tables and charts.
-#include "runtime/train/Report.h"
+#include "runtime/report/Report.h"
 
 #include "runtime/base/AtomicFile.h"
-#include "runtime/train/Chart.h"
-#include "runtime/train/Page.h"
+#include "runtime/report/Chart.h"
+#include "runtime/report/Page.h"
 
 namespace danaus {
 

@@ -1,8 +1,8 @@
 // See Page.h.
-#include "runtime/train/Page.h"
+#include "runtime/report/Page.h"
 
 #include "runtime/base/Status.h"
-#include "runtime/train/Chart.h"
+#include "runtime/report/Chart.h"
 
 namespace danaus {
 
