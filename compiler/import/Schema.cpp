@@ -347,6 +347,10 @@ const Record<Spec> *Schema::profile() {
   profile->key<&Spec::traceSteps>("steps", make<IntegerType>(1, 1000),
                                   "Steps in the trace; five others run before, where there are so "
                                   "many.");
+  profile->key<&Spec::timedSteps>(
+      "timed_steps", make<IntegerType>(0, 1000),
+      "Steps of each phase whose kernels are timed for report.html, in its first epoch after five "
+      "others; 0: none.");
   return profile;
 }
 

@@ -235,6 +235,7 @@ struct Spec {
   int64_t checkpointEveryNSteps = 0, checkpointKeep = 1, logEvery = 0;
   bool trace = false;
   int64_t traceSteps = 5;
+  int64_t timedSteps = 20;
   /// The whole spec with every default written out: runs/NAME/config.yaml.
   std::string resolved;
 

@@ -135,22 +135,25 @@ private:
   /// Memory for what has no place yet; returns the bytes needed behind `base`.
   int64_t placeActivations(func::FuncOp step, int64_t base) {
     auto stages = stagesOf(step);
-    llvm::MapVector<Value, Interval> lives;
+    llvm::MapVector<Value, Interval> temporaries;
     for (auto [op, stage] : stages) {
       for (Value value : readsOf(op))
-        if (lives.contains(value))
-          lives[value].last = std::max(lives[value].last, stage);
+        if (temporaries.contains(value))
+          temporaries[value].last = std::max(temporaries[value].last, stage);
       for (Value result : op->getResults())
         if (!places.contains(result))
-          lives[result] = {bytesOf(result.getType()), stage, stage};
+          temporaries[result] = {bytesOf(result.getType()), stage, stage};
     }
     SmallVector<Interval> intervals =
-        llvm::map_to_vector(lives, [](auto &entry) { return entry.second; });
+        llvm::map_to_vector(temporaries, [](auto &entry) { return entry.second; });
     int64_t needed = placeIntervals(intervals);
     // Logits were placed behind the interface, before this: activations begin where the arena ends
     // now.
-    for (auto [entry, interval] : llvm::zip(lives, intervals))
-      places[entry.first] = base + interval.offset;
+    for (auto [entry, interval] : llvm::zip(temporaries, intervals)) {
+      interval.offset += base;
+      places[entry.first] = interval.offset;
+      lives[step].push_back({entry.first.getDefiningOp(), interval});
+    }
     return needed;
   }
 
@@ -169,6 +172,9 @@ private:
       count = std::max(count, stage + 1);
     SmallVector<PlannedCollective> collectives = collectivesOf(step, stages, runs, places);
     step.setName(name + "_kernels"); // the program takes the name
+    for (auto [maker, life] : lives[step])
+      plan::LiveOp::create(at, maker->getLoc(), labelOf(maker), life.offset, life.bytes, life.first,
+                           life.last);
     size_t begun = 0;
     auto emitCollectives = [&](int64_t stage) {
       at.setInsertionPointToEnd(&program.getBody().front());
@@ -217,11 +223,7 @@ private:
     for (auto values : {ArrayRef<Value>(kernel.operands), ArrayRef<Value>(kernel.results)})
       for (Value value : values)
         offsets.push_back(places.at(rootOf(value)));
-    SpecPlaces from(op->getLoc());
-    std::string label = op->getName().stripDialect().str();
-    if (!from.names.empty())
-      label += " " + llvm::join(from.names, ", ");
-    createLaunch(at, op, kernel, offsets, label);
+    createLaunch(at, op, kernel, offsets, labelOf(op));
     return success();
   }
 
@@ -240,6 +242,17 @@ private:
     if (auto number = numberOf(op))
       setNumber(launch, *number);
     return launch;
+  }
+
+  /// What a kernel computes, in layer names: "chain fc1, fc2, loss".
+  std::string labelOf(Operation *op) {
+    std::string label = op->getName().stripDialect().str();
+    SpecPlaces from(op->getLoc());
+    if (auto update = dyn_cast<kernel::UpdateOp>(op))
+      label += " " + std::to_string(update.getParameters().size()) + " parameters";
+    else if (!from.names.empty())
+      label += " " + llvm::join(from.names, ", ");
+    return label;
   }
 
   /// An update or a norm: a launch on its whole run, or where it is sharded on a rank's part of
@@ -301,6 +314,8 @@ private:
   Outliner outliner;
   Arena arena;
   DenseMap<Value, int64_t> places;
+  /// Of a step: what has a place for some stages only, by the kernel that makes it.
+  DenseMap<Operation *, SmallVector<std::pair<Operation *, Interval>>> lives;
   Operation *lastBuffer = nullptr;
   FlatRuns runs;
   StepRates rates;

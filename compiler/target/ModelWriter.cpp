@@ -88,6 +88,7 @@ void describeSettings(const spec::Spec &spec, fb::ModelT &model) {
   training->checkpoint_keep = spec.checkpointKeep;
   training->log_every = spec.logEvery;
   training->trace_steps = spec.trace ? spec.traceSteps : 0;
+  training->timed_steps = spec.timedSteps;
   training->ranks = spec.train.ranks;
   model.training = std::move(training);
 
@@ -211,6 +212,15 @@ std::unique_ptr<fb::ProgramT> describeProgram(plan::ProgramOp op,
     program->stages.push_back(std::move(stage));
   }
   describeCollectives(op, *program);
+  for (auto live : op.getBody().getOps<plan::LiveOp>()) {
+    auto value = std::make_unique<fb::ValueT>();
+    value->label = live.getLabel().str();
+    value->offset = live.getOffset();
+    value->bytes = live.getBytes();
+    value->first = uint32_t(live.getFirst());
+    value->last = uint32_t(live.getLast());
+    program->values.push_back(std::move(value));
+  }
   return program;
 }
 

@@ -28,6 +28,18 @@ LogicalResult BufferOp::verify() {
   return success();
 }
 
+LogicalResult LiveOp::verify() {
+  // live_c1
+  if (getOffset() < 0 || getOffset() % 64 != 0 || getBytes() <= 0)
+    return emitOpError() << "of " << getBytes() << " bytes at " << getOffset()
+                         << ": needs at least one, at a multiple of 64";
+  // live_c2
+  if (getFirst() < 0 || getLast() < getFirst())
+    return emitOpError() << "from stage " << getFirst() << " to stage " << getLast()
+                         << ": stages count from 0, and the first comes first";
+  return success();
+}
+
 std::optional<Collective> danaus::plan::collectiveOf(Operation *op) {
   auto described = [](auto op, CollectiveKind kind) {
     return Collective{kind, int64_t(op.getNumber()), int64_t(op.getOffset()),

@@ -61,6 +61,18 @@ def Plan_LaunchOp : Plan_Op<"launch", [HasParent<"StageOp">, DeclareOpInterfaceM
   }]>];
 }
 
+def Plan_LiveOp : Plan_Op<"live", [HasParent<"ProgramOp">]> {
+  let summary = "a value that has a range of the arena from one stage to another";
+  let description = [{
+    Says what lies where when; nothing is done. `label` is that of the launch that makes the value. Stages count
+    from 0, and the value is there in both of those named.
+    (C1) offset is a multiple of 64, bytes is positive. (C2) 0 <= first <= last.
+  }];
+  let arguments = (ins StrAttr:$label, I64Attr:$offset, I64Attr:$bytes, I64Attr:$first, I64Attr:$last);
+  let assemblyFormat = "$label `at` $offset `bytes` $bytes `stages` $first `to` $last attr-dict";
+  let hasVerifier = 1;
+}
+
 def Plan_ShardOp : Plan_Op<"shard"> {
   let summary = "neighbouring parameters whose update is shared by the ranks";
   let description = [{

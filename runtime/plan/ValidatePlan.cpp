@@ -233,7 +233,24 @@ struct Checker {
         if (Status status = checkLaunch(*launch); !status)
           return invalidModel(format("stage %u, launch \"%s\": ", s, launch->label()->c_str()) +
                               status.error().message());
+    if (Status status = checkValues(program); !status)
+      return status;
     return checkCollectives(program);
+  }
+
+  Status checkValues(const fb::Program &program) const {
+    if (!program.values())
+      return Status::ok();
+    uint32_t stages = program.stages()->size();
+    for (const fb::Value *value : *program.values()) {
+      std::string what = "value \"" + value->label()->str() + "\"";
+      if (value->last() < value->first() || value->last() >= stages)
+        return invalidModel(what + format(" lives from stage %u to %u of %u", value->first(),
+                                          value->last(), stages));
+      if (Status status = checkRange(what, value->offset(), value->bytes()); !status)
+        return status;
+    }
+    return Status::ok();
   }
 
   /// In the order in which they begin, and none ends before it begins.

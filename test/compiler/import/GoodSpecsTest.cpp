@@ -247,7 +247,7 @@ scheduler: {type: constant}
 checkpoint: {every_n_steps: 0, keep: 1}
 log: {every: 0}
 dist: {backend: auto, bucket_mb: 25, timeout_s: 60, sharded: false}
-profile: {trace: false, steps: 5}
+profile: {trace: false, steps: 5, timed_steps: 20}
 )");
   EXPECT_FALSE(spec.train.epochs.mark.written());
   EXPECT_TRUE(spec.data.mark.written());

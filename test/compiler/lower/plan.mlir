@@ -9,10 +9,13 @@
 // CHECK: plan.buffer "metrics" "metrics" tensor<16xf32> at [[METRICS:[0-9]+]]
 // CHECK: plan.buffer "logits" "logits"
 // CHECK: plan.program @train_step batch 4
+// CHECK-NEXT: plan.live "row" at [[A:[0-9]+]] bytes 256 stages 0 to 1
+// CHECK-NEXT: plan.live "row" at [[B:[0-9]+]] bytes 256 stages 1 to 2
+// CHECK-NEXT: plan.live "row" at [[A]] bytes 256 stages 2 to 3
+// CHECK-NEXT: plan.stage
+// CHECK: plan.launch @row_0 [0, [[A]]]
 // CHECK: plan.stage
-// CHECK: plan.launch @row_0 [0, [[A:[0-9]+]]]
-// CHECK: plan.stage
-// CHECK: plan.launch @row_0 {{\[}}[[A]], [[B:[0-9]+]]]
+// CHECK: plan.launch @row_0 {{\[}}[[A]], [[B]]]
 // CHECK: plan.stage
 // CHECK: plan.launch @row_0 {{\[}}[[B]], [[A]]]
 // CHECK: plan.program @eval_step batch 4

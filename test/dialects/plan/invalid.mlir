@@ -54,6 +54,13 @@ plan.program @collective_c1_parts batch 4 {
 
 // -----
 
+plan.program @live_c1 batch 4 {
+  // expected-error @+1 {{of 0 bytes at 64: needs at least one, at a multiple of 64}}
+  plan.live "x" at 64 bytes 0 stages 0 to 1
+}
+
+// -----
+
 plan.program @collective_c2_all_kinds batch 4 {
   plan.reduce_scatter 0 at 0 elements 16 "x"
   // expected-error @+1 {{has the number 0, but 1 stand before it}}
@@ -74,3 +81,10 @@ plan.program @launch_c3 batch 4 {
 
 // expected-error @+1 {{"a to b" of 96 bytes a rank: needs positive bytes and offsets, multiples of 64}}
 plan.shard "a to b" parameters 0 gradients 128 states [256] bytes 96
+
+// -----
+
+plan.program @live_c2 batch 4 {
+  // expected-error @+1 {{from stage 2 to stage 1: stages count from 0, and the first comes first}}
+  plan.live "x" at 64 bytes 4 stages 2 to 1
+}

@@ -7,6 +7,8 @@ plan.shard "a to b" parameters 0 gradients 128 states [256, 320] bytes 64
 func.func private @k(tensor<4xf32>) -> tensor<4xf32>
 // CHECK: plan.program @train_step batch 4
 plan.program @train_step batch 4 {
+  // CHECK: plan.live "row x" at 128 bytes 16 stages 0 to 0
+  plan.live "row x" at 128 bytes 16 stages 0 to 0
   // CHECK: plan.stage
   plan.stage {
     // CHECK: plan.launch @k [64, 128] "row x" flops 8 bytes 32

@@ -51,6 +51,16 @@ void collect(fb::TargetPlanT &plan, fb::CollectiveKind kind, uint64_t elements) 
   plan.programs[0]->collectives.push_back(std::move(table));
 }
 
+/// Four bytes that live from the first stage to `last`.
+std::unique_ptr<fb::ValueT> valueOf(uint64_t offset, uint32_t last) {
+  auto value = std::make_unique<fb::ValueT>();
+  value->label = "v";
+  value->offset = offset;
+  value->bytes = 4;
+  value->last = last;
+  return value;
+}
+
 struct BrokenModel {
   const char *name;
   const char *message;
@@ -65,6 +75,14 @@ const BrokenModel BrokenModels[] = {
 }
 , {"InputShapeOverflow", "input_shape has a 0",
    BREAK{model.input_shape = {uint64_t(1) << 33, uint64_t(1) << 33};
+}
+}
+, {"ValueStages", "value \"v\" lives from stage 0 to 7 of 1",
+   BREAK{plan.programs[1]->values.push_back(valueOf(64, 7));
+}
+}
+, {"ValueOutside", "value \"v\" (4 bytes at offset 6400) is outside the arena",
+   BREAK{plan.programs[1]->values.push_back(valueOf(6400, 0));
 }
 }
 , {"Momentum", "optimizer.momentum is not", BREAK{model.optimizer->momentum = NotANumber;
