@@ -18,10 +18,12 @@ die_with_log() {
   die "$@" "the full log: $log"
 }
 
-# The packages of packages.txt that dpkg does not have, one a line.
+# The packages of packages.txt that dpkg does not have, one a line; those marked "# check:" only where
+# purpose=check.
 missing_packages() {
-  local wanted=() have name
-  mapfile -t wanted < <(sed 's/#.*//' "$root/packages.txt" | tr -s ' \t' '\n' | sed '/^$/d')
+  local wanted=() have name marked='/#[[:space:]]*check:/d;'
+  [[ ${purpose:-} == check ]] && marked=
+  mapfile -t wanted < <(sed "${marked}s/#.*//" "$root/packages.txt" | tr -s ' \t' '\n' | sed '/^$/d')
   # Exit code 1 only says that one is unknown to dpkg: the list says which.
   have=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "${wanted[@]}" 2>/dev/null || true)
   for name in "${wanted[@]}"; do

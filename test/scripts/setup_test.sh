@@ -21,7 +21,7 @@ new_machine() {
   rm -rf "${work:?}"/*
   mkdir -p "$work/bin" "$work/tree/models"
   cp -r "$tree/train" "$tree/check" "$tree/scripts" "$tree/.ci" "$work/tree"
-  printf 'cmake\n# a comment\nninja-build   # why\nyaml-22-dev\n' >"$work/tree/packages.txt"
+  printf 'cmake\n# a comment\nninja-build   # why\nyaml-22-dev\nbrowser # check: looks at pages\n' >"$work/tree/packages.txt"
   printf 'ID=debian\nVERSION_ID="12"\n' >"$work/os-release"
   echo cmake >"$work/installed"
   : >"$work/calls"
@@ -63,6 +63,7 @@ new_machine
 run ./train spec.yaml train.epochs=1 --out 'a b'
 check "the lists are updated first" has "$calls" "apt-get -qq -o DPkg::Lock::Timeout=600 update"
 check "exactly what is missing is installed" has "$calls" "install -y --no-install-recommends ninja-build yaml-22-dev"$'\n'
+check "what only tests need is left out" lacks "$calls" "browser"
 check "it says so" has "$output" "installing Debian packages: ninja-build yaml-22-dev"
 check "it configures by the preset" has "$calls" "cmake --preset release"
 check "only what training needs is built" has "$calls" "build/release danaus danausc"
@@ -87,6 +88,7 @@ output=$(cat "$work/pid.txt")
 check "Ctrl-C reaches danaus" has "$output" "process $shell_pid"
 
 run ./check -R lit
+check "check installs what only tests need" has "$calls" "install -y --no-install-recommends browser"$'\n'
 check "check builds everything" has "$calls" "build/release"$'\n'
 check "check hands its arguments to ctest" has "$calls" "ctest --preset release -R lit"
 check "the exit code is that of ctest" exits 8
