@@ -31,9 +31,10 @@ install(FILES ${share}/danaus.fish DESTINATION share/fish/vendor_completions.d)
 
 install(DIRECTORY models DESTINATION share/danaus FILES_MATCHING PATTERN *.yaml)
 install(DIRECTORY docs slurm DESTINATION share/doc/danaus
-        FILES_MATCHING PATTERN *.md PATTERN *.sbatch PATTERN *.svg)
+        FILES_MATCHING PATTERN *.md PATTERN *.png PATTERN *.sbatch PATTERN *.svg)
 install(FILES README.md DESTINATION share/doc/danaus)
 install(FILES LICENSE DESTINATION share/doc/danaus RENAME copyright)
+install(FILES packaging/Chart.js-LICENSE DESTINATION share/doc/danaus)
 
 # The .deb: build first, then `cpack --config build/release/CPackConfig.cmake`.
 set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY TRUE)

@@ -1,6 +1,6 @@
 // The page of a comparison: its table, and accuracy over time.
 #include "runtime/compare/Comparison.h"
-#include "runtime/report/Chart.h"
+#include "runtime/report/CurveData.h"
 #include "runtime/report/Page.h"
 
 #include <algorithm>
@@ -8,6 +8,8 @@
 namespace danaus {
 
 namespace {
+
+using nlohmann::ordered_json;
 
 std::string spreadText(const Spread &spread, const char *pattern) {
   auto number = [&](double value) {
@@ -19,8 +21,8 @@ std::string spreadText(const Spread &spread, const char *pattern) {
 }
 
 /// The mean over the seeds, epoch by epoch, as far as every run went.
-ChartSeries meanCurve(const ComparedModel &model) {
-  ChartSeries series{model.name, {}};
+ordered_json meanCurve(const ComparedModel &model) {
+  ordered_json points = ordered_json::array();
   size_t epochs = model.runs.empty() ? 0 : SIZE_MAX;
   for (const ComparedRun &run : model.runs)
     epochs = std::min(epochs, run.accuracyOverTime.size());
@@ -30,21 +32,22 @@ ChartSeries meanCurve(const ComparedModel &model) {
       seconds += run.accuracyOverTime[epoch].first / double(model.runs.size());
       accuracy += run.accuracyOverTime[epoch].second / double(model.runs.size());
     }
-    series.points.push_back({seconds, accuracy});
+    points.push_back({seconds, accuracy});
   }
-  return series;
+  return {{"name", model.name}, {"points", points}};
 }
 
 } // namespace
 
 std::string comparisonPage(const std::vector<ComparedModel> &models) {
   std::vector<ComparisonRow> rows = compareRuns(models);
-  std::vector<ChartSeries> curves;
+  ordered_json curves = ordered_json::array(), charts = ordered_json::array();
   std::string table = htmlRow({"model", "params", "MACs", "test accuracy", "epoch, s", "speed",
                                "memory", "accuracy against the first", "p"},
                               "th");
   for (size_t i = 0; i < models.size(); ++i) {
-    curves.push_back(meanCurve(models[i]));
+    if (ordered_json curve = meanCurve(models[i]); !curve["points"].empty())
+      curves.push_back(curve);
     const auto &test = rows[i].accuracy;
     table += htmlRow({models[i].name, grouped(models[i].params), grouped(models[i].macs),
                       spreadText(rows[i].testAccuracy, "%.4f"),
@@ -57,12 +60,24 @@ std::string comparisonPage(const std::vector<ComparedModel> &models) {
   std::string seeds;
   for (const ComparedRun &run : models.front().runs)
     seeds += (seeds.empty() ? "" : ", ") + std::to_string(run.seed);
-  return htmlPage("Comparison",
-                  "<p>Means and standard deviations over the seeds " + seeds +
-                      "; speed is the first model's time for an epoch by this one's; p is of a "
-                      "paired t-test.</p>\n<div class=wide><table class=left>\n" +
-                      table + "</table></div>\n" +
-                      svgChart("Validation accuracy over seconds of training", curves));
+  std::string html = "<p>Means and standard deviations over the seeds " + seeds +
+                     "; speed is the first model's time for an epoch by this one's; p is of a "
+                     "paired t-test.</p>\n" +
+                     htmlTable(table, "first");
+  if (!curves.empty()) {
+    charts.push_back({{"id", "accuracy"},
+                      {"title", "Validation accuracy"},
+                      {"x", "seconds"},
+                      {"log", false},
+                      {"bars", false},
+                      {"series", curves},
+                      {"borders", ordered_json::array()}});
+    html += "<h2>Validation accuracy over seconds of training</h2>\n<div class=\"plot large\">"
+            "<canvas id=accuracy role=img aria-label=\"Validation accuracy over seconds; the runs' "
+            "metrics.jsonl have the numbers\"></canvas></div>\n";
+  }
+  ordered_json data = {{"curves", charts}, {"rooflines", ordered_json::array()}};
+  return htmlPage("Comparison", html, jsonForScript(data));
 }
 
 } // namespace danaus

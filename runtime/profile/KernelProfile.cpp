@@ -42,18 +42,11 @@ void addCode(KernelProfile &kernel, const fb::CudaCode &code, const std::string 
 
 } // namespace
 
-Expected<StepProfile> profileKernels(Executor &executor, Measured what,
-                                     const MeasureOptions &options) {
-  std::vector<KernelCounters> before = executor.device().kernelCounters();
-  auto begin = std::chrono::steady_clock::now();
-  auto times = measureLaunches(executor, what, options);
-  if (!times)
-    return times.takeError();
-  std::chrono::duration<double, std::milli> all = std::chrono::steady_clock::now() - begin;
-  auto counters = difference(before, executor.device().kernelCounters());
+StepProfile profileOf(Executor &executor, std::vector<LaunchTime> times, uint64_t steps,
+                      double milliseconds) {
   StepProfile profile;
   std::map<std::string, size_t> known;
-  for (const LaunchTime &time : *times) {
+  for (const LaunchTime &time : times) {
     const fb::Kernel &table = *executor.plan().kernels()->Get(time.launch->kernel());
     auto [at, isNew] = known.try_emplace(table.symbol()->str(), profile.kernels.size());
     if (isNew) {
@@ -67,9 +60,24 @@ Expected<StepProfile> profileKernels(Executor &executor, Measured what,
     kernel.flops += time.launch->flops();
     kernel.bytes += time.launch->bytes();
   }
-  profile.steps = times->empty() ? 0 : times->front().steps;
-  profile.milliseconds = profile.steps ? all.count() / double(profile.steps) : 0;
-  profile.launches = std::move(*times);
+  profile.steps = steps;
+  profile.milliseconds = milliseconds;
+  profile.launches = std::move(times);
+  return profile;
+}
+
+Expected<StepProfile> profileKernels(Executor &executor, Measured what,
+                                     const MeasureOptions &options) {
+  std::vector<KernelCounters> before = executor.device().kernelCounters();
+  auto begin = std::chrono::steady_clock::now();
+  auto times = measureLaunches(executor, what, options);
+  if (!times)
+    return times.takeError();
+  std::chrono::duration<double, std::milli> all = std::chrono::steady_clock::now() - begin;
+  auto counters = difference(before, executor.device().kernelCounters());
+  uint64_t steps = times->empty() ? 0 : times->front().steps;
+  StepProfile profile =
+      profileOf(executor, std::move(*times), steps, steps ? all.count() / double(steps) : 0);
   auto code = executor.plan().target()->str() == "cuda" ? readCudaCode(executor.code())
                                                         : Expected<const fb::CudaCode *>(nullptr);
   for (KernelProfile &kernel : profile.kernels) {

@@ -35,6 +35,11 @@ struct StepProfile {
   std::vector<LaunchTime> launches;   ///< in the order of the program
 };
 
+/// Puts together what was measured elsewhere: `times` of the mean of `steps` steps, which took
+/// `milliseconds` each by the clock. No counters.
+StepProfile profileOf(Executor &executor, std::vector<LaunchTime> times, uint64_t steps,
+                      double milliseconds);
+
 /// Runs steps on made-up data (Measure.h) and collects. Errors are those of running.
 Expected<StepProfile> profileKernels(Executor &executor, Measured what,
                                      const MeasureOptions &options);

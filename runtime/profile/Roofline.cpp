@@ -21,7 +21,8 @@ using Clock = std::chrono::steady_clock;
 constexpr unsigned Repeats = 5; ///< of which the best counts: a limit, not a mean
 constexpr uint64_t Rounds = 2'000'000;
 constexpr size_t StreamBytes = 64 << 20; ///< of one array of one thread
-constexpr unsigned Chains = 16;          ///< independent sums: latency times rate of any processor
+constexpr size_t MostStreamBytes = 1 << 30;
+constexpr unsigned Chains = 16; ///< independent sums: latency times rate of any processor
 
 /// Chains of multiply-adds that stay in registers; returns something so that nothing is left out.
 template <typename Vector> [[gnu::always_inline]] inline float multiplyAdds(uint64_t rounds) {
@@ -95,14 +96,15 @@ Roofline measureRoofline(Device &device) {
   roofline.flops = 2.0 * double(Rounds) * Chains * unit.lanes * roofline.threads / seconds;
 
   std::vector<std::vector<char>> from(roofline.threads), to(roofline.threads);
+  size_t streamBytes = std::min(StreamBytes, MostStreamBytes / roofline.threads);
   device.parallelFor(roofline.threads, [&](uint64_t thread) { // on the threads' own memory
-    from[thread].assign(StreamBytes, 1);
-    to[thread].assign(StreamBytes, 0);
+    from[thread].assign(streamBytes, 1);
+    to[thread].assign(streamBytes, 0);
   });
   seconds = bestSeconds(device, [&](uint64_t thread) {
-    std::memcpy(to[thread].data(), from[thread].data(), StreamBytes);
+    std::memcpy(to[thread].data(), from[thread].data(), streamBytes);
   });
-  roofline.bytesPerSecond = 2.0 * double(StreamBytes) * roofline.threads / seconds;
+  roofline.bytesPerSecond = 2.0 * double(streamBytes) * roofline.threads / seconds;
   return roofline;
 }
 

@@ -2,6 +2,7 @@
 #include "runtime/report/Chart.h"
 
 #include "runtime/base/Status.h"
+#include "runtime/report/Page.h"
 
 #include <algorithm>
 #include <cmath>
@@ -86,31 +87,6 @@ std::string line(const ChartSeries &series, size_t index, const Axis &x, const A
 
 } // namespace
 
-std::string escapeHtml(const std::string &text) {
-  std::string out;
-  for (char character : text)
-    switch (character) {
-    case '&':
-      out += "&amp;";
-      break;
-    case '<':
-      out += "&lt;";
-      break;
-    case '>':
-      out += "&gt;";
-      break;
-    case '"':
-      out += "&quot;";
-      break;
-    case '\'':
-      out += "&#39;";
-      break;
-    default:
-      out += character;
-    }
-  return out;
-}
-
 std::string svgCurves(const std::vector<ChartSeries> &series, ChartScale scale, bool wholeTicks) {
   std::vector<double> xs, ys;
   Axis any{0, 1, scale};
@@ -127,17 +103,6 @@ std::string svgCurves(const std::vector<ChartSeries> &series, ChartScale scale, 
   for (size_t index = 0; index < series.size(); ++index)
     svg += line(series[index], index, x, y);
   return svg;
-}
-
-std::string svgChart(const std::string &title, const std::vector<ChartSeries> &series,
-                     ChartScale scale) {
-  std::string curves = svgCurves(series, scale);
-  if (curves.empty())
-    return {};
-  std::string svg = "<figure><figcaption>" + escapeHtml(title);
-  for (size_t index = 0; index < series.size() && series.size() > 1; ++index)
-    svg += format(" <span class=s%zu>%s</span>", index, escapeHtml(series[index].name).c_str());
-  return svg + "</figcaption><svg viewBox=\"0 0 460 210\" role=img>" + curves + "</svg></figure>\n";
 }
 
 } // namespace danaus

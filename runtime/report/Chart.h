@@ -1,4 +1,4 @@
-// A line chart as inline SVG, coloured by the page's CSS classes s0, s1, ...
+// Curves as SVG, coloured by CSS classes s0, s1, ... of the document that they are in.
 #pragma once
 
 #include <string>
@@ -15,16 +15,9 @@ struct ChartSeries {
 
 enum class ChartScale { Linear, Logarithmic };
 
-/// Empty text when there is nothing to draw.
-std::string svgChart(const std::string &title, const std::vector<ChartSeries> &series,
-                     ChartScale scale = ChartScale::Linear);
-
 /// Ticks and curves only, as XML elements in a view box of 460 x 210; empty when there is nothing
 /// to draw. `wholeTicks`: x is a count.
 std::string svgCurves(const std::vector<ChartSeries> &series, ChartScale scale,
                       bool wholeTicks = true);
-
-/// & < > " ' as entities.
-std::string escapeHtml(const std::string &text);
 
 } // namespace danaus

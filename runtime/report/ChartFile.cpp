@@ -2,6 +2,7 @@
 #include "runtime/report/ChartFile.h"
 
 #include "runtime/base/Status.h"
+#include "runtime/report/Page.h"
 
 namespace danaus {
 

@@ -1,125 +1,129 @@
-// Puts the page together from tables and charts.
+// Puts the page together from its sections.
 #include "runtime/report/Report.h"
 
 #include "runtime/base/AtomicFile.h"
-#include "runtime/report/Chart.h"
+#include "runtime/report/CurveData.h"
 #include "runtime/report/Page.h"
+#include "runtime/report/Sections.h"
 
 namespace danaus {
 
 namespace {
 
-using ull = unsigned long long;
+using nlohmann::json;
+using nlohmann::ordered_json;
 
-/// 118666 -> "118,666".
-std::string percent(uint64_t part, uint64_t whole) {
-  return whole ? format("%.1f %%", 100.0 * double(part) / double(whole)) : "";
-}
-
-std::string optionalNumber(const char *pattern, const std::optional<double> &value) {
-  char text[64] = "";
-  if (value)
-    std::snprintf(text, sizeof(text), pattern, *value);
-  return text;
-}
-
-std::string charts(const std::vector<EpochRow> &epochs) {
-  ChartSeries train{"train", {}}, validation{"validation", {}}, accuracy{"accuracy", {}},
-      rate{"learning rate", {}};
-  for (const EpochRow &epoch : epochs) {
-    double at = double(epoch.epoch);
-    train.points.push_back({at, epoch.trainLoss});
-    rate.points.push_back({at, epoch.lr});
-    if (epoch.valLoss)
-      validation.points.push_back({at, *epoch.valLoss});
-    if (epoch.valAccuracy)
-      accuracy.points.push_back({at, *epoch.valAccuracy});
+/// The frames that report.js draws into.
+std::string frames(const ordered_json &charts) {
+  std::string html;
+  bool hasSteps = false;
+  for (const auto &chart : charts) {
+    std::string title = escapeHtml(chart["title"].get<std::string>());
+    html += "<figure><figcaption>" + title +
+            "</figcaption><div class=plot><canvas id=" + chart["id"].get<std::string>() +
+            " role=img aria-label=\"" + title +
+            ": the tables have the numbers\"></canvas></div></figure>\n";
+    hasSteps |= chart["x"] == "step";
   }
-  return "<div class=charts>\n" + svgChart("Loss", {train, validation}) +
-         svgChart("Validation accuracy", {accuracy}) +
-         svgChart("Learning rate", {rate}, ChartScale::Logarithmic) + "</div>\n";
-}
-
-std::string epochTable(const ReportContent &content) {
-  std::string html =
-      "<h2>Epochs</h2>\n<div class=wide><table>\n" +
-      htmlRow({"epoch", "train loss", "val loss", "val acc", "lr", "time", "images/s"}, "th");
-  for (const EpochRow &epoch : content.epochs)
-    html +=
-        htmlRow({std::to_string(epoch.epoch), format("%.4f", epoch.trainLoss),
-                 optionalNumber("%.4f", epoch.valLoss), optionalNumber("%.4f", epoch.valAccuracy),
-                 format("%.3g", epoch.lr), format("%.2f s", epoch.seconds),
-                 epoch.imagesPerSecond > 0 && epoch.imagesPerSecond < 1e15
-                     ? grouped(uint64_t(epoch.imagesPerSecond))
-                     : ""},
-                "td", epoch.epoch == content.summary.bestEpoch ? " class=best" : "");
-  return html + "</table></div>\n";
-}
-
-std::string layerTable(const ReportContent &content) {
-  std::string html =
-      "<h2>Layers</h2>\n<div class=wide><table class=left>\n" +
-      htmlRow({"layer", "structure", "in \u2192 out", "params", "MACs", "% of dense"}, "th");
-  for (const ReportLayer &layer : content.layers)
-    html +=
-        htmlRow({layer.name, layer.structure, grouped(layer.in) + " \u2192 " + grouped(layer.out),
-                 grouped(layer.params), grouped(layer.macs), percent(layer.macs, layer.denseMacs)},
-                "td");
-  const RunSummary &total = content.summary;
-  html += htmlRow({"total", "", "", grouped(total.params), grouped(total.macs),
-                   percent(total.macs, total.denseMacs)},
-                  "td", " class=best");
-  return html + "</table></div>\n";
-}
-
-std::string phaseTable(const ReportContent &content) {
-  if (content.phases.size() < 2)
+  if (html.empty())
     return "";
-  std::string html =
-      "<h2>Phases</h2>\n<div class=wide><table>\n" +
-      htmlRow({"phase", "epochs", "params", "MACs", "lr scale", "optimizer state"}, "th");
-  uint64_t first = 1;
-  for (size_t i = 0; i < content.phases.size(); ++i) {
-    const ReportPhase &phase = content.phases[i];
-    html += htmlRow({std::to_string(i + 1),
-                     format("%llu to %llu", ull(first), ull(first + phase.epochs - 1)),
-                     grouped(phase.params), grouped(phase.macs), format("%g", phase.lrScale),
-                     i == 0                ? ""
-                     : phase.projectsState ? "projected"
-                                           : "reset"},
-                    "td");
-    first += phase.epochs;
-  }
-  return html + "</table></div>\n";
+  return "<h2 id=curves>Curves</h2>\n<div class=charts>\n" + html + "</div>\n" +
+         (hasSteps ? ""
+                   : "<p class=note>With --log-every there are curves of steps too, and with "
+                     "train.clip_grad_norm that of the gradients' norm.</p>\n");
 }
 
-std::string headline(const RunSummary &summary) {
-  std::string text = grouped(summary.params) + " parameters (" +
-                     percent(summary.params, summary.denseParams) + " of dense), " +
-                     std::to_string(summary.epochs) + " epochs, " + grouped(summary.steps) +
-                     " steps, " + format("%.1f s", summary.seconds) + " on " + summary.device;
-  if (summary.bestValAccuracy)
-    text += format("; best on validation %.4f (epoch %llu)", *summary.bestValAccuracy,
-                   ull(summary.bestEpoch));
-  if (summary.testAccuracy)
-    text += format("; test accuracy %.4f", *summary.testAccuracy);
-  return "<p>" + escapeHtml(text) + "</p>\n";
+/// The plan that the run used: by the instruction set of its profile or environment, else the
+/// first.
+const fb::TargetPlan &planOf(const RunFiles &run, const fb::Phase &phase, const json &profile) {
+  std::string isa = profile.is_object() ? profile.value("arch", "") : "";
+  for (const auto &[key, value] : run.environment)
+    if (isa.empty() && key == "instruction set")
+      isa = value;
+  for (const fb::TargetPlan *plan : *phase.targets())
+    if (plan->isa()->str() == isa)
+      return *plan;
+  return *phase.targets()->Get(0);
+}
+
+std::string_view fusionOf(const ModelFile &file, const fb::TargetPlan &plan) {
+  if (!plan.fusion_section())
+    return {};
+  std::span<const std::byte> bytes = file.section(plan.fusion_section());
+  return {reinterpret_cast<const char *>(bytes.data()), bytes.size()};
+}
+
+std::string phaseSections(const RunFiles &run, unsigned index, ordered_json &rooflines) {
+  const fb::Model &model = run.model->model();
+  const fb::Phase &phase = *model.phases()->Get(index);
+  auto found = run.profiles.find(index + 1);
+  json profile = found == run.profiles.end() ? json() : found->second;
+  bool isLast = index + 1 == model.phases()->size();
+  auto heading = [&](const char *id, const char *title) {
+    std::string anchor = isLast ? std::string(" id=") + id : "";
+    return "<h2" + anchor + ">" + title + "</h2>\n";
+  };
+  std::string html = heading("layers", "Layers") + layerTable(model, phase, profile);
+  if (profile.is_object()) {
+    html += heading("kernels", "Kernels");
+    std::string id = format("roofline-%u", index + 1);
+    ordered_json chart = rooflineChart(profile, id);
+    if (!chart.is_null()) {
+      html += "<figure><figcaption>Roofline: arithmetic and traffic of each kernel"
+              "</figcaption><div class=\"plot large\"><canvas id=" +
+              id +
+              " role=img aria-label=\"Roofline: the table below has the numbers\"></canvas>"
+              "</div></figure>\n";
+      rooflines.push_back(chart);
+    }
+    html += kernelTable(profile);
+  }
+  const fb::TargetPlan &plan = planOf(run, phase, profile);
+  if (std::string memory = memoryMap(phase, plan); !memory.empty())
+    html += heading("memory", "Memory of a step") + memory;
+  return html + heading("fusion", "What is fused") + fusionMap(plan, fusionOf(*run.model, plan));
+}
+
+std::string navigation(const std::string &body) {
+  std::string html;
+  for (auto [id, title] : {std::pair("curves", "Curves"),
+                           {"epochs", "Epochs"},
+                           {"phases", "Phases"},
+                           {"layers", "Layers"},
+                           {"kernels", "Kernels"},
+                           {"memory", "Memory"},
+                           {"fusion", "Fusion"},
+                           {"environment", "Environment"},
+                           {"spec", "Spec"}})
+    if (body.find(std::string("<h2 id=") + id + ">") != std::string::npos)
+      html += std::string("<a href=\"#") + id + "\">" + title + "</a>\n";
+  return "<nav>\n" + html + "</nav>\n";
 }
 
 } // namespace
 
-std::string renderReport(const ReportContent &content) {
-  std::string html = headline(content.summary) + charts(content.epochs) + epochTable(content) +
-                     phaseTable(content) + layerTable(content) +
-                     "<h2>Environment</h2>\n<table class=left>\n";
-  for (const auto &[key, value] : content.environment)
-    html += htmlRow({key, value}, "td");
-  return htmlPage(content.summary.model,
-                  html + "</table>\n<h2>Spec</h2>\n<pre>" + escapeHtml(content.spec) + "</pre>\n");
+std::string renderReport(const RunFiles &run) {
+  const fb::Model &model = run.model->model();
+  ordered_json charts = curveCharts(run), rooflines = ordered_json::array();
+  std::string body = frames(charts) + epochTable(run) + phaseList(run);
+  unsigned phases = model.phases()->size();
+  body += phaseSections(run, phases - 1, rooflines);
+  for (unsigned i = 0; i + 1 < phases; ++i)
+    body +=
+        format("<details><summary>Phase %u: layers, kernels, memory, fusion</summary>\n", i + 1) +
+        phaseSections(run, i, rooflines) + "</details>\n";
+  body += environmentTable(run) + "<h2 id=spec>Spec</h2>\n<pre>" + escapeHtml(model.spec()->str()) +
+          "</pre>\n";
+  ordered_json data = {{"curves", charts}, {"rooflines", rooflines}};
+  return htmlPage(model.name()->str(), headline(run) + navigation(body) + body,
+                  jsonForScript(data));
 }
 
-Status writeReport(const RunFolder &run, const ReportContent &content) {
-  return writeFileAtomically(run.file("report.html"), renderReport(content));
+Status writeReport(const std::string &folder) {
+  auto run = readRunFiles(folder);
+  if (!run)
+    return run.takeError();
+  return writeFileAtomically(joinPath(folder, "report.html"), renderReport(*run));
 }
 
 } // namespace danaus

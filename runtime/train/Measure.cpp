@@ -100,25 +100,31 @@ Expected<StepTimes> measureSteps(Executor &executor, Measured what, const Measur
   return StepTimes{times.size(), times[times.size() / 2], times.front()};
 }
 
-Expected<std::vector<LaunchTime>> measureLaunches(Executor &executor, Measured what,
-                                                  const MeasureOptions &options) {
-  std::vector<UpdatePart> parts = partsOf(executor, what);
-  for (const UpdatePart &part : parts)
-    executor.setTiming(part.kind, Timing::On, options.counters);
-  Expected<uint64_t> steps = repeatSteps(executor, what, options, [](double) {});
-  for (const UpdatePart &part : parts)
-    executor.setTiming(part.kind, Timing::Off);
-  if (!steps)
-    return steps.takeError();
+void setTiming(Executor &executor, Measured what, Timing timing, ThreadCounters *counters) {
+  for (const UpdatePart &part : partsOf(executor, what))
+    executor.setTiming(part.kind, timing, counters);
+}
+
+std::vector<LaunchTime> launchTimes(const Executor &executor, Measured what, uint64_t steps) {
   std::vector<LaunchTime> times;
-  for (const UpdatePart &part : parts) {
+  for (const UpdatePart &part : partsOf(executor, what)) {
     std::vector<LaunchSums> sums = executor.launchSums(part.kind);
     std::vector<const fb::Launch *> launches = executor.launches(part.kind);
     for (size_t i = 0; i < launches.size() && i < sums.size(); ++i)
-      times.push_back({launches[i], double(sums[i].nanoseconds) * 1e-6 / double(*steps), *steps,
+      times.push_back({launches[i], double(sums[i].nanoseconds) * 1e-6 / double(steps), steps,
                        sums[i].counts});
   }
   return times;
+}
+
+Expected<std::vector<LaunchTime>> measureLaunches(Executor &executor, Measured what,
+                                                  const MeasureOptions &options) {
+  setTiming(executor, what, Timing::On, options.counters);
+  Expected<uint64_t> steps = repeatSteps(executor, what, options, [](double) {});
+  setTiming(executor, what, Timing::Off);
+  if (!steps)
+    return steps.takeError();
+  return launchTimes(executor, what, *steps);
 }
 
 /// Not getrusage: its maximum survives exec and may be that of the process that started us.

@@ -41,6 +41,13 @@ struct LaunchTime {
   ThreadCounters::Counts counts = {}; ///< of all these steps together
 };
 
+/// Starts or stops adding up times of launches, and what `counters` count meanwhile.
+void setTiming(Executor &executor, Measured what, Timing timing,
+               ThreadCounters *counters = nullptr);
+
+/// What was added up since timing was switched on, over `steps` steps.
+std::vector<LaunchTime> launchTimes(const Executor &executor, Measured what, uint64_t steps);
+
 Expected<std::vector<LaunchTime>> measureLaunches(Executor &executor, Measured what,
                                                   const MeasureOptions &options);
 

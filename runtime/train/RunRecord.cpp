@@ -3,7 +3,11 @@
 
 #include "runtime/base/AtomicFile.h"
 #include "runtime/device/Checks.h"
+#include "runtime/device/cpu/CpuInfo.h"
 #include "runtime/exec/Update.h"
+
+#include <nlohmann/json.hpp>
+#include <sys/utsname.h>
 
 namespace danaus {
 
@@ -31,33 +35,23 @@ RunSummary describeRun(Executor &executor) {
   return summary;
 }
 
-static std::vector<ReportLayer> reportLayers(const fb::Phase &phase) {
-  std::vector<ReportLayer> rows;
-  for (const fb::Layer *layer : *phase.layers())
-    rows.push_back({layer->name()->str(), layer->structure()->str(), layer->in_features(),
-                    layer->out_features(), layer->params(), layer->macs(), layer->dense_macs()});
-  return rows;
-}
-
-Status writeRunRecord(const RunFolder &run, Executor &executor, const RunSummary &summary,
-                      const std::vector<EpochRow> &epochs) {
-  if (Status status = writeSummary(run, summary); !status)
-    return status;
-  ReportContent content;
-  content.summary = summary;
-  content.epochs = epochs;
-  for (const fb::Phase *phase : *executor.model().phases())
-    content.phases.push_back({phase->epochs(), phase->params(), phase->macs(), phase->lr_scale(),
-                              phase->projects_state()});
-  content.layers = reportLayers(executor.phase());
-  content.environment = {{"device", executor.device().description()},
-                         {"threads", std::to_string(executor.threads())},
-                         {"instruction set", executor.plan().isa()->str()},
-                         {"planned memory", formatBytes(executor.plannedBytes())},
-                         {"kernels per step", std::to_string(updateLaunches(executor))},
-                         {"compiled by", executor.model().compiler()->str()}};
-  content.spec = executor.model().spec()->str();
-  return writeReport(run, content);
+Status writeEnvironment(const RunFolder &run, Executor &executor) {
+  utsname system{};
+  (void)::uname(&system);
+  nlohmann::ordered_json json = {
+      {"device", executor.device().description()},
+      {"processor", cpuModelName()},
+      {"threads", std::to_string(executor.threads())},
+      {"ranks", std::to_string(executor.ranks().size())},
+      {"instruction set", executor.plan().isa()->str()},
+      {"memory", formatBytes(usableMemoryBytes())},
+      {"planned memory", formatBytes(executor.plannedBytes())},
+      {"kernels per step", std::to_string(updateLaunches(executor))},
+      {"system", std::string(system.sysname) + " " + system.release + ", " + system.machine},
+      {"compiled by", executor.model().compiler()->str()}};
+  return writeFileAtomically(run.file(environmentFile),
+                             json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
+                                 "\n");
 }
 
 } // namespace danaus

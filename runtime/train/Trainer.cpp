@@ -48,6 +48,8 @@ bool Trainer::finished() const {
 }
 
 Status Trainer::trainEpoch() {
+  if (ranks.isFirst() && !kernelTimer)
+    startKernelTimer();
   feed->startEpoch(at.epoch, at.epochStep * microBatches(file.model()));
   since = Clock::now();
   while (at.epochStep < stepsPerEpoch() && !limitReached()) {
@@ -78,6 +80,13 @@ uint64_t Trainer::stepsLeft() const {
   return training.max_steps() ? std::min(left, training.max_steps() - at.step) : left;
 }
 
+/// In the first epoch of a phase, or of what is left of it after resuming. A virtual GPU's times
+/// say nothing.
+void Trainer::startKernelTimer() {
+  uint64_t steps = device.kind() == "vgpu" ? 0 : training.timed_steps();
+  kernelTimer.emplace(*executor, steps, std::min(stepsLeft(), stepsPerEpoch() - at.epochStep));
+}
+
 Status Trainer::tracedStep() {
   if (!stepTrace)
     stepTrace.emplace(run, device, ranks, training.trace_steps(), stepsLeft(),
@@ -87,8 +96,12 @@ Status Trainer::tracedStep() {
   {
     trace::Scope scope(trace::Kind::Step,
                        trace::isWatched() ? format("step %zu", at.step + 1) : "");
+    if (kernelTimer)
+      kernelTimer->begin(at.step + 1);
     if (Status status = trainStep(); !status)
       return status;
+    if (auto times = kernelTimer ? kernelTimer->end() : std::nullopt)
+      observer.onKernelTimes(*executor, at.phase + 1, *times);
   }
   return stepTrace->end();
 }
@@ -236,7 +249,7 @@ Expected<RunSummary> Trainer::finish() {
   summary.seconds = finishedSeconds;
   summary.peakBytes = peakResidentBytes();
   if (log)
-    if (Status status = writeRunRecord(run, *executor, summary, log->epochs()); !status)
+    if (Status status = writeSummary(run, summary); !status)
       return status.takeError();
   return summary;
 }

@@ -7,6 +7,7 @@
 #include "runtime/exec/Executor.h"
 #include "runtime/train/BatchFeed.h"
 #include "runtime/train/Checkpoint.h"
+#include "runtime/train/KernelTimer.h"
 #include "runtime/train/LossScale.h"
 #include "runtime/train/MetricsLog.h"
 #include "runtime/train/ModelData.h"
@@ -40,6 +41,8 @@ public:
   virtual void onStep(const StepProgress &progress) {}
   /// After an epoch is logged; `bestEpoch` is the best one so far.
   virtual void onEpoch(const EpochRow &row, uint64_t bestEpoch) {}
+  /// Once a phase, on rank 0, after the steps whose kernels were timed (profile.timed_steps).
+  virtual void onKernelTimes(Executor &executor, uint64_t phase, const KernelTimes &times) {}
   /// A sentence that the user should see.
   virtual void onNote(const std::string &sentence) {}
 };
@@ -87,6 +90,7 @@ private:
   uint64_t stepsPerEpoch() const;
   Status trainEpoch();
   uint64_t stepsLeft() const;
+  void startKernelTimer();
   Status tracedStep();
   Status trainStep();
   Status endEpoch();
@@ -115,6 +119,7 @@ private:
   std::optional<Schedule> schedule;
   std::optional<MetricsLog> log;             ///< of rank 0
   std::optional<StepTrace> stepTrace;        ///< from the first step on
+  std::optional<KernelTimer> kernelTimer;    ///< of `executor`, on rank 0
   std::optional<LossScale> lossScale;        ///< where operands are float16
   std::optional<SafetensorsFile> savedState; ///< of rank 0's checkpoint, until it is shared
 

@@ -80,6 +80,8 @@ Status Trainer::begin() {
   observer.onPhase(*executor, at.phase + 1);
   if (!ranks.isFirst())
     return Status::ok();
+  if (Status status = writeEnvironment(run, *executor); !status)
+    return status;
   Expected<MetricsLog> opened = MetricsLog::open(run, at.metrics);
   if (!opened)
     return opened.takeError();
@@ -127,6 +129,7 @@ Status Trainer::beginState() {
 /// Everything that belongs to the executor of one phase.
 Status Trainer::openPhase(std::unique_ptr<Executor> opened) {
   feed.reset();
+  kernelTimer.reset();
   executor = std::move(opened);
   if (Status status = makeSources(); !status)
     return status;

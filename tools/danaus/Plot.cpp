@@ -1,9 +1,8 @@
 // danaus plot: curves of runs from their metrics.jsonl.
 #include "runtime/base/AtomicFile.h"
 #include "runtime/report/ChartFile.h"
+#include "runtime/report/MetricsRows.h"
 #include "tools/danaus/CommandLine.h"
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -20,8 +19,6 @@ struct PlotArguments {
   uint64_t smooth = 1;
   bool logarithmic = false, force = false;
 };
-
-using Rows = std::vector<nlohmann::json>;
 
 Expected<CommandLine::Outcome> parse(const Arguments &words, PlotArguments &into) {
   CommandLine line("plot",
@@ -43,41 +40,7 @@ Expected<CommandLine::Outcome> parse(const Arguments &words, PlotArguments &into
   return line.parse(words);
 }
 
-Expected<Rows> readRows(const std::string &run) {
-  constexpr uint64_t limit = 1ull << 30;
-  std::string path = joinPath(run, "metrics.jsonl");
-  if (!isFolder(run))
-    return Error(ExitCode::Usage, "'" + run + "' is no folder: plot takes the folders of runs");
-  if (!pathExists(path))
-    return Error(ExitCode::Usage,
-                 "'" + run + "' is a folder, but not of a run: it holds no metrics.jsonl");
-  auto text = readFile(path, limit);
-  if (!text)
-    return text.takeError();
-  Rows rows;
-  size_t number = 1;
-  for (size_t begin = 0, end; begin < text->size(); begin = end + 1, ++number) {
-    end = text->find('\n', begin);
-    if (end == std::string::npos)
-      break; // is being written
-    auto row = nlohmann::json::parse(text->substr(begin, end - begin), nullptr, false);
-    if (!row.is_object())
-      return Error(ExitCode::IoError,
-                   format("'%s':%zu is not a row of metrics", path.c_str(), number));
-    rows.push_back(std::move(row));
-  }
-  return rows;
-}
-
-/// A value that was not finite is written as null and is NaN here.
-std::optional<double> number(const nlohmann::json &row, const std::string &name) {
-  auto found = row.find(name);
-  if (found == row.end())
-    return std::nullopt;
-  return found->is_number() ? found->get<double>() : std::nan("");
-}
-
-Error noMetric(const std::string &name, const std::string &run, const Rows &rows) {
+Error noMetric(const std::string &name, const std::string &run, const MetricsRows &rows) {
   std::set<std::string> known;
   for (const nlohmann::json &row : rows)
     for (const auto &[key, value] : row.items())
@@ -90,7 +53,7 @@ Error noMetric(const std::string &name, const std::string &run, const Rows &rows
                                     (list.empty() ? "none yet" : list));
 }
 
-bool hasMetric(const Rows &rows, const std::string &name) {
+bool hasMetric(const MetricsRows &rows, const std::string &name) {
   return std::ranges::any_of(rows, [&](const auto &row) { return row.contains(name); });
 }
 
@@ -111,14 +74,14 @@ void smooth(ChartSeries &series, uint64_t window) {
 }
 
 /// `x` is empty until the first row that has the metric decides.
-Expected<ChartSeries> curve(const std::string &run, const Rows &rows, const std::string &metric,
-                            std::string &x) {
+Expected<ChartSeries> curve(const std::string &run, const MetricsRows &rows,
+                            const std::string &metric, std::string &x) {
   ChartSeries series;
   double seconds = 0;
   for (const nlohmann::json &row : rows) {
     if (row.contains("epoch"))
-      seconds += number(row, "seconds").value_or(0);
-    std::optional<double> value = number(row, metric);
+      seconds += metricOf(row, "seconds").value_or(0);
+    std::optional<double> value = metricOf(row, metric);
     if (!value)
       continue;
     if (x.empty())
@@ -128,7 +91,7 @@ Expected<ChartSeries> curve(const std::string &run, const Rows &rows, const std:
       return Error(ExitCode::Usage, "'" + metric + "' of '" + run +
                                         "' is a metric of steps, which" + " know no " + x +
                                         ": use --x step");
-    series.points.emplace_back(x == "seconds" ? seconds : number(row, x).value_or(0), *value);
+    series.points.emplace_back(x == "seconds" ? seconds : metricOf(row, x).value_or(0), *value);
   }
   if (series.points.empty())
     return noMetric(metric, run, rows);
@@ -155,7 +118,7 @@ Expected<ChartFile> draw(const PlotArguments &arguments) {
   chart.scale = arguments.logarithmic ? ChartScale::Logarithmic : ChartScale::Linear;
   std::vector<std::string> metrics = splitAtCommas(names);
   for (const std::string &run : arguments.runs) {
-    Expected<Rows> rows = readRows(run);
+    Expected<MetricsRows> rows = readMetricsRows(run);
     if (!rows)
       return rows.takeError();
     for (const std::string &metric : metrics) {

@@ -1,6 +1,8 @@
 // danaus profile: what the kernels of a step did.
 #include "runtime/base/AtomicFile.h"
 #include "runtime/base/File.h"
+#include "runtime/profile/ProfileJson.h"
+#include "runtime/report/Report.h"
 #include "runtime/trace/TraceFile.h"
 #include "tools/danaus/OpenModel.h"
 #include "tools/danaus/ProfilePrinter.h"
@@ -14,7 +16,7 @@ constexpr uint64_t CountedSteps = 5;
 struct ProfileArguments : ModelArguments {
   bool forward = false, json = false, csv = false, force = false;
   uint64_t batch = 0, steps = 0;
-  std::string trace, counters = "hardware";
+  std::string trace, report, counters = "hardware";
 };
 
 Expected<CommandLine::Outcome> parse(const Arguments &words, ProfileArguments &into) {
@@ -37,6 +39,8 @@ Expected<CommandLine::Outcome> parse(const Arguments &words, ProfileArguments &i
   into.declarePhase(line);
   line.option(into.trace, "--trace", "FILE",
               "write what every thread and GPU did to FILE, for ui.perfetto.dev");
+  line.option(into.report, "--report", "FILE",
+              "write a page with layers, kernels, roofline, memory and fusion to FILE (.html)");
   line.flag(into.force, "--force", "overwrite FILE");
   line.option(into.counters, "--counters", "SET",
               "what is counted beside the time on CPUs [hardware]: cycles, instructions and cache "
@@ -53,7 +57,21 @@ Expected<CommandLine::Outcome> parse(const Arguments &words, ProfileArguments &i
   if (outcome && !into.trace.empty() && pathExists(into.trace) && !into.force)
     return Error(ExitCode::Usage, "--trace: '" + into.trace +
                                       "' exists: name another file, or --force overwrites it");
+  if (outcome && !into.report.empty() && pathExists(into.report) && !into.force)
+    return Error(ExitCode::Usage, "--report: '" + into.report +
+                                      "' exists: name another file, or --force overwrites it");
+  if (outcome && !into.report.empty() && into.forward)
+    return Error(ExitCode::Usage, "--report shows a training step: leave --forward out");
   return outcome;
+}
+
+/// A page of the model as it was measured here: no run, so no curves.
+Status writePage(const std::string &path, const CompiledModel &model, size_t phase,
+                 const std::string &profile) {
+  RunFiles files;
+  files.model = std::shared_ptr<const ModelFile>(std::shared_ptr<void>(), &model.file);
+  files.profiles[phase + 1] = nlohmann::json::parse(profile);
+  return writeFileAtomically(path, renderReport(files));
 }
 
 Status writeTrace(const std::string &path, Device &device) {
@@ -134,7 +152,9 @@ Status profile(const ProfileArguments &arguments, const CompiledModel &model) {
   if ((*device)->kind() == "cpu")
     report.roofline = knownRoofline(**device, cacheFolder());
   (arguments.json ? printJson : arguments.csv ? printCsv : printTable)(report);
-  return Status::ok();
+  if (arguments.report.empty())
+    return Status::ok();
+  return writePage(arguments.report, model, *phase, profileJson(report, "on made-up data"));
 }
 
 } // namespace

@@ -3,7 +3,6 @@
 
 #include "runtime/profile/LayerProfile.h"
 #include "tools/danaus/OpenModel.h"
-#include "tools/danaus/ProfileRows.h"
 #include "tools/danaus/Text.h"
 
 #include <algorithm>

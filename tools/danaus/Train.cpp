@@ -1,8 +1,10 @@
 // danaus train: trains a model into a run folder.
-#include "runtime/base/File.h"
+#include "runtime/base/AtomicFile.h"
 #include "runtime/comm/JobCommunicator.h"
 #include "runtime/device/cpu/CpuInfo.h"
 #include "runtime/device/cuda/StreamAccess.h"
+#include "runtime/profile/ProfileJson.h"
+#include "runtime/report/Report.h"
 #include "runtime/train/ModelData.h"
 #include "runtime/train/StopSignals.h"
 #include "runtime/train/Trainer.h"
@@ -105,6 +107,52 @@ static Expected<RunFolder> openRun(const TrainArguments &arguments, const ModelF
   return ranks.isFirst() ? RunFolder::open(path, mode) : RunFolder::ofOtherRank(path, mode);
 }
 
+namespace {
+
+/// Writes the times of each phase's kernels beside what the printer shows.
+class RunObserver : public TrainPrinter {
+public:
+  RunObserver(TableStyle table, ProgressStyle progress, const RunFolder &run,
+              std::optional<Roofline> roofline)
+      : TrainPrinter(table, progress), run(run), roofline(std::move(roofline)) {}
+
+  void onKernelTimes(Executor &executor, uint64_t phase, const KernelTimes &times) override {
+    StepProfile profile = profileOf(executor, times.launches, times.steps, times.milliseconds);
+    std::string taken =
+        format("means of the steps %llu to %llu of the run", (unsigned long long)times.firstStep,
+               (unsigned long long)(times.firstStep + times.steps - 1));
+    if (!executor.ranks().isAlone())
+      taken += " on rank 0";
+    Status written =
+        writeFileAtomically(run.file(profileFileName(phase)),
+                            profileJson({Measured::Update, executor, profile, roofline, nullptr, ""}, taken));
+    if (!written) // training is worth more than its report
+      onNote(written.error().message());
+  }
+
+private:
+  const RunFolder &run;
+  std::optional<Roofline> roofline;
+};
+
+/// The limits that the report shows kernels beside, where it has times of them.
+std::optional<Roofline> rooflineFor(const fb::Model &model, Device &device) {
+  if (!model.training()->timed_steps() || device.kind() != "cpu")
+    return std::nullopt;
+  return knownRoofline(device, cacheFolder());
+}
+
+} // namespace
+
+/// The page of a run that ended, in whatever way; an error that ended it goes before one of the
+/// page.
+static Status endRun(const RunFolder &run, Status ended) {
+  Status written = writeReport(run.path());
+  if (!ended && !written)
+    std::fprintf(stderr, "note: %s\n", written.error().message().c_str());
+  return ended ? std::move(written) : std::move(ended);
+}
+
 static Status trainWith(const TrainArguments &arguments, const ModelFile &file, Device &device,
                         Communicator &ranks) {
   // All data are there before anything is written; the test images are looked at once, at the end.
@@ -120,9 +168,10 @@ static Status trainWith(const TrainArguments &arguments, const ModelFile &file, 
 
   StopSignals signals;
   bool isFirst = ranks.isFirst();
-  TrainPrinter printer(arguments.json || !isFirst ? TableStyle::Off : TableStyle::On,
-                       arguments.quiet || !isFirst ? ProgressStyle::Off
-                                                   : progressStyleOf(STDERR_FILENO));
+  RunObserver printer(arguments.json || !isFirst ? TableStyle::Off : TableStyle::On,
+                      arguments.quiet || !isFirst ? ProgressStyle::Off
+                                                  : progressStyleOf(STDERR_FILENO),
+                      *run, isFirst ? rooflineFor(file.model(), device) : std::nullopt);
   TrainerOptions options;
   options.openInit = [](const std::string &path) { return openWeights("", path); };
   options.logEvery = arguments.logEvery.value_or(file.model().training()->log_every());
@@ -130,15 +179,13 @@ static Status trainWith(const TrainArguments &arguments, const ModelFile &file, 
   Trainer trainer(file, device, *data, *test, *run, options, printer, &ranks);
   Expected<RunSummary> summary = trainer.train();
   printer.clearLine();
-  if (!summary)
-    return summary.takeError();
   if (!isFirst)
-    return Status::ok();
-  if (arguments.json)
+    return summary ? Status::ok() : Status(summary.takeError());
+  if (summary && arguments.json)
     std::fputs(summaryJson(*summary).c_str(), stdout);
-  else
+  else if (summary)
     printer.printResult(*summary, *run);
-  return Status::ok();
+  return endRun(*run, summary ? Status::ok() : Status(summary.takeError()));
 }
 
 /// "cuda" of several ranks on a host is a GPU each, unless the launcher shows each its own.

@@ -40,6 +40,7 @@ Status runProfile(const Arguments &arguments);
 Status runData(const Arguments &arguments);
 Status runDevices(const Arguments &arguments);
 Status runPlot(const Arguments &arguments);
+Status runReport(const Arguments &arguments);
 Status runCompletion(const Arguments &arguments);
 
 /// An error with an empty message: it has been printed already (by the compiler).

@@ -14,6 +14,7 @@ static const Verb verbs[] = {
     {"advise", "which layers could be low-rank or Monarch, and what it brings", runAdvise},
     {"convert", "weights of one structure for a model of another", runConvert},
     {"export", "a model with its weights as an ONNX file, for other programs", runExport},
+    {"report", "the page of a run, made again from its folder", runReport},
     {"plot", "curves of one or more runs as one SVG file", runPlot},
     {"data", "data check: which dataset is in a folder, and is all of it whole", runData},
     {"devices", "what this machine can run models on, and why not", runDevices},

@@ -112,7 +112,7 @@ TEST(Comparison, RowsPairSeedBySeed) {
   EXPECT_NE(json.find("\"seeds\": [\n    1,\n    2\n  ]"), std::string::npos) << json;
   std::string page = comparisonPage(models);
   EXPECT_NE(page.find("<td>b&lt;</td><td>50</td><td>70</td>"), std::string::npos);
-  EXPECT_EQ(page.find("b<"), std::string::npos);
+  EXPECT_EQ(page.find("<td>b<"), std::string::npos);
 }
 
 } // namespace

@@ -17,6 +17,14 @@ struct Watcher : TrainObserver {
   uint64_t steps = 0, stopAt = 0, dieAt = 0;
   std::vector<EpochRow> epochs;
   std::string notes;
+  std::vector<KernelTimes> times;
+  void onKernelTimes(Executor &, uint64_t, const KernelTimes &taken) override {
+    times.push_back(taken);
+    launches = 0;
+    for (const LaunchTime &launch : taken.launches)
+      launches += launch.milliseconds >= 0 && launch.launch != nullptr;
+  }
+  size_t launches = 0; ///< that were timed
   void onStep(const StepProgress &) override {
     if (++steps == dieAt)
       ::_exit(9);

@@ -22,9 +22,9 @@ TEST_F(TrainerTest, LearnsAndLeavesAWholeRun) {
   EXPECT_LT(watcher.epochs.back().trainLoss, 0.7 * watcher.epochs.front().trainLoss);
   EXPECT_GT(*summary->testAccuracy, 0.5);
   EXPECT_EQ(*summary->bestValAccuracy, *watcher.epochs[summary->bestEpoch - 1].valAccuracy);
-  for (const char *name :
-       {"config.yaml", "model.dnb", "metrics.jsonl", "metrics.csv", "summary.json", "report.html",
-        "checkpoints/best/model.safetensors", "checkpoints/last/state.safetensors"})
+  for (const char *name : {"config.yaml", "model.dnb", "metrics.jsonl", "metrics.csv",
+                           "summary.json", "environment.json", "checkpoints/best/model.safetensors",
+                           "checkpoints/last/state.safetensors"})
     EXPECT_TRUE(pathExists(folder / ("run/" + std::string(name)))) << name;
   EXPECT_EQ(readText(folder / "run/config.yaml"), "name: tiny\n");
   EXPECT_EQ(readText(folder / "run/model.dnb"), readText(folder / "model.dnb"));
@@ -35,6 +35,27 @@ TEST_F(TrainerTest, ThreadsDoNotChangeAnything) {
   ASSERT_TRUE(succeeds(train({}, "two", RunMode::Fresh, 2)));
   EXPECT_EQ(weights("one"), weights("two"));
   EXPECT_EQ(stepRows("one"), stepRows("two"));
+}
+
+/// The steps that are timed are those of the run: nothing is added, and no weight is another.
+TEST_F(TrainerTest, TimesTheKernelsOfSomeSteps) {
+  ASSERT_TRUE(succeeds(train({.epochs = 2}, "plain")));
+  EXPECT_TRUE(watcher.times.empty());
+  fb::ModelT model = tinyModel({.epochs = 2});
+  for (auto [wanted, first, steps] :
+       {std::tuple(3u, 6u, 3u), std::tuple(100u, 6u, 5u)}) { // of ten steps, five run before
+    model.training->timed_steps = wanted;
+    watcher.times.clear();
+    std::string name = format("timed-%u", wanted);
+    ASSERT_TRUE(succeeds(trainModel(model, name, RunMode::Fresh, 1)));
+    ASSERT_EQ(watcher.times.size(), 1u);
+    EXPECT_EQ(watcher.times[0].firstStep, first);
+    EXPECT_EQ(watcher.times[0].steps, steps);
+    EXPECT_GT(watcher.times[0].milliseconds, 0);
+    EXPECT_EQ(watcher.launches, model.phases[0]->targets[0]->programs[0]->stages.size());
+    EXPECT_EQ(weights("plain"), weights(name));
+    EXPECT_EQ(stepRows("plain"), stepRows(name));
+  }
 }
 
 TEST_F(TrainerTest, SeedsMatter) {

@@ -1,9 +1,9 @@
 // See ProfileRows.h.
-#include "tools/danaus/ProfileRows.h"
+#include "runtime/profile/ProfileRows.h"
 
 #include <algorithm>
 
-namespace danaus::tool {
+namespace danaus {
 
 std::string number(uint64_t value) { return format("%llu", (unsigned long long)value); }
 
@@ -106,4 +106,4 @@ std::string describeLines(const KernelProfile &kernel) {
   return join(parts, ",");
 }
 
-} // namespace danaus::tool
+} // namespace danaus

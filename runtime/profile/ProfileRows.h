@@ -1,13 +1,27 @@
-// What the formats of `danaus profile` share: values of a kernel with their names, its layers and
+// What tables, JSON, CSV and pages of a profile share: values of a kernel with their names, its layers and
 // lines, and the GPUs that times are predicted for.
 #pragma once
 
+#include "runtime/profile/Counters.h"
 #include "runtime/profile/GpuModel.h"
-#include "tools/danaus/ProfilePrinter.h"
+#include "runtime/profile/KernelProfile.h"
+#include "runtime/profile/Roofline.h"
 
+#include <optional>
 #include <set>
 
-namespace danaus::tool {
+namespace danaus {
+
+/// All that is known of a step.
+struct ProfileReport {
+  Measured measured;
+  Executor &executor;
+  const StepProfile &profile;
+  std::optional<Roofline> roofline; ///< of the processor, where the kernels ran on it
+  /// That KernelProfile::counts are of; null: there are none.
+  const PerfCounters *counters = nullptr;
+  std::string noCounters; ///< why they are missing where somebody wanted them
+};
 
 /// A named value of a kernel, for JSON and CSV.
 struct Field {
@@ -32,4 +46,4 @@ std::set<uint32_t> linesOf(const KernelProfile &kernel);
 /// "12,14-16"
 std::string describeLines(const KernelProfile &kernel);
 
-} // namespace danaus::tool
+} // namespace danaus

@@ -1,0 +1,154 @@
+// The layers and kernels of a phase, with measured times where there are any.
+#include "runtime/profile/LayerProfile.h"
+#include "runtime/report/Page.h"
+#include "runtime/report/Sections.h"
+
+namespace danaus {
+
+namespace {
+
+using nlohmann::json;
+
+std::string microseconds(double milliseconds) { return format("%.1f", 1e3 * milliseconds); }
+
+std::string percent(double part, double whole) {
+  return whole > 0 ? format("%.1f %%", 100 * part / whole) : "";
+}
+
+double sumOfKernels(const json &profile) {
+  double sum = 0;
+  for (const json &kernel : profile.value("kernels", json::array()))
+    sum += numberOf(kernel, "ms");
+  return sum;
+}
+
+/// Layers that the profile names, by name.
+std::map<std::string, json> timesOf(const json &profile) {
+  std::map<std::string, json> times;
+  if (profile.is_object())
+    for (const json &layer : profile.value("by_layer", json::array()))
+      times[layer.value("layer", "")] = layer;
+  return times;
+}
+
+void addTime(std::vector<HtmlCell> &cells, const json &layer, double sum) {
+  double ms = numberOf(layer, "ms");
+  cells.push_back({(layer.value("estimated", false) ? "~" : "") + microseconds(ms)});
+  cells.push_back({percent(ms, sum), false, sum > 0 ? ms / sum : 0});
+}
+
+std::vector<uint64_t> numbersOf(const json &list) {
+  std::vector<uint64_t> numbers;
+  for (const json &each : list)
+    numbers.push_back(each.get<uint64_t>());
+  return numbers;
+}
+
+/// The layers that a kernel's launches compute.
+std::string layersText(const json &kernel) {
+  constexpr size_t most = 8;
+  std::vector<std::string> names;
+  for (const json &label : kernel.value("layers", json::array()))
+    for (const std::string &name : layersOfLabel(label.get<std::string>()))
+      names.push_back(name);
+  return compactNames(names, most);
+}
+
+} // namespace
+
+std::string layerTable(const fb::Model &model, const fb::Phase &phase, const json &profile) {
+  bool isTimed = profile.is_object();
+  double sum = isTimed ? sumOfKernels(profile) : 0;
+  std::map<std::string, json> times = timesOf(profile);
+  std::vector<HtmlCell> head = {{"layer"},  {"structure"}, {"in \u2192 out"},
+                                {"params"}, {"MACs"},      {"% of dense"}};
+  if (isTimed)
+    head.insert(head.end(), {{"thread \u00b5s"}, {"share of time"}});
+  std::string rows = htmlCells(head, "th");
+  for (const fb::Layer *layer : *phase.layers()) {
+    std::vector<HtmlCell> cells = {
+        {layer->name()->str()},
+        {layer->structure()->str()},
+        {grouped(layer->in_features()) + " \u2192 " + grouped(layer->out_features())},
+        {grouped(layer->params())},
+        {grouped(layer->macs())},
+        {percent(double(layer->macs()), double(layer->dense_macs()))}};
+    if (auto found = times.find(layer->name()->str()); found != times.end()) {
+      addTime(cells, found->second, sum);
+      times.erase(found);
+    } else if (isTimed) {
+      cells.insert(cells.end(), {{""}, {""}});
+    }
+    rows += htmlCells(cells);
+  }
+  // What belongs to no layer: the loss, the update of the weights; in the order of the program.
+  if (isTimed)
+    for (const json &each : profile.value("by_layer", json::array()))
+      if (times.contains(each.value("layer", ""))) {
+        std::vector<HtmlCell> cells = {{each.value("layer", "")}, {""}, {""}, {""}, {""}, {""}};
+        addTime(cells, each, sum);
+        rows += htmlCells(cells);
+      }
+  std::vector<HtmlCell> total = {{"total"},
+                                 {""},
+                                 {""},
+                                 {grouped(phase.params())},
+                                 {grouped(phase.macs())},
+                                 {percent(double(phase.macs()), double(model.dense_macs()))}};
+  if (isTimed)
+    total.insert(total.end(), {{microseconds(sum)}, {""}});
+  rows += htmlCells(total, "td", " class=best");
+  std::string note =
+      isTimed ? "<p class=note>Times of a step, of all threads together, " +
+                    escapeHtml(profile.value("taken", "")) +
+                    "; ~ with shares of kernels that compute several layers, by their "
+                    "multiply-accumulates.</p>\n"
+              : "<p class=note>Kernels were not timed (profile.timed_steps of the spec, or a run "
+                "that ended before).</p>\n";
+  return htmlTable(rows, "first second") + note;
+}
+
+std::string kernelTable(const json &profile) {
+  double sum = sumOfKernels(profile);
+  double threads = std::max(1.0, numberOf(profile, "threads"));
+  std::string rows = htmlCells({{"kernel"},
+                                {"kind"},
+                                {"launches"},
+                                {"thread \u00b5s"},
+                                {"share of time"},
+                                {"GFLOP/s"},
+                                {"GB/s"},
+                                {"of limit"},
+                                {"layers", true},
+                                {"lines"}},
+                               "th");
+  for (const json &kernel : profile.value("kernels", json::array())) {
+    double ms = numberOf(kernel, "ms");
+    auto rate = [&](const char *key) {
+      return ms > 0 ? format("%.1f", numberOf(kernel, key) / ms * 1e-6 * threads) : "";
+    };
+    rows +=
+        htmlCells({{kernel.value("kernel", "")},
+                   {kernel.value("kind", "")},
+                   {grouped(uint64_t(numberOf(kernel, "launches")))},
+                   {microseconds(ms)},
+                   {percent(ms, sum), false, sum > 0 ? ms / sum : 0},
+                   {numberOf(kernel, "flops") > 0 ? rate("flops") : ""},
+                   {rate("bytes")},
+                   {kernel.contains("limit_ms") ? percent(numberOf(kernel, "limit_ms"), ms) : ""},
+                   {layersText(kernel), true},
+                   {lineText(numbersOf(kernel.value("lines", json::array())))}});
+  }
+  double step = threads * numberOf(profile, "ms_per_step");
+  std::string note = format("A step took %.3f ms on %.0f thread%s",
+                            numberOf(profile, "ms_per_step"), threads, threads == 1 ? "" : "s");
+  if (step > 0)
+    note += format(": kernels %.1f %% of it, the rest waiting for one another, for input, and "
+                   "between launches",
+                   100 * sum / step);
+  return htmlTable(rows, "first second") + "<p class=note>" + note +
+         ". Rates are those of all threads together. What is in cache can be above the limit, "
+         "which is that of memory.</p>\n";
+}
+
+} // namespace danaus
