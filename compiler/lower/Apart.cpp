@@ -2,7 +2,6 @@
 // have.
 #include "compiler/lower/Apart.h"
 
-#include "compiler/lower/BlockChains.h"
 #include "compiler/lower/ChainRules.h"
 #include "compiler/lower/EpilogueRules.h"
 #include "compiler/lower/FusionRecord.h"
@@ -22,14 +21,6 @@ Value valueInside(OpResult result) {
   auto chain = dyn_cast<kernel::ChainOp>(result.getOwner());
   return chain ? chain.getBody().front().getTerminator()->getOperand(result.getResultNumber())
                : Value(result);
-}
-
-SmallVector<kernel::ContractOp> contractionsOf(Operation *kernel) {
-  SmallVector<kernel::ContractOp> contractions;
-  for (Operation *leaf : membersOf(kernel))
-    if (auto contract = dyn_cast<kernel::ContractOp>(leaf))
-      contractions.push_back(contract);
-  return contractions;
 }
 
 /// What stands after a kernel, as a search for more members of it sees it: values that depend on
@@ -121,7 +112,7 @@ private:
       apart.via = numberOf(between).value_or(-1);
       apart.reason = describe(Obstacle::Between);
     } else if (gpu)
-      explainCost(from, cast<kernel::ContractOp>(reader), value, apart);
+      explainGrowth(from, cast<kernel::ContractOp>(reader), value, apart);
   }
 
   /// Of a row kernel on a GPU, where it could be an epilogue.
@@ -136,23 +127,15 @@ private:
     apart.reason = describe(obstacle);
   }
 
-  void explainCost(Operation *from, kernel::ContractOp reader, Value value, Apart &apart) {
-    SmallVector<kernel::ContractOp> chain = contractionsOf(from);
-    if (reader.getLhs() != value ||
-        valueInside(cast<OpResult>(value)).getDefiningOp() != chain.back()) {
+  /// A chain of a GPU grows by a reader of its last product, where the model of costs lets it.
+  static void explainGrowth(Operation *from, kernel::ContractOp reader, Value value, Apart &apart) {
+    if (reader.getLhs() != value)
       apart.reason = describe(Obstacle::NotTheLeftOperand);
-      return;
-    }
-    JoinCost cost = costOfJoining(chain, reader, *gpu);
-    Obstacle obstacle = obstacleOf(cost);
-    if (obstacle == Obstacle::NoRoom)
-      apart.reason =
-          llvm::formatv("{0}: {1:F1} of {2:F1} KiB", describe(obstacle),
-                        double(cost.together.leastBytes) / 1024, double(gpu->sharedBytes) / 1024);
-    else if (obstacle == Obstacle::LaunchIsCheaper)
-      apart.reason =
-          llvm::formatv("{0}: {1:F0} thousand cycles instead of {2:F0}", describe(obstacle),
-                        cost.apart / 1000, cost.together.cycles / 1000);
+    else if (valueInside(cast<OpResult>(value)).getDefiningOp() == membersOf(from).back() &&
+             !recordedRefusal(reader).empty())
+      apart.reason = recordedRefusal(reader);
+    else
+      apart.reason = describe(Obstacle::AnotherReader);
   }
 
   const Followers &followersOf(Operation *kernel) {

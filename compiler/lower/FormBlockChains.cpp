@@ -1,10 +1,12 @@
 // kernel-form-block-chains: contractions of which one reads the other's rows become one launch,
 // where a block of threads of a GPU can keep what lies between them in its shared memory.
 #include "compiler/Passes.h"
-#include "compiler/lower/BlockChains.h"
+#include "compiler/lower/BlockCost.h"
 #include "compiler/lower/ChainRules.h"
+#include "compiler/lower/FusionRecord.h"
 
 #include "mlir/Analysis/TopologicalSortUtils.h"
+#include "llvm/Support/FormatVariadic.h"
 
 namespace danaus {
 #define GEN_PASS_DEF_KERNELFORMBLOCKCHAINS
@@ -14,20 +16,35 @@ namespace danaus {
 using namespace mlir;
 using namespace danaus;
 
-JoinCost danaus::costOfJoining(ArrayRef<kernel::ContractOp> chain, kernel::ContractOp next,
-                               const GpuShape &gpu) {
+namespace {
+
+/// What it takes that `next` joins a chain, in cycles of a multiprocessor (BlockCost.h).
+struct JoinCost {
+  BlockPlan together; ///< one launch of all
+  double apart = 0;   ///< the chain, and then the next alone
+};
+
+JoinCost costOfJoining(ArrayRef<kernel::ContractOp> chain, kernel::ContractOp next,
+                       const GpuShape &gpu) {
   SmallVector<kernel::ContractOp> longer(chain);
   longer.push_back(next);
   return {planBlocks(longer, gpu), planBlocks(chain, gpu).cycles + planBlocks(next, gpu).cycles};
 }
 
-Obstacle danaus::obstacleOf(const JoinCost &cost) {
+Obstacle obstacleOf(const JoinCost &cost) {
   if (std::isinf(cost.together.cycles))
     return Obstacle::NoRoom;
   return cost.together.cycles < cost.apart ? Obstacle::None : Obstacle::LaunchIsCheaper;
 }
 
-namespace {
+/// The obstacle with the numbers that decided.
+std::string reasonOf(Obstacle obstacle, const JoinCost &cost, const GpuShape &gpu) {
+  if (obstacle == Obstacle::NoRoom)
+    return llvm::formatv("{0}: {1:F1} of {2:F1} KiB", describe(obstacle),
+                         double(cost.together.leastBytes) / 1024, double(gpu.sharedBytes) / 1024);
+  return llvm::formatv("{0}: {1:F0} thousand cycles instead of {2:F0}", describe(obstacle),
+                       cost.apart / 1000, cost.together.cycles / 1000);
+}
 
 struct FormBlockChains : danaus::impl::KernelFormBlockChainsBase<FormBlockChains> {
   using KernelFormBlockChainsBase::KernelFormBlockChainsBase;
@@ -69,8 +86,11 @@ private:
     SmallVector<kernel::ContractOp> members{first};
     GpuShape gpu{multiprocessors, int64_t(sharedBytes)};
     while (kernel::ContractOp next = nextOf(members)) {
-      if (obstacleOf(costOfJoining(members, next, gpu)) != Obstacle::None)
+      JoinCost cost = costOfJoining(members, next, gpu);
+      if (Obstacle obstacle = obstacleOf(cost); obstacle != Obstacle::None) {
+        recordRefusal(next, reasonOf(obstacle, cost, gpu));
         break;
+      }
       members.push_back(next);
     }
     if (members.size() > 1)

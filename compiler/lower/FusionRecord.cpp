@@ -13,7 +13,8 @@ using namespace danaus;
 
 namespace {
 
-constexpr StringLiteral OperationsAttr = "operations", SavedAttr = "saved", NumberAttr = "number";
+constexpr StringLiteral OperationsAttr = "operations", SavedAttr = "saved", NumberAttr = "number",
+                        RefusedAttr = "refused";
 
 void write(Operation *kernel, ArrayRef<StringRef> operations, int64_t saved) {
   Builder builder(kernel->getContext());
@@ -82,6 +83,15 @@ int64_t danaus::recordedSaving(Operation *kernel) {
   return saved ? saved.getInt() : 0;
 }
 
+void danaus::recordRefusal(Operation *kernel, StringRef reason) {
+  kernel->setDiscardableAttr(RefusedAttr, StringAttr::get(kernel->getContext(), reason));
+}
+
+StringRef danaus::recordedRefusal(Operation *kernel) {
+  auto reason = dyn_cast_or_null<StringAttr>(kernel->getDiscardableAttr(RefusedAttr));
+  return reason ? reason.getValue() : StringRef();
+}
+
 void danaus::setNumber(Operation *kernel, int64_t number) {
   kernel->setDiscardableAttr(NumberAttr, Builder(kernel->getContext()).getI64IntegerAttr(number));
 }
@@ -93,7 +103,7 @@ std::optional<int64_t> danaus::numberOf(Operation *kernelOrLaunch) {
 
 void danaus::eraseRecords(Operation *op) {
   op->walk([](Operation *inner) {
-    for (StringRef name : {OperationsAttr, SavedAttr, NumberAttr})
+    for (StringRef name : {OperationsAttr, SavedAttr, NumberAttr, RefusedAttr})
       inner->removeDiscardableAttr(name);
   });
 }

@@ -27,6 +27,12 @@ llvm::SmallVector<llvm::StringRef> recordedOperations(mlir::Operation *kernel);
 /// Bytes that fusing saved.
 int64_t recordedSaving(mlir::Operation *kernel);
 
+/// Why a kernel did not join the chain whose rows it reads, where the numbers of that moment
+/// decided.
+void recordRefusal(mlir::Operation *kernel, llvm::StringRef reason);
+/// Empty: nothing was recorded.
+llvm::StringRef recordedRefusal(mlir::Operation *kernel);
+
 /// A kernel's number in its step, which its launch in the plan has too.
 void setNumber(mlir::Operation *kernel, int64_t number);
 std::optional<int64_t> numberOf(mlir::Operation *kernelOrLaunch);

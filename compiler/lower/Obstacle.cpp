@@ -45,6 +45,8 @@ llvm::StringRef danaus::describe(Obstacle obstacle) {
     return "is no product; GPU chains hold only products";
   case Obstacle::NotTheLeftOperand:
     return "reads it beside its rows, which come from elsewhere";
+  case Obstacle::AnotherReader:
+    return "is not the one reader of its last product that a GPU chain goes on with";
   case Obstacle::NoRoom:
     return "would need more shared memory than a block has";
   case Obstacle::LaunchIsCheaper:

@@ -28,9 +28,10 @@ enum class Obstacle {
   NeedsWholeRows,
   ResultOfOtherShape,
   NeededBefore,
-  // On GPUs (BlockChains.h).
+  // On GPUs (FormBlockChains.cpp).
   NoContraction,
   NotTheLeftOperand,
+  AnotherReader,
   NoRoom,
   LaunchIsCheaper,
 };

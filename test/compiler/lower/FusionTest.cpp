@@ -172,6 +172,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"fashion_vit_tiny_monarch.yaml", {"train.batch_size=4", "train.dtype=fp16"}, sm80},
         Case{"vit_s16_monarch.yaml", small, cpuTarget}, Case{"vit_s16_monarch.yaml", small, sm80},
         Case{"mixer_s16.yaml", small, cpuTarget}, Case{"mixer_b16.yaml", small, sm80},
+        Case{"vit_b16.yaml", {"train.batch_size=8"}, sm80},
         Case{"mixer_s16_monarch.yaml", {"train.batch_size=4", "train.dtype=bf16"}, sm80}));
 
 TEST(FusionNamesTest, NumbersFold) {
