@@ -128,6 +128,19 @@ TEST_F(TrainerTest, ResumeRefusesAnotherSpec) {
   EXPECT_EQ(weights("run"), before);
 }
 
+/// Where the state lies, and what a run shows, is not what it trains; older versions had no such
+/// keys.
+TEST_F(TrainerTest, ResumeTakesAnotherWayOfSharding) {
+  auto with = [](const std::string &more) {
+    return "name: tiny\ndist: {backend: auto, timeout_s: 60" + more + "}\n";
+  };
+  ASSERT_TRUE(succeeds(train({.spec = with("")}, "run")));
+  for (const char *more : {", sharded: false", ", sharded: true", ""})
+    EXPECT_TRUE(succeeds(train({.spec = with(more)}, "run", RunMode::Resume))) << more;
+  EXPECT_TRUE(failsWith(train({.spec = with(", bucket_mb: 1")}, "run", RunMode::Resume),
+                        ExitCode::CheckpointInvalid, "another spec"));
+}
+
 TEST_F(TrainerTest, ResumeWithoutACheckpointStartsAgain) {
   pid_t child = ::fork();
   if (child == 0) {
