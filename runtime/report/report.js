@@ -41,11 +41,15 @@
 
   function curves(chart) {
     const count = Math.max(...chart.series.map(each => each.points.length));
+    // Equal values get an axis from 0: Chart.js would take one from -1 to 1 around them.
+    const values = chart.series.flatMap(each => each.points.map(point => point[1])).filter(y => y !== null);
+    const flat = Math.max(...values) === Math.min(...values)
+      ? {suggestedMin: Math.min(0, 2 * values[0]), suggestedMax: Math.max(0, 2 * values[0])} : {};
     const result = options(
       {x: axis(chart.x, {type: 'linear', offset: chart.bars,
                          ticks: {...axis().ticks, ...(chart.x === 'seconds' ? {} : {precision: 0})}}),
        y: axis('', chart.log ? {type: 'logarithmic', ticks: {...axis().ticks, ...decades}}
-                             : {type: 'linear', beginAtZero: chart.bars})},
+                             : {type: 'linear', beginAtZero: chart.bars, ...flat})},
       item => `${item.dataset.label} ${short(item.parsed.y)}`,
       items => items.length ? `${chart.x} ${items[0].parsed.x}` : '');
     result.plugins.legend.display = chart.series.length > 1 || /means/.test(chart.series[0].name);

@@ -144,9 +144,12 @@ std::optional<Roofline> rooflineFor(const fb::Model &model, Device &device) {
 
 } // namespace
 
-/// The page of a run that ended, in whatever way; an error that ended it goes before one of the
-/// page.
+/// The page of a run that is finished, was stopped or diverged; what ended it goes before an error
+/// of the page.
 static Status endRun(const RunFolder &run, Status ended) {
+  if (!ended && ended.error().code() != ExitCode::Stopped &&
+      ended.error().code() != ExitCode::Diverged)
+    return ended;
   Status written = writeReport(run.path());
   if (!ended && !written)
     std::fprintf(stderr, "note: %s\n", written.error().message().c_str());
