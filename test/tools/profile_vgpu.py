@@ -83,6 +83,10 @@ def main():
         for key in ("warp_instructions", "global_sectors", "shared_waves", "unique_read_bytes", "tensor_flops"):
             check(kernel[key] == 3 * kernels[kernel["kernel"]][key], f"{kernel['kernel']}: {key} of 3 steps")
 
+    page = subprocess.run([programs / "danaus", "profile", spec, "--device", "vgpu", "--report", scratch / "x.html"],
+                          capture_output=True, text=True)
+    check(page.returncode == 2 and "those of the virtual GPU say nothing" in page.stderr, page.stderr)
+
     rows = list(csv.DictReader(io.StringIO(profile(programs, spec, "--csv"))))
     check(len(rows) == len(kernels), "a row for each kernel")
     for row in rows:

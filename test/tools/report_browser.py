@@ -253,6 +253,7 @@ def main():
     page = browser.dom(scratch / "profile.html")
     check(page.body.get("data-charts") == "1" and len(page.tables["Kernels"]) > 1, "the page of a profile")
     check("--force overwrites it" in danaus("profile", spec, "--report", scratch / "profile.html", code=2).stderr, "kept")
+    check("leave --forward out" in danaus("profile", spec, "--forward", "--report", "x.html", code=2).stderr, "forward")
     for name, rank in (("a", 8), ("b", 2)):
         text = SPEC.replace("PHASES", "epochs: 2").replace("name: tiny", f"name: {name}")
         (scratch / f"{name}.yaml").write_text(text.replace("rank: 8", f"rank: {rank}"))

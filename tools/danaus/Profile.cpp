@@ -107,6 +107,9 @@ Status profile(const ProfileArguments &arguments, const CompiledModel &model) {
     return opened.takeError();
   Executor &executor = **opened;
   Measured what = arguments.forward ? Measured::Evaluation : Measured::Update;
+  if (!arguments.report.empty() && (*device)->kind() == "vgpu")
+    return Error(ExitCode::Usage, "--report shows times, and those of the virtual GPU say nothing: "
+                                  "leave it out, or --device cpu");
   if (Status status = prepareMeasurement(executor, what); !status)
     return status;
   bool isVirtual = (*device)->kind() == "vgpu";
