@@ -65,10 +65,10 @@ std::string profileJson(const ProfileReport &report, const std::string &taken) {
       format(", \"step\": \"%s\", \"batch\": %llu, \"steps\": %llu, \"kernels\": [\n",
              report.measured == Measured::Evaluation ? "evaluation" : "training",
              ull(measuredRows(executor, report.measured)), ull(profile.steps)) +
-      join(kernels, ",\n") + "\n], \"times_by\": " +
-      (device == "cpu" ? "\"clock\"" : "\"CUDA events\"") + ", \"counters\": " + counters +
-      ", \"no_counters\": " +
-      (report.noCounters.empty() ? "null" : jsonText(report.noCounters)) +
+      join(kernels, ",\n") +
+      "\n], \"times_by\": " + (device == "cpu" ? "\"clock\"" : "\"CUDA events\"") +
+      ", \"counters\": " + counters +
+      ", \"no_counters\": " + (report.noCounters.empty() ? "null" : jsonText(report.noCounters)) +
       format(", \"ms_per_step\": %.6g, \"threads\": %u, \"taken\": ", profile.milliseconds,
              executor.device().threads()) +
       jsonText(taken);

@@ -1,5 +1,5 @@
-// What tables, JSON, CSV and pages of a profile share: values of a kernel with their names, its layers and
-// lines, and the GPUs that times are predicted for.
+// What tables, JSON, CSV and pages of a profile share: values of a kernel with their names, its
+// layers and lines, and the GPUs that times are predicted for.
 #pragma once
 
 #include "runtime/profile/Counters.h"

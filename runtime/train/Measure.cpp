@@ -111,8 +111,8 @@ std::vector<LaunchTime> launchTimes(const Executor &executor, Measured what, uin
     std::vector<LaunchSums> sums = executor.launchSums(part.kind);
     std::vector<const fb::Launch *> launches = executor.launches(part.kind);
     for (size_t i = 0; i < launches.size() && i < sums.size(); ++i)
-      times.push_back({launches[i], double(sums[i].nanoseconds) * 1e-6 / double(steps), steps,
-                       sums[i].counts});
+      times.push_back(
+          {launches[i], double(sums[i].nanoseconds) * 1e-6 / double(steps), steps, sums[i].counts});
   }
   return times;
 }

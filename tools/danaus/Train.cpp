@@ -123,9 +123,9 @@ public:
                (unsigned long long)(times.firstStep + times.steps - 1));
     if (!executor.ranks().isAlone())
       taken += " on rank 0";
-    Status written =
-        writeFileAtomically(run.file(profileFileName(phase)),
-                            profileJson({Measured::Update, executor, profile, roofline, nullptr, ""}, taken));
+    Status written = writeFileAtomically(
+        run.file(profileFileName(phase)),
+        profileJson({Measured::Update, executor, profile, roofline, nullptr, ""}, taken));
     if (!written) // training is worth more than its report
       onNote(written.error().message());
   }
