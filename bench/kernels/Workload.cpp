@@ -63,11 +63,11 @@ static LaunchView viewOf(const Executor &executor, const fb::Launch &launch) {
 }
 
 Status Workload::count() {
-  Expected<std::vector<LaunchTime>> times = measureLaunches(*executor, kernel.what, once);
+  Expected<LaunchTimes> times = measureLaunches(*executor, kernel.what, once);
   if (!times)
     return times.takeError();
   std::string seen;
-  for (const LaunchTime &time : *times) {
+  for (const LaunchTime &time : times->launches) {
     LaunchView view = viewOf(*executor, *time.launch);
     seen += (seen.empty() ? "" : "; ") + view.label;
     if (!kernel.counts(view))
@@ -81,11 +81,11 @@ Status Workload::count() {
 }
 
 Expected<KernelTimes> Workload::run() {
-  Expected<std::vector<LaunchTime>> times = measureLaunches(*executor, kernel.what, once);
+  Expected<LaunchTimes> times = measureLaunches(*executor, kernel.what, once);
   if (!times)
     return times.takeError();
   KernelTimes sum;
-  for (const LaunchTime &time : *times) {
+  for (const LaunchTime &time : times->launches) {
     LaunchView view = viewOf(*executor, *time.launch);
     if (kernel.counts(view))
       sum.kernels += 1e-3 * time.milliseconds;

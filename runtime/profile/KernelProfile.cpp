@@ -4,7 +4,6 @@
 #include "runtime/plan/CudaCode.h"
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
 #include <map>
 
@@ -69,15 +68,12 @@ StepProfile profileOf(Executor &executor, std::vector<LaunchTime> times, uint64_
 Expected<StepProfile> profileKernels(Executor &executor, Measured what,
                                      const MeasureOptions &options) {
   std::vector<KernelCounters> before = executor.device().kernelCounters();
-  auto begin = std::chrono::steady_clock::now();
   auto times = measureLaunches(executor, what, options);
   if (!times)
     return times.takeError();
-  std::chrono::duration<double, std::milli> all = std::chrono::steady_clock::now() - begin;
   auto counters = difference(before, executor.device().kernelCounters());
-  uint64_t steps = times->empty() ? 0 : times->front().steps;
   StepProfile profile =
-      profileOf(executor, std::move(*times), steps, steps ? all.count() / double(steps) : 0);
+      profileOf(executor, std::move(times->launches), times->steps, times->milliseconds);
   auto code = executor.plan().target()->str() == "cuda" ? readCudaCode(executor.code())
                                                         : Expected<const fb::CudaCode *>(nullptr);
   for (KernelProfile &kernel : profile.kernels) {
@@ -96,10 +92,10 @@ Status countKernels(Executor &executor, Measured what, ThreadCounters &counters,
   if (!counted)
     return counted.takeError();
   into.countedSteps = steps;
-  for (const LaunchTime &time : *counted)
+  for (const LaunchTime &time : counted->launches)
     for (KernelProfile &kernel : into.kernels)
       if (std::ranges::find(kernel.launches, time.launch) != kernel.launches.end()) {
-        kernel.countedMilliseconds += time.milliseconds * double(steps);
+        kernel.countedMilliseconds += time.total;
         std::ranges::transform(kernel.counts, time.counts, kernel.counts.begin(), std::plus<>());
       }
   return Status::ok();

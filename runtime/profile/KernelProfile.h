@@ -35,8 +35,8 @@ struct StepProfile {
   std::vector<LaunchTime> launches;   ///< in the order of the program
 };
 
-/// Puts together what was measured elsewhere: `times` of the mean of `steps` steps, which took
-/// `milliseconds` each by the clock. No counters.
+/// Puts together what was measured: `times` of `steps` steps, which took `milliseconds` each by the
+/// clock. No counters.
 StepProfile profileOf(Executor &executor, std::vector<LaunchTime> times, uint64_t steps,
                       double milliseconds);
 

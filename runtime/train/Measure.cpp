@@ -62,10 +62,10 @@ Status prepareMeasurement(Executor &executor, Measured what) {
   return Status::ok();
 }
 
-/// Calls `each` with the time of every step after the warm-up; answers the steps of both together.
-template <typename Each>
-static Expected<uint64_t> repeatSteps(Executor &executor, Measured what,
-                                      const MeasureOptions &options, Each each) {
+/// Calls `warm` when the warm-up is over, then `each` with the time of every step.
+template <typename Warm, typename Each>
+static Status repeatSteps(Executor &executor, Measured what, const MeasureOptions &options,
+                          Warm warm, Each each) {
   constexpr uint64_t fewest = 5, fewestWarmups = 2;
   constexpr double longestWarmup = 1e3;
   uint64_t warmups = 0;
@@ -74,28 +74,29 @@ static Expected<uint64_t> repeatSteps(Executor &executor, Measured what,
     if (warmups >= fewestWarmups && millisecondsSince(begin) >= longestWarmup)
       break;
     if (Status status = runOnce(executor, what); !status)
-      return status.takeError();
+      return status;
   }
+  warm();
   begin = Clock::now();
   auto enough = [&](uint64_t done) {
     return options.repeats ? done >= options.repeats
                            : done >= fewest && millisecondsSince(begin) >= 1e3 * options.seconds;
   };
-  uint64_t done = 0;
-  for (; !enough(done); ++done) {
+  for (uint64_t done = 0; !enough(done); ++done) {
     Clock::time_point start = Clock::now();
     if (Status status = runOnce(executor, what); !status)
-      return status.takeError();
+      return status;
     each(millisecondsSince(start));
   }
-  return warmups + done;
+  return Status::ok();
 }
 
 Expected<StepTimes> measureSteps(Executor &executor, Measured what, const MeasureOptions &options) {
   std::vector<double> times;
-  auto steps = repeatSteps(executor, what, options, [&](double time) { times.push_back(time); });
-  if (!steps)
-    return steps.takeError();
+  Status status = repeatSteps(
+      executor, what, options, [] {}, [&](double time) { times.push_back(time); });
+  if (!status)
+    return status.takeError();
   std::ranges::sort(times);
   return StepTimes{times.size(), times[times.size() / 2], times.front()};
 }
@@ -110,21 +111,50 @@ std::vector<LaunchTime> launchTimes(const Executor &executor, Measured what, uin
   for (const UpdatePart &part : partsOf(executor, what)) {
     std::vector<LaunchSums> sums = executor.launchSums(part.kind);
     std::vector<const fb::Launch *> launches = executor.launches(part.kind);
-    for (size_t i = 0; i < launches.size() && i < sums.size(); ++i)
-      times.push_back(
-          {launches[i], double(sums[i].nanoseconds) * 1e-6 / double(steps), steps, sums[i].counts});
+    for (size_t i = 0; i < launches.size() && i < sums.size(); ++i) {
+      double total = double(sums[i].nanoseconds) * 1e-6;
+      times.push_back({launches[i], total / double(steps), total, sums[i].counts});
+    }
   }
   return times;
 }
 
-Expected<std::vector<LaunchTime>> measureLaunches(Executor &executor, Measured what,
-                                                  const MeasureOptions &options) {
-  setTiming(executor, what, Timing::On, options.counters);
-  Expected<uint64_t> steps = repeatSteps(executor, what, options, [](double) {});
+static double medianOf(std::vector<double> &values) {
+  std::ranges::sort(values);
+  return values.empty() ? 0 : values[values.size() / 2];
+}
+
+Expected<LaunchTimes> measureLaunches(Executor &executor, Measured what,
+                                      const MeasureOptions &options) {
+  LaunchTimes times;
+  std::vector<double> steps;
+  std::vector<std::vector<double>> launches; // by launch, of each step
+  auto begin = [&] { setTiming(executor, what, Timing::On, options.counters); };
+  auto each = [&](double milliseconds) {
+    std::vector<LaunchTime> step = launchTimes(executor, what, 1);
+    steps.push_back(milliseconds);
+    launches.resize(step.size());
+    for (size_t i = 0; i < step.size(); ++i)
+      launches[i].push_back(step[i].milliseconds);
+    if (times.launches.empty())
+      times.launches = std::move(step);
+    else
+      for (size_t i = 0; i < step.size(); ++i) {
+        LaunchTime &all = times.launches[i];
+        all.total += step[i].total;
+        std::ranges::transform(all.counts, step[i].counts, all.counts.begin(), std::plus<>());
+      }
+    begin(); // from 0 again
+  };
+  Status status = repeatSteps(executor, what, options, begin, each);
   setTiming(executor, what, Timing::Off);
-  if (!steps)
-    return steps.takeError();
-  return launchTimes(executor, what, *steps);
+  if (!status)
+    return status.takeError();
+  times.steps = steps.size();
+  times.milliseconds = medianOf(steps);
+  for (size_t i = 0; i < times.launches.size(); ++i)
+    times.launches[i].milliseconds = medianOf(launches[i]);
+  return times;
 }
 
 /// Not getrusage: its maximum survives exec and may be that of the process that started us.

@@ -36,20 +36,26 @@ Expected<StepTimes> measureSteps(Executor &executor, Measured what, const Measur
 /// all micro-batches.
 struct LaunchTime {
   const fb::Launch *launch = nullptr;
-  double milliseconds = 0;
-  uint64_t steps = 0;                 ///< that it is the mean of, the warm-up counted
-  ThreadCounters::Counts counts = {}; ///< of all these steps together
+  double milliseconds = 0;            ///< of a step: their median, or their mean
+  double total = 0;                   ///< milliseconds of all steps together
+  ThreadCounters::Counts counts = {}; ///< of all steps together
+};
+
+struct LaunchTimes {
+  std::vector<LaunchTime> launches; ///< in the order of the program; medians
+  uint64_t steps = 0;               ///< that they are of, without the warm-up
+  double milliseconds = 0;          ///< of a step by the clock, the median
 };
 
 /// Starts or stops adding up times of launches, and what `counters` count meanwhile.
 void setTiming(Executor &executor, Measured what, Timing timing,
                ThreadCounters *counters = nullptr);
 
-/// What was added up since timing was switched on, over `steps` steps.
+/// What was added up since timing was switched on, over `steps` steps; means.
 std::vector<LaunchTime> launchTimes(const Executor &executor, Measured what, uint64_t steps);
 
-Expected<std::vector<LaunchTime>> measureLaunches(Executor &executor, Measured what,
-                                                  const MeasureOptions &options);
+Expected<LaunchTimes> measureLaunches(Executor &executor, Measured what,
+                                      const MeasureOptions &options);
 
 /// The largest resident size of this process so far, in bytes; 0 where /proc does not say.
 uint64_t peakResidentBytes();

@@ -166,7 +166,7 @@ static Status bench(const BenchArguments &arguments, const CompiledModel &model)
     auto measured = measureLaunches(executor, arguments.what(), arguments.measure);
     if (!measured)
       return measured.takeError();
-    launches = std::move(*measured);
+    launches = std::move(measured->launches);
   }
   printTimes(arguments, executor, *times, model.milliseconds, launches);
   if (arguments.perKernel && !arguments.json)

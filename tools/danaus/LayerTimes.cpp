@@ -47,7 +47,7 @@ Expected<double> measureLayer(const MeasuredLayer &layer, const ModelArguments &
   if (!launches)
     return launches.takeError();
   double sum = 0;
-  for (const LaunchTime &launch : *launches) {
+  for (const LaunchTime &launch : launches->launches) {
     std::string_view label = launch.launch->label()->string_view(); // "contract layer"
     if (label.substr(label.find(' ') + 1) == "layer")
       sum += launch.milliseconds;

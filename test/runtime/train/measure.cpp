@@ -1,0 +1,44 @@
+// Times of launches: of the measured steps, not of the warm-up.
+#include "runtime/train/Measure.h"
+#include "test/runtime/train/TrainerTest.h"
+
+using namespace danaus;
+using namespace danaus::test;
+
+namespace {
+
+/// A clock that goes on by one with each reading.
+struct Readings : ThreadCounters {
+  uint64_t readings = 0;
+  Counts read(unsigned) override {
+    Counts counts = {};
+    counts[0] = ++readings;
+    return counts;
+  }
+};
+
+class MeasureTest : public TrainerTest {};
+
+TEST_F(MeasureTest, LaunchesAreTimedInTheStepsAfterTheWarmUp) {
+  std::string path = folder / "tiny.dnb";
+  ASSERT_TRUE(writeTinyModel(path, tinyModel()));
+  auto file = ModelFile::open(path);
+  auto device = builtinDevices().create("cpu", {.threads = 1});
+  ASSERT_TRUE(file && device);
+  auto executor = Executor::open(*file, **device);
+  ASSERT_TRUE(executor);
+  ASSERT_TRUE(prepareMeasurement(**executor, Measured::Update));
+  Readings readings;
+  auto times = measureLaunches(**executor, Measured::Update,
+                               {.warmups = 2, .repeats = 5, .counters = &readings});
+  ASSERT_TRUE(times) << times.error().message();
+  EXPECT_EQ(times->steps, 5u);
+  EXPECT_GT(times->milliseconds, 0);
+  EXPECT_EQ(times->launches.size(), (*executor)->launches(fb::ProgramKind::TrainStep).size());
+  for (const LaunchTime &launch : times->launches) {
+    EXPECT_GE(launch.total, launch.milliseconds); // the median is one of the five
+    EXPECT_EQ(launch.counts[0], 5u);              // a reading after each launch, of five steps
+  }
+}
+
+} // namespace
