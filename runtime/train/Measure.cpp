@@ -93,8 +93,8 @@ static Status repeatSteps(Executor &executor, Measured what, const MeasureOption
 
 Expected<StepTimes> measureSteps(Executor &executor, Measured what, const MeasureOptions &options) {
   std::vector<double> times;
-  Status status = repeatSteps(
-      executor, what, options, [] {}, [&](double time) { times.push_back(time); });
+  Status status =
+      repeatSteps(executor, what, options, [] {}, [&](double time) { times.push_back(time); });
   if (!status)
     return status.takeError();
   std::ranges::sort(times);

@@ -158,7 +158,8 @@ Status Cupti::take(const std::function<void(const Activity &)> &each) {
   for (const Buffers::Filled &buffer : takeFilled()) {
     void *record = nullptr;
     while (nextRecord(buffer.memory, buffer.validBytes, &record) == CuptiSuccess) {
-      Activity activity{*static_cast<ActivityKind *>(record)};
+      Activity activity;
+      activity.kind = *static_cast<ActivityKind *>(record);
       if (activity.kind == ActivityOfKernel) {
         const auto &kernel = *static_cast<ActivityKernel *>(record);
         activity.streamId = kernel.streamId;

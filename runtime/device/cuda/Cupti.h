@@ -12,7 +12,7 @@ namespace danaus::cuda {
 
 /// A kernel or a copy that is over.
 struct Activity {
-  ActivityKind kind;
+  ActivityKind kind = {};
   uint32_t streamId = 0;
   uint64_t begin = 0, end = 0; ///< nanoseconds of the recorder's clock
   std::string kernel;          ///< its symbol
