@@ -67,15 +67,22 @@ Status StepTrace::end() {
   return --left ? Status::ok() : write();
 }
 
-Status StepTrace::write() {
+Expected<trace::Recording> stopTrace(Device &device) {
   auto deviceTimes = device.endTrace();
   trace::Recording recording = trace::stop();
   if (!deviceTimes)
     return deviceTimes.takeError();
   recording.deviceTimes = *deviceTimes;
+  return recording;
+}
+
+Status StepTrace::write() {
+  auto recording = stopTrace(device);
+  if (!recording)
+    return recording.takeError();
   uint64_t leftOut = 0;
   auto all = gather(
-      ranks, trace::eventsOf(recording, ranks.rank(), trace::MostBytes / ranks.size(), leftOut));
+      ranks, trace::eventsOf(*recording, ranks.rank(), trace::MostBytes / ranks.size(), leftOut));
   if (!all)
     return all.takeError();
   double lost = double(leftOut);
@@ -86,11 +93,11 @@ Status StepTrace::write() {
   std::string path = run.file("trace.json");
   if (pathExists(path))
     path = run.file(format("trace-step-%zu.json", size_t(firstStep)));
-  std::string text = trace::traceFile(*all, recording, uint64_t(lost));
+  std::string text = trace::traceFile(*all, *recording, uint64_t(lost));
   if (Status status = writeFileAtomically(path, text); !status)
     return status;
   onNote(path + ": the steps from " + std::to_string(firstStep) + " on, for ui.perfetto.dev" +
-         (recording.deviceTimes.empty() ? "" : "; times of the GPU by " + recording.deviceTimes) +
+         (recording->deviceTimes.empty() ? "" : "; times of the GPU by " + recording->deviceTimes) +
          (lost > 0 ? format("; %.0f spans left out, which the file has no room for: profile.steps "
                             "takes fewer",
                             lost)

@@ -3,6 +3,7 @@
 
 #include "runtime/comm/Communicator.h"
 #include "runtime/device/Device.h"
+#include "runtime/trace/Recorder.h"
 #include "runtime/train/RunFolder.h"
 
 #include <functional>
@@ -11,6 +12,10 @@ namespace danaus {
 
 /// A rank's own bytes from each rank, in their order: the same on all. Errors are those of sums.
 Expected<std::vector<std::string>> gather(Communicator &ranks, const std::string &own);
+
+/// Ends what Device::beginTrace and trace::start began: the spans of all threads and of the device.
+/// Errors are those of the device.
+Expected<trace::Recording> stopTrace(Device &device);
 
 /// All ranks call begin and end around each step. Rank 0 writes the file, under another name where
 /// a run that is resumed has one. Ranks begin together, after a sum: their times count from its

@@ -4,6 +4,7 @@
 #include "runtime/profile/ProfileJson.h"
 #include "runtime/report/Report.h"
 #include "runtime/trace/TraceFile.h"
+#include "runtime/train/StepTrace.h"
 #include "tools/danaus/OpenModel.h"
 #include "tools/danaus/ProfilePrinter.h"
 
@@ -75,19 +76,17 @@ Status writePage(const std::string &path, const CompiledModel &model, size_t pha
 }
 
 Status writeTrace(const std::string &path, Device &device) {
-  auto deviceTimes = device.endTrace();
-  trace::Recording recording = trace::stop();
-  if (!deviceTimes)
-    return deviceTimes.takeError();
-  recording.deviceTimes = *deviceTimes;
+  auto recording = stopTrace(device);
+  if (!recording)
+    return recording.takeError();
   uint64_t leftOut = 0;
-  std::string events = trace::eventsOf(recording, 0, trace::MostBytes, leftOut);
-  if (Status status = writeFileAtomically(path, trace::traceFile({events}, recording, leftOut));
+  std::string events = trace::eventsOf(*recording, 0, trace::MostBytes, leftOut);
+  if (Status status = writeFileAtomically(path, trace::traceFile({events}, *recording, leftOut));
       !status)
     return status;
-  if (!recording.deviceTimes.empty())
+  if (!recording->deviceTimes.empty())
     std::fprintf(stderr, "%s: times of the GPU by %s\n", path.c_str(),
-                 recording.deviceTimes.c_str());
+                 recording->deviceTimes.c_str());
   if (leftOut)
     std::fprintf(stderr,
                  "%s: %zu spans left out, which the file has no room for: --steps takes fewer\n",
