@@ -121,7 +121,9 @@ def main():
     for spec in specs:
         # At the batch that the spec says: a plan of 100 GiB must not cost memory.
         result = subprocess.run([programs / "danaus", "summary", spec, "--json"], check=True, capture_output=True)
-        assert b"warning" not in result.stderr, f"{spec.stem}: {result.stderr.decode()}"
+        # What a structure gains depends on the machine's limits, measured when nobody knows how busy it is.
+        warnings = [line for line in result.stderr.decode().splitlines() if "predicted to gain" not in line]
+        assert not warnings, f"{spec.stem}: {warnings}"
         summary = json.loads(result.stdout)
         found = summary["params"], summary["macs"]
         assert found == GOLDEN[spec.stem], f"{spec.stem}: {found}, expected {GOLDEN[spec.stem]}"
