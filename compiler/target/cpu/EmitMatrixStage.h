@@ -2,13 +2,10 @@
 // or where a group (Monarch's second factor) scatters K.
 #pragma once
 
-#include "compiler/lower/MatrixUnit.h"
 #include "compiler/target/cpu/EmitMatrix.h"
+#include "compiler/target/cpu/EmitTiles.h"
 
 namespace danaus::cpu {
-
-/// Rows and columns of a block of sums: two by two tiles.
-constexpr int64_t BlockRows = 2 * MatrixTile, BlockColumns = 2 * MatrixTile;
 
 /// A call's scratch, in float32 elements from `place` on: the configuration of the tiles, the sums
 /// (group, 32, 32), and 32 rows of the lhs where they have to be staged.

@@ -1,0 +1,149 @@
+// See EmitTiles.h.
+#include "compiler/target/cpu/EmitTiles.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace danaus;
+using namespace danaus::cpu;
+
+static Value constant(Emitter &e, Type type, int64_t value) {
+  return LLVM::ConstantOp::create(e.b, e.loc, type, e.b.getIntegerAttr(type, value));
+}
+static Value tileOf(Emitter &e, int64_t number) { return constant(e, e.b.getI8Type(), number); }
+static Value bytesOf(Emitter &e, int64_t count) { return constant(e, e.b.getI64Type(), count); }
+
+void TileCode::intrinsic(StringRef name, ValueRange arguments) {
+  LLVM::CallIntrinsicOp::create(e.b, e.loc, e.b.getStringAttr(name), arguments);
+}
+
+void TileCode::zero(int64_t tile) { intrinsic("llvm.x86.tilezero", {tileOf(e, tile)}); }
+void TileCode::load(int64_t tile, Value address, int64_t stride) {
+  intrinsic("llvm.x86.tileloadd64", {tileOf(e, tile), pointerAt(address), bytesOf(e, stride)});
+}
+void TileCode::store(int64_t tile, Value address, int64_t stride) {
+  intrinsic("llvm.x86.tilestored64", {tileOf(e, tile), pointerAt(address), bytesOf(e, stride)});
+}
+void TileCode::multiply(int64_t sum, int64_t lhs, int64_t rhs) {
+  intrinsic("llvm.x86.tdpbf16ps", {tileOf(e, sum), tileOf(e, lhs), tileOf(e, rhs)});
+}
+
+/// Palette 1; then bytes per row, and rows, of 8 tiles.
+void TileCode::configure(int64_t rows, Value floats, Value place) {
+  int64_t low = std::min(rows, MatrixTile), high = std::max<int64_t>(rows - low, 1);
+  int64_t rowsOf[8] = {low, low, high, high, low, high, MatrixTile, MatrixTile};
+  uint8_t config[64] = {1};
+  for (int i = 0; i < 8; ++i) {
+    config[16 + 2 * i] = 64;
+    config[48 + i] = uint8_t(rowsOf[i]);
+  }
+  SmallVector<int32_t> words(16);
+  std::memcpy(words.data(), config, sizeof(config));
+  auto type = VectorType::get({16}, e.b.getI32Type());
+  Value value =
+      arith::ConstantOp::create(e.b, e.loc, DenseElementsAttr::get(type, ArrayRef<int32_t>(words)));
+  value = vector::BitCastOp::create(e.b, e.loc, e.floats(), value);
+  vector::StoreOp::create(e.b, e.loc, value, floats, place);
+  intrinsic("llvm.x86.ldtilecfg", {pointerAt(addressOf(floats, place))});
+}
+
+Value TileCode::addressOf(Value buffer, Value offset) {
+  Value base = memref::ExtractAlignedPointerAsIndexOp::create(e.b, e.loc, buffer);
+  int64_t size = cast<MemRefType>(buffer.getType()).getElementTypeBitWidth() / 8;
+  return e.add(base, e.mul(offset, size));
+}
+
+Value TileCode::pointerAt(Value address) {
+  Value number = arith::IndexCastOp::create(e.b, e.loc, e.b.getI64Type(), address);
+  return LLVM::IntToPtrOp::create(e.b, e.loc, LLVM::LLVMPointerType::get(e.b.getContext()), number);
+}
+
+BlockEpilogue::BlockEpilogue(Emitter &e, kernel::ContractOp op, ViewOf viewOf)
+    : e(e), op(op), columns(op.getSizes()[op.getN()]), group(op.getGroup()) {
+  auto operand = [&](Value value, unsigned map) {
+    return operandOf(value, op.getMap(map), op.getSizes(), op.getM(), viewOf);
+  };
+  for (Value result : op.getResults())
+    results.push_back(operand(result, kernel::ContractOp::ResultMap));
+  for (auto [i, extra] : llvm::enumerate(op.getExtras()))
+    extras.push_back(operand(extra, kernel::ContractOp::FirstExtraMap + i));
+}
+
+int64_t BlockEpilogue::slabCount() const { return llvm::divideCeil(columns, BlockColumns * group); }
+int64_t BlockEpilogue::tileCount() const { return llvm::divideCeil(columns, MatrixTile * group); }
+
+void BlockEpilogue::forSlabs(Value first, int64_t count,
+                             llvm::function_ref<void(Value, int64_t, bool)> body) {
+  bool lastDiffers = columns % (BlockColumns * group) != 0;
+  int64_t whole = lastDiffers ? slabCount() - 1 : slabCount();
+  Value end = arith::MinUIOp::create(e.b, e.loc, e.add(first, e.index(count)), e.index(whole));
+  if (whole > 0)
+    e.loop(first, end, 1, [&](Value slab) { body(slab, 2, false); });
+  if (!lastDiffers)
+    return;
+  auto last = [&] { body(e.index(whole), tileCount() - 2 * whole, true); };
+  if (count >= slabCount())
+    return last();
+  Value holdsLast = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::ugt,
+                                          e.add(first, e.index(count)), e.index(whole));
+  auto branch = scf::IfOp::create(e.b, e.loc, holdsLast, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(e.b);
+  e.b.setInsertionPoint(branch.thenBlock()->getTerminator());
+  last();
+}
+
+void BlockEpilogue::emitRow(ArrayRef<Value> row, Value slab, int64_t tiles, bool isLast,
+                            Value floats, llvm::function_ref<Value(int64_t g, int64_t c)> sumsOf) {
+  SmallVector<Value> at(row);
+  for (int64_t c = 0; c < tiles; ++c) {
+    SmallVector<Value> sums;
+    for (int64_t g = 0; g < group; ++g)
+      sums.push_back(vector::LoadOp::create(e.b, e.loc, e.floats(), floats, sumsOf(g, c)));
+    interleaveLanes(e, sums);
+    for (int64_t g = 0; g < group; ++g) {
+      int64_t column = (c * group + g) * MatrixTile;
+      std::optional<int64_t> limit;
+      if (isLast) {
+        int64_t first = (slabCount() - 1) * BlockColumns * group + column;
+        if (first >= columns)
+          break;
+        if (first + MatrixTile > columns)
+          limit = columns;
+      }
+      at[op.getN()] = e.add(e.mul(slab, BlockColumns * group), e.index(column));
+      finish(at, sums[g], limit);
+    }
+  }
+}
+
+void BlockEpilogue::finish(ArrayRef<Value> at, Value sum, std::optional<int64_t> limit) {
+  unsigned n = op.getN();
+  SmallVector<Value> arguments{sum};
+  for (const Operand &extra : extras)
+    arguments.push_back(e.loadVector(extra, at, n));
+  auto values = e.vectorise(op.getEpilogue().front(), arguments);
+  for (auto [result, value] : llvm::zip(results, values))
+    e.storeVector(result, at, n, value, e.mask(result, at, n, limit));
+}
+
+SmallVector<Value> danaus::cpu::pointOfBatch(Emitter &e, kernel::ContractOp op, Value batch) {
+  SmallVector<Value> point(op.getSizes().size(), e.index(0));
+  for (unsigned i = op.getNumBatch(); i-- > 0;) {
+    point[i] = e.rem(batch, op.getSizes()[i]);
+    batch = e.div(batch, op.getSizes()[i]);
+  }
+  return point;
+}
+
+Value danaus::cpu::packedBatch(Emitter &e, kernel::ContractOp op, ArrayRef<Value> point,
+                               unsigned own) {
+  Value result = e.index(0);
+  auto places = op.getMap(kernel::ContractOp::RhsMap).getResults().drop_back(own);
+  for (AffineExpr place : places) {
+    unsigned dim = cast<AffineDimExpr>(place).getPosition();
+    result = e.add(e.mul(result, op.getSizes()[dim]), point[dim]);
+  }
+  return result;
+}
