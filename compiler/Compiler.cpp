@@ -31,18 +31,16 @@ const cuda::Arch &archOf(const Target &target) {
   return arch ? *arch : cuda::defaultArch();
 }
 
-/// The instruction set of a target; where it names none, the best of this machine for the module.
-const cpu::Isa &isaOf(const Target &target, ModuleOp module) {
+/// The instruction set of a target; where it names none, the best of this machine.
+const cpu::Isa &isaOf(const Target &target) {
   const cpu::Isa *isa = cpu::isaNamed(target.isa);
-  auto operands = module->getAttrOfType<TypeAttr>(nn::OperandsAttr);
-  bool isBf16 = operands && operands.getValue().isBF16();
-  return isa ? *isa : cpu::hostIsa(isBf16 ? cpu::Operands::Bf16 : cpu::Operands::F32);
+  return isa ? *isa : cpu::hostIsa();
 }
 
-Machine machineOf(const Target &target, ModuleOp module) {
+Machine machineOf(const Target &target) {
   if (target.device == "cuda")
     return &archOf(target);
-  return &isaOf(target, module);
+  return &isaOf(target);
 }
 
 /// Says so where the spec asks for 16 bits and the machine code has to imitate them.
@@ -109,7 +107,7 @@ struct NewSection {
 Expected<NewSection> codeOf(ModuleOp module, const Target &target, const spec::Spec &spec,
                             TimingScope &timing) {
   if (target.device != "cuda") {
-    auto code = sharedObjectOf(module, isaOf(target, module), timing);
+    auto code = sharedObjectOf(module, isaOf(target), timing);
     return code ? Expected<NewSection>({SectionKind::CpuSharedObject, std::move(*code)})
                 : code.takeError();
   }
@@ -127,8 +125,7 @@ Expected<NewSection> codeOf(ModuleOp module, const Target &target, const spec::S
 /// Compiles the phase for one target; its sections are added.
 Status compileTarget(ModuleOp imported, const Target &target, const spec::Spec &spec,
                      fb::PhaseT &phase, std::vector<NewSection> &added, TimingScope &timing) {
-  std::string isa =
-      target.device == "cuda" ? archOf(target).name.str() : isaOf(target, imported).name.str();
+  std::string isa = target.device == "cuda" ? archOf(target).name.str() : isaOf(target).name.str();
   OwningOpRef<ModuleOp> module = imported.clone();
   FailureOr<Fusion> fusion = planAndDescribeFusion(*module, target, timing);
   if (failed(fusion))
@@ -164,12 +161,12 @@ static LogicalResult runPhasesFrom(ModuleOp module, Stage from, Stage stage, con
 
 LogicalResult danaus::runPhases(ModuleOp module, Stage stage, const Target &target,
                                 TimingScope &timing) {
-  return runPhasesFrom(module, Stage::Nn, stage, machineOf(target, module), timing);
+  return runPhasesFrom(module, Stage::Nn, stage, machineOf(target), timing);
 }
 
 FailureOr<Fusion> danaus::planAndDescribeFusion(ModuleOp module, const Target &target,
                                                 TimingScope &timing) {
-  Machine machine = machineOf(target, module);
+  Machine machine = machineOf(target);
   if (failed(runPhasesFrom(module, Stage::Nn, Stage::Fused, machine, timing)))
     return failure();
   FusionDescriber describer(module, gpuShapeOf(machine));
@@ -190,7 +187,7 @@ LogicalResult danaus::printStage(ModuleOp module, Stage stage, const Target &tar
   }
   if (stage >= Stage::Cuda)
     return printCuda(module, stage, archOf(target), os, timing);
-  const cpu::Isa &isa = isaOf(target, module);
+  const cpu::Isa &isa = isaOf(target);
   llvm::LLVMContext context;
   OwningOpRef<ModuleOp> kernels = emit(module, isa, timing);
   auto code = cpu::joinKernels(*kernels, isa, context, timing);
@@ -221,7 +218,7 @@ Status danaus::compileToFile(const spec::Spec &spec, ArrayRef<OwningOpRef<Module
     model.phases.push_back(describePhase(spec, index, forward));
     for (const Target &target : targets) {
       if (target.device == "cpu" && index == 0)
-        warnOfEmulation(module, spec, isaOf(target, module));
+        warnOfEmulation(module, spec, isaOf(target));
       if (Status status = compileTarget(module, target, spec, *model.phases.back(), added, timing);
           !status)
         return status;

@@ -20,7 +20,10 @@ namespace {
 constexpr int64_t mostRows = 64;
 
 /// The same for a matrix unit, which is so fast that the weights' way into the cache counts.
-constexpr int64_t mostMatrixRows = 128;
+constexpr int64_t mostMatrixRows = 192;
+
+/// Sums of a block of a gradient that is computed in split float32.
+constexpr int64_t splitSums = 384 * 384;
 
 struct RegisterTile {
   int64_t rows, vectors;
@@ -64,6 +67,24 @@ int64_t rowsPerCall(int64_t rows, int64_t atMost, int64_t fewestRows = 16) {
   calls = llvm::alignTo(calls, 4);
   return std::clamp<int64_t>(llvm::alignTo(llvm::divideCeil(rows, calls), group), fewestRows,
                              atMost);
+}
+
+/// Rows per call on a matrix unit: a multiple of its blocks, and such that few threads end at the
+/// same time. Reading the weights costs as much as a few rows.
+int64_t matrixRowsPerCall(int64_t rows) {
+  constexpr int64_t block = 2 * MatrixTile;
+  constexpr double rowsOfWeights = 12;
+  int64_t best = block;
+  double least = 0;
+  for (int64_t each = block; each <= mostMatrixRows; each += block) {
+    int64_t calls = llvm::divideCeil(rows, each);
+    double cost = 0;
+    for (int64_t threads : {1, 2, 4})
+      cost += double(llvm::divideCeil(calls, threads) * threads) * (double(each) + rowsOfWeights);
+    if (each == block || cost < least)
+      best = each, least = cost;
+  }
+  return best;
 }
 
 /// Rows of element-wise code that are worth a call of their own: few where they are long.
@@ -145,20 +166,22 @@ struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
   }
 
   /// Two by two tiles of sums: each operand's tile is loaded for two products.
-  void chooseMatrixTile(Builder &builder, kernel::ContractOp op) {
-    int64_t rows = rowsPerCall(op.getSizes()[op.getM()], mostMatrixRows);
+  void chooseMatrixTile(Builder &builder, kernel::ContractOp op, MatrixLhs lhs) {
+    if (lhs == MatrixLhs::Columns) {
+      op.setMatrixUnit(true);
+      return chooseBlock(builder, op, {2 * MatrixTile, 2 * op.getGroup()}, splitSums);
+    }
     op.setTileAttr(builder.getDenseI64ArrayAttr(
-        {2 * MatrixTile, 2, int64_t(llvm::alignTo(rows, 2 * MatrixTile))}));
+        {2 * MatrixTile, 2, matrixRowsPerCall(op.getSizes()[op.getM()])}));
     op.setMatrixUnit(true);
   }
 
   /// The block whose operands are read least often, among those whose sums and stretches stay in
   /// the second-level cache, and that leave calls for some threads.
-  void chooseBlock(Builder &builder, kernel::ContractOp op, RegisterTile tile) {
+  void chooseBlock(Builder &builder, kernel::ContractOp op, RegisterTile tile, int64_t mostSums) {
     auto sizes = op.getSizes();
     int64_t batches = llvm::product_of(sizes.drop_back(3)), group = op.getGroup();
-    int64_t mostSums = 192 * 384 * int64_t(vectorWidth) / 16,
-            slabWidth = tile.vectors * vectorWidth;
+    int64_t slabWidth = tile.vectors * vectorWidth;
     auto part = [](int64_t size, int64_t parts, int64_t unit) -> int64_t {
       return llvm::alignTo(llvm::divideCeil(size, parts), unit);
     };
@@ -189,15 +212,15 @@ struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
     fewestCalls = longSums < 16 ? 8 : 1;
     getOperation().walk([&](Operation *op) {
       if (auto contract = dyn_cast<kernel::ContractOp>(op)) {
-        if (matrixUnit && matrixLhsOf(contract)) {
-          chooseMatrixTile(builder, contract);
+        if (auto lhs = matrixUnit ? matrixLhsOf(contract) : std::nullopt) {
+          chooseMatrixTile(builder, contract, *lhs);
           return;
         }
         RegisterTile tile =
             registerTile(contract.getSizes()[contract.getN()], vectorWidth, vectorRegisters);
         int64_t m = contract.getSizes()[contract.getM()];
         if (isLongSum(contract, vectorWidth)) {
-          chooseBlock(builder, contract, tile);
+          chooseBlock(builder, contract, tile, 192 * 384 * int64_t(vectorWidth) / 16);
           return;
         }
         contract.setTileAttr(
@@ -213,9 +236,8 @@ struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
     getOperation().walk([&](kernel::ChainOp chain) {
       bool onMatrixUnit = llvm::any_of(chain.getBody().getOps<kernel::ContractOp>(),
                                        [](kernel::ContractOp op) { return op.getMatrixUnit(); });
-      int64_t rows = rowsPerCall(chain.getRowCount(), onMatrixUnit ? mostMatrixRows : mostRows,
-                                 fewestRowsOf(chain));
-      chain.setRows(onMatrixUnit ? llvm::alignTo(rows, 2 * MatrixTile) : rows);
+      chain.setRows(onMatrixUnit ? matrixRowsPerCall(chain.getRowCount())
+                                 : rowsPerCall(chain.getRowCount(), mostRows, fewestRowsOf(chain)));
     });
   }
 

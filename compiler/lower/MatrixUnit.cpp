@@ -41,11 +41,13 @@ PackMap packMapOf(kernel::ContractOp op, unsigned number, unsigned columns) {
 /// The copy itself, from the rounded value or from what was rounded.
 Value pack(OpBuilder &builder, kernel::ContractOp op, Value input, const PackMap &from,
            kernel::PackForm form, int64_t group) {
-  auto shape = kernel::PackOp::shapeOf(form, from.sizes, group);
+  int64_t terms = typeOf(input).getElementType().isF32() ? SplitTerms : 1;
+  auto shape = kernel::PackOp::shapeOf(form, from.sizes, group, terms);
   auto type = RankedTensorType::get(shape, builder.getBF16Type());
   if (auto rounding = kernel::CopyOp::roundingOf(input))
     input = rounding.getInput();
   return kernel::PackOp::create(builder, op.getLoc(), type, input, form, from.sizes, group,
+                                terms == 1 ? IntegerAttr() : builder.getI64IntegerAttr(terms),
                                 from.map);
 }
 
@@ -53,6 +55,40 @@ bool canPack(kernel::ContractOp op, unsigned number, unsigned columns, Value ope
              int64_t group) {
   PackMap from = packMapOf(op, number, columns);
   return packAccess(from.map, typeOf(operand).getShape(), from.sizes, group).has_value();
+}
+
+/// Cycles of a core for a contraction, roughly: on the matrix unit in six products, and with
+/// fused multiply-adds. Tiles are computed whole; the lhs is split tile by tile, once for all
+/// columns; three of four cycles are spent on products.
+bool sixProductsPay(kernel::ContractOp op) {
+  constexpr double tileProduct = 6 * 16, tileSplit = 150, useful = 0.7, fusedUseful = 0.8;
+  int64_t group = op.getGroup();
+  auto sizes = op.getSizes();
+  double rows = llvm::divideCeil(sizes[op.getM()], MatrixTile);
+  double columns = llvm::divideCeil(sizes[op.getN()], MatrixTile * group) * group;
+  double depths = llvm::divideCeil(sizes[op.getK()], MatrixDepth);
+  double split = rows * depths * (columns * tileProduct + group * tileSplit) / useful;
+  double fused = double(sizes[op.getM()]) * double(sizes[op.getN()]) * double(sizes[op.getK()]) /
+                 (32 * fusedUseful);
+  return split < 0.9 * fused;
+}
+
+/// Whether both operands lie in rows of K that a call can split: gradients of weights.
+bool liesInColumns(kernel::ContractOp op, const Access &lhs) {
+  constexpr int64_t mostGroup = 4; // code is written out for each member
+  auto rhs = Access::of(op.getMap(kernel::ContractOp::RhsMap), typeOf(op.getRhs()).getShape(),
+                        op.getSizes());
+  int64_t group = op.getGroup();
+  if (!rhs || !rhs->guards.empty() || rhs->along(op.getN()) != Access::Motion::Unit ||
+      rhs->along(op.getK()) != Access::Motion::Strided ||
+      lhs.along(op.getK()) != Access::Motion::Strided || group > mostGroup)
+    return false;
+  return lhs.offset.uses(op.getM()) && (group == 1 || lhs.offset.uses(op.getN())) &&
+         llvm::all_of(lhs.offset.terms, [&](const AccessTerm &term) {
+           if (term.dim == op.getM())
+             return term.kind == AccessTerm::Plain && term.coefficient == group;
+           return term.dim != op.getN() || (term.kind == AccessTerm::Mod && term.coefficient == 1);
+         });
 }
 
 } // namespace
@@ -103,22 +139,30 @@ std::optional<Access> danaus::packAccess(AffineMap map, ArrayRef<int64_t> shape,
 }
 
 std::optional<MatrixLhs> danaus::matrixLhsOf(kernel::ContractOp op) {
-  if (!typeOf(op.getLhs()).getElementType().isBF16() ||
-      !typeOf(op.getRhs()).getElementType().isBF16())
+  Type element = typeOf(op.getLhs()).getElementType();
+  bool splits = element.isF32();
+  if (element != typeOf(op.getRhs()).getElementType() || !(splits || element.isBF16()) ||
+      (splits && !sixProductsPay(op)))
     return std::nullopt;
   auto lhs = Access::of(op.getMap(kernel::ContractOp::LhsMap), typeOf(op.getLhs()).getShape(),
                         op.getSizes());
   int64_t group = op.getGroup();
-  if (!lhs || !lhs->guards.empty() || group > MatrixTile ||
-      !canPack(op, kernel::ContractOp::RhsMap, op.getN(), op.getRhs(), group))
+  if (!lhs || !lhs->guards.empty() || group > MatrixTile)
     return std::nullopt;
+  bool inChain = isa<kernel::ChainOp>(op->getParentOp());
+  bool inColumns = splits && !inChain && liesInColumns(op, *lhs);
+  if (inColumns && resultsLieByMember(op))
+    return MatrixLhs::Columns;
   auto result = Access::of(op.getMap(kernel::ContractOp::ResultMap),
                            typeOf(op.getResult(0)).getShape(), op.getSizes());
   if (!result || result->along(op.getN()) != Access::Motion::Unit)
     return std::nullopt;
   if (lhs->along(op.getM()) == Access::Motion::Irregular)
     return std::nullopt;
-  bool inChain = isa<kernel::ChainOp>(op->getParentOp());
+  if (inColumns)
+    return MatrixLhs::Columns;
+  if (!canPack(op, kernel::ContractOp::RhsMap, op.getN(), op.getRhs(), group))
+    return std::nullopt;
   if (group > 1) {
     bool isGrouped =
         lhs->offset.plain(op.getK()) == group &&
@@ -129,9 +173,31 @@ std::optional<MatrixLhs> danaus::matrixLhsOf(kernel::ContractOp op) {
   }
   if (lhs->along(op.getK()) == Access::Motion::Unit)
     return MatrixLhs::Contiguous;
-  if (!inChain && canPack(op, kernel::ContractOp::LhsMap, op.getM(), op.getLhs(), 1))
+  if (!splits && !inChain && canPack(op, kernel::ContractOp::LhsMap, op.getM(), op.getLhs(), 1))
     return MatrixLhs::Packed;
   return std::nullopt;
+}
+
+bool danaus::resultsLieByMember(kernel::ContractOp op) {
+  auto result = Access::of(op.getMap(kernel::ContractOp::ResultMap),
+                           typeOf(op.getResult(0)).getShape(), op.getSizes());
+  if (!result || op.getGroup() == 1 || !op.getExtras().empty() || op.getNumResults() != 1 ||
+      !result->guards.empty() || op.getSizes()[op.getN()] % op.getGroup() != 0)
+    return false;
+  bool hasPlace = false;
+  for (const AccessTerm &term : result->offset.terms) {
+    if (term.dim != op.getN())
+      continue;
+    if (term.kind == AccessTerm::Plain || term.group != op.getGroup() ||
+        (term.kind == AccessTerm::Div && term.coefficient != 1))
+      return false;
+    hasPlace |= term.kind == AccessTerm::Div;
+  }
+  return hasPlace;
+}
+
+bool danaus::isSplit(kernel::ContractOp op) {
+  return op.getMatrixUnit() && typeOf(op.getLhs()).getElementType().isF32();
 }
 
 void danaus::packForMatrixUnit(kernel::ContractOp op, Operation *lhsPlace, Operation *rhsPlace) {
@@ -151,9 +217,13 @@ void danaus::packForMatrixUnit(kernel::ContractOp op, Operation *lhsPlace, Opera
   PackMap right = packMapOf(op, kernel::ContractOp::RhsMap, op.getN());
   OpBuilder builder(rhsPlace);
   Value rhs = pack(builder, op, op.getRhs(), right, kernel::PackForm::Pairs, group);
-  setMap(kernel::ContractOp::RhsMap, right,
-         {n.floorDiv(MatrixTile * group), n % group, k.floorDiv(2), n.floorDiv(group) % MatrixTile,
-          k % 2});
+  AffineExpr panel = n.floorDiv(MatrixTile * group), lane = n.floorDiv(group) % MatrixTile;
+  if (isSplit(op)) // of the terms, the first stands for all
+    setMap(kernel::ContractOp::RhsMap, right,
+           {panel, n % group, k.floorDiv(MatrixDepth), builder.getAffineConstantExpr(0),
+            (k % MatrixDepth).floorDiv(2), lane, k % 2});
+  else
+    setMap(kernel::ContractOp::RhsMap, right, {panel, n % group, k.floorDiv(2), lane, k % 2});
   if (form == MatrixLhs::Packed) {
     PackMap left = packMapOf(op, kernel::ContractOp::LhsMap, op.getM());
     builder.setInsertionPoint(lhsPlace);

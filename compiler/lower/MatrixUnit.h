@@ -11,13 +11,25 @@ namespace danaus {
 /// Columns (or rows) of a tile, and how much of K one instruction takes.
 constexpr int64_t MatrixTile = 16, MatrixDepth = 32;
 
-/// How the lhs lies in memory: K contiguous; K in steps of the group (Monarch's second factor);
-/// otherwise, and then it is packed.
-enum class MatrixLhs { Contiguous, Grouped, Packed };
+/// Into how many bfloat16 numbers a float32 is split, exactly: 24 bits in three times 8.
+constexpr int64_t SplitTerms = 3;
+
+/// How the lhs lies in memory: K contiguous; K in steps of the group (Monarch's second factor); the
+/// operands in rows of K, both split by the call (float32's gradients of weights); otherwise, and
+/// then it is packed.
+enum class MatrixLhs { Contiguous, Grouped, Columns, Packed };
 
 /// How a matrix unit would read the lhs; nullopt where it cannot compute this contraction: operands
-/// that are not bfloat16, that end inside the sums (ragged blocks), or that lie too irregularly.
+/// that are neither both bfloat16 nor both float32, that end inside the sums (ragged blocks), or
+/// that lie too irregularly; or where float32's six products would not pay.
 std::optional<MatrixLhs> matrixLhsOf(kernel::ContractOp op);
+
+/// Whether the results of each member of the group lie together: (n mod G) G' + n floordiv G, as
+/// the gradient of Monarch's second factor does.
+bool resultsLieByMember(kernel::ContractOp op);
+
+/// Whether a contraction with `matrix_unit` splits float32 operands.
+bool isSplit(kernel::ContractOp op);
 
 /// Packs the operands of a contraction with `matrix_unit`. `rhsPlace` and `lhsPlace`: before which
 /// operation.

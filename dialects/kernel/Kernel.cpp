@@ -161,13 +161,17 @@ LogicalResult CopyOp::verify() {
   return success();
 }
 
-SmallVector<int64_t> PackOp::shapeOf(PackForm form, ArrayRef<int64_t> sizes, int64_t group) {
+SmallVector<int64_t> PackOp::shapeOf(PackForm form, ArrayRef<int64_t> sizes, int64_t group,
+                                     int64_t terms) {
   SmallVector<int64_t> shape(sizes.drop_back(2));
   int64_t columns = sizes[sizes.size() - 2], paddedK = llvm::alignTo(sizes.back(), 32);
   if (form == PackForm::Rows)
     shape.append({int64_t(llvm::alignTo(columns, 16)), paddedK});
-  else
+  else if (terms == 1)
     shape.append({int64_t(llvm::divideCeil(columns, 16 * group)), group, paddedK / 2, 16, 2});
+  else
+    shape.append(
+        {int64_t(llvm::divideCeil(columns, 16 * group)), group, paddedK / 32, terms, 16, 16, 2});
   return shape;
 }
 
@@ -183,9 +187,13 @@ LogicalResult PackOp::verify() {
   if (getGroup() < 1 || (getForm() == PackForm::Rows && getGroup() != 1))
     return emitOpError() << "cannot pack " << stringifyPackForm(getForm()) << " in groups of "
                          << getGroup();
+  // pack_c5
+  if (getTerms() && (*getTerms() != 3 || getForm() != PackForm::Pairs ||
+                     !cast<RankedTensorType>(getInput().getType()).getElementType().isF32()))
+    return emitOpError() << "terms are 3, of float32, in pairs";
   // pack_c3
   auto type = cast<RankedTensorType>(getResult().getType());
-  SmallVector<int64_t> shape = shapeOf(getForm(), getSizes(), getGroup());
+  SmallVector<int64_t> shape = shapeOf(getForm(), getSizes(), getGroup(), getTerms().value_or(1));
   if (!type.getElementType().isBF16() || type.getShape() != ArrayRef<int64_t>(shape))
     return emitOpError() << "result must be "
                          << RankedTensorType::get(shape, BFloat16Type::get(getContext()));

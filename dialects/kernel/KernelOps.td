@@ -44,9 +44,11 @@ def Kernel_ContractOp : Kernel_Op<"contract", [Pure, SingleBlockImplicitTerminat
     kernel-choose-tiles. [MR, NV, rows, slabs, depth]: a call computes `rows` by `slabs` slabs of NV vectors, and packs
     both operands in its scratch for `depth` of K at a time. On a GPU [BM, BN], the results of a block of threads; set by kernel-choose-blocks. `panel`, where given, says that rhs was packed by kernel-pack-operands as
     (batch..., ceil(N/panel), K, panel); `lhs_panel`, that lhs was packed as (batch..., ceil(M/MR), K, lhs_panel) with
-    lhs_panel = MR * G: the rows of a register tile are neighbours. With `matrix_unit` operands are bfloat16 and the
-    processor's matrix unit multiplies them; rhs then is packed in pairs, and lhs, where its K is not contiguous, in
-    rows (kernel.pack).
+    lhs_panel = MR * G: the rows of a register tile are neighbours. With `matrix_unit` the processor's matrix unit multiplies:
+    operands are bfloat16, rhs packed in pairs, and lhs, where its K is not contiguous, in rows (kernel.pack); or they
+    are float32, split exactly into three bfloat16 terms each, of whose nine products the six largest are added: what is
+    left out is below 2^-23 of a product. rhs then is packed in pairs of three terms, or with five numbers in `tile` by the
+    call; the call splits lhs.
 
     (C1) one map per lhs, rhs, results and extra, over all dimensions of sizes. (C2) at least 3 sizes.
     (C3) the region takes the sum and one scalar per extra, and yields one per result.
@@ -174,24 +176,27 @@ def Kernel_PackForm : I32EnumAttr<"PackForm", "how a matrix unit reads an operan
 }
 
 def Kernel_PackOp : Kernel_Op<"pack", [Pure]> {
-  let summary = "an operand of a matrix unit, rounded to bfloat16, padded with zeros";
+  let summary = "an operand of a matrix unit, as bfloat16, padded with zeros";
   let description = [{
     Element (batch..., c, k) of `sizes` = (batch..., C, K) is the input's element map(batch..., c, k).
     `rows`: the result is (batch..., C up to 16, K up to 32). `pairs`: it is (batch..., ceil(C / 16 G), G, K/2 up to 16,
     16, 2), c = (16 d + lane) G + g: two neighbours of K lie together, and a group's columns go into G panels.
+    Elements are rounded; with `terms` = 3 (`pairs` of float32 only) each becomes three numbers whose sum it is, leading
+    bits first, and the result is (batch..., ceil(C / 16 G), G, ceil(K / 32), 3, 16, 16, 2).
     (C1) the map is over sizes and has the input's rank as results. (C2) sizes has at least 2 entries.
-    (C3) the result has the shape of its form and is bfloat16. (C4) group is at least 1, and 1 for rows.
+    (C3) the result has the shape of its form and is bfloat16. (C4) group is at least 1, and 1 for rows. (C5) terms is 3.
   }];
   let arguments = (ins Kernel_Tensor:$input, Kernel_PackForm:$form, DenseI64ArrayAttr:$sizes, I64Attr:$group,
-                       AffineMapAttr:$map);
+                       OptionalAttr<I64Attr>:$terms, AffineMapAttr:$map);
   let results = (outs Kernel_Tensor:$result);
   let assemblyFormat = [{
-    $form $input `sizes` $sizes `group` $group `map` $map attr-dict `:` type($input) `->` type($result)
+    $form $input `sizes` $sizes `group` $group (`terms` $terms^)? `map` $map attr-dict `:` type($input) `->` type($result)
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     /// The shape of the result of a form.
-    static ::llvm::SmallVector<int64_t> shapeOf(PackForm form, ::llvm::ArrayRef<int64_t> sizes, int64_t group);
+    static ::llvm::SmallVector<int64_t> shapeOf(PackForm form, ::llvm::ArrayRef<int64_t> sizes, int64_t group,
+                                                int64_t terms = 1);
   }];
 }
 

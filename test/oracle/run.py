@@ -45,7 +45,7 @@ def instruction_sets():
         names.append("avx512")
     pairs = [("f32", name) for name in names] + [("bf16", names[-1]), ("fp16", names[-1])]
     if {"avx512_bf16", "amx_tile", "amx_bf16"} <= flags:
-        pairs.append(("bf16", "amx"))
+        pairs += [("f32", "amx"), ("bf16", "amx")]
     return pairs
 
 

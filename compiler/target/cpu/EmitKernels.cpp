@@ -75,7 +75,7 @@ private:
     if (auto attention = dyn_cast<kernel::AttentionBackwardOp>(body))
       scratchElements = attentionScratch(attention, isa);
     if (auto contract = dyn_cast<kernel::ContractOp>(body))
-      scratchElements = blockedScratch(contract, isa);
+      scratchElements = contract.getMatrixUnit() ? 0 : blockedScratch(contract, isa);
     auto chain = dyn_cast<kernel::ChainOp>(body);
     if (chain)
       planChain(chain);

@@ -3,6 +3,7 @@
 // columns). The sums go to the call's scratch, where the epilogue takes them up as vectors. A
 // group's results are interleaved there; its lhs is taken apart, row by row, before.
 #include "compiler/target/cpu/EmitMatrixStage.h"
+#include "compiler/target/cpu/EmitSplit.h"
 
 using namespace mlir;
 using namespace danaus;
@@ -145,11 +146,15 @@ constexpr int64_t SlabsPerCall = 8;
 } // namespace
 
 int64_t danaus::cpu::matrixScratch(kernel::ContractOp op) {
-  return op.getMatrixUnit() ? MatrixScratch(op).size : 0;
+  if (!op.getMatrixUnit())
+    return 0;
+  return isSplit(op) ? splitScratch(op) : MatrixScratch(op).size;
 }
 
 int64_t danaus::cpu::emitMatrixContract(Emitter &e, kernel::ContractOp op, ViewOf viewOf,
                                         Value call, MatrixMemory memory) {
+  if (isSplit(op))
+    return emitSplitContract(e, op, viewOf, call, memory);
   MatrixEmitter contract(e, op, viewOf, memory);
   int64_t rows = op.getSizes()[op.getM()], perCall = (*op.getTile())[2];
   int64_t slabs =
@@ -165,6 +170,8 @@ int64_t danaus::cpu::emitMatrixContract(Emitter &e, kernel::ContractOp op, ViewO
 
 void danaus::cpu::emitMatrixRows(Emitter &e, kernel::ContractOp op, ViewOf viewOf,
                                  const Panel &panel, MatrixMemory memory) {
+  if (isSplit(op))
+    return emitSplitRows(e, op, viewOf, panel, memory);
   MatrixEmitter contract(e, op, viewOf, memory);
   e.loop(contract.batchCount(),
          [&](Value batch) { contract.emitSlabs(batch, e.index(0), contract.slabCount(), panel); });

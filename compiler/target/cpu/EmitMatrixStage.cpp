@@ -1,6 +1,8 @@
 // See EmitMatrixStage.h.
 #include "compiler/target/cpu/EmitMatrixStage.h"
 
+#include "compiler/target/cpu/SplitTerms.h"
+
 using namespace mlir;
 using namespace danaus;
 using namespace danaus::cpu;
@@ -8,27 +10,6 @@ using namespace danaus::cpu;
 namespace {
 
 VectorType halves(Emitter &e) { return VectorType::get({MatrixDepth}, e.b.getBF16Type()); }
-
-/// N vectors of neighbours; vector i of the result has the elements i, i + N, i + 2 N, ...
-SmallVector<Value> everyNth(Emitter &e, ArrayRef<Value> vectors) {
-  if (vectors.size() == 1)
-    return {vectors[0]};
-  SmallVector<int64_t> evenPlaces, oddPlaces;
-  for (int64_t i = 0; i < MatrixTile; ++i) {
-    evenPlaces.push_back(2 * i);
-    oddPlaces.push_back(2 * i + 1);
-  }
-  SmallVector<Value> even, odd, result;
-  for (size_t i = 0; i < vectors.size(); i += 2) {
-    even.push_back(vector::ShuffleOp::create(e.b, e.loc, vectors[i], vectors[i + 1], evenPlaces));
-    odd.push_back(vector::ShuffleOp::create(e.b, e.loc, vectors[i], vectors[i + 1], oddPlaces));
-  }
-  for (auto [a, c] : llvm::zip(everyNth(e, even), everyNth(e, odd))) {
-    result.push_back(a);
-    result.push_back(c);
-  }
-  return result;
-}
 
 } // namespace
 

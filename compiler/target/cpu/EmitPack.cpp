@@ -1,8 +1,8 @@
-// kernel.pack: blocks of 16 columns by 32 of K, rounded, paired and turned in registers. A register
-// of "pairs" holds 16 columns of two neighbours of K, one of a "row" 32 of K of one column; the one
-// is the other transposed, as a matrix of 32-bit words.
+// kernel.pack: blocks of 16 columns by 32 of K, rounded or split, paired and turned in registers. A
+// register of "pairs" holds 16 columns of two neighbours of K, one of a "row" 32 of K of one
+// column; the one is the other transposed, as a matrix of 32-bit words.
 #include "compiler/lower/MatrixUnit.h"
-#include "compiler/target/cpu/Emitter.h"
+#include "compiler/target/cpu/SplitTerms.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -72,6 +72,8 @@ private:
 
   void emitBlock(Value block, Value g, Value d, int64_t count) {
     bool readsRows = input.access.offset.plain(depthDim()) == 1;
+    if (op.getTerms())
+      return emitTerms(block, g, d, count, readsRows);
     SmallVector<Value> words;
     for (int64_t i = 0; i < MatrixTile; ++i)
       words.push_back(readsRows ? rowOf(block, g, d, i, count) : pairsOf(block, g, d, i, count));
@@ -87,12 +89,35 @@ private:
     }
   }
 
+  /// Numbers are turned before they are split: one, not three.
+  void emitTerms(Value block, Value g, Value d, int64_t count, bool readsRows) {
+    SmallVector<Value> columns;
+    for (int64_t half = 0; half < MatrixDepth; half += MatrixTile) {
+      SmallVector<Value> numbers;
+      for (int64_t i = 0; i < MatrixTile; ++i)
+        numbers.push_back(readsRows ? load(e.add(rowOffset(block, g, d, i), e.index(half)),
+                                           MatrixTile, count - half)
+                                    : numbersOf(block, g, d, half + i, count));
+      if (readsRows)
+        interleaveLanes(e, numbers);
+      columns.append(numbers);
+    }
+    constexpr int64_t tile = MatrixTile * MatrixDepth;
+    Value base =
+        e.add(e.mul(panelOf(block, g), depths() * SplitTerms * tile), e.mul(d, SplitTerms * tile));
+    for (int64_t i = 0; i < MatrixTile; ++i)
+      storePairTerms(e, columns[2 * i], columns[2 * i + 1], result,
+                     e.add(base, e.index(i * MatrixDepth)), tile);
+  }
+
+  Value panelOf(Value block, Value g) {
+    int64_t blocks = llvm::divideCeil(columns, MatrixTile * group);
+    return e.add(e.mul(e.add(e.mul(flatBatch, blocks), block), group), g);
+  }
+
   /// Where a block begins in the result.
   Value placeOf(Value block, Value g, Value d) {
-    int64_t paddedK = depths() * MatrixDepth,
-            blocks = llvm::divideCeil(columns, MatrixTile * group);
-    Value panel = e.add(e.mul(e.add(e.mul(flatBatch, blocks), block), group), g);
-    Value place = e.mul(panel, MatrixTile * paddedK);
+    Value place = e.mul(panelOf(block, g), MatrixTile * depths() * MatrixDepth);
     return e.add(place, e.mul(d, isRows ? MatrixDepth : MatrixDepth * MatrixTile));
   }
 
@@ -132,16 +157,20 @@ private:
 
   VectorType wordsType() { return VectorType::get({MatrixTile}, e.b.getI32Type()); }
 
-  /// 32 of K of one column; beyond the last column the last one again, which nobody reads.
-  Value rowOf(Value block, Value g, Value d, int64_t lane, int64_t count) {
+  /// Where a column begins; beyond the last column the last one again, which nobody reads.
+  Value rowOffset(Value block, Value g, Value d, int64_t lane) {
     Value own = e.index(lane);
     if (columns % (MatrixTile * group) != 0) {
       Value last = e.div(e.sub(e.index(columns - 1), g), group);
       last = arith::MaxSIOp::create(e.b, e.loc, e.sub(last, e.mul(block, MatrixTile)), e.index(0));
       own = arith::MinSIOp::create(e.b, e.loc, own, last);
     }
-    Value offset = offsetAt(block, g, own, e.mul(d, MatrixDepth));
-    Value row;
+    return offsetAt(block, g, own, e.mul(d, MatrixDepth));
+  }
+
+  /// 32 of K of one column.
+  Value rowOf(Value block, Value g, Value d, int64_t lane, int64_t count) {
+    Value offset = rowOffset(block, g, d, lane), row;
     if (input.element.isBF16()) {
       row = load(offset, MatrixDepth, count);
     } else {
@@ -161,6 +190,17 @@ private:
     Value sixteen = arith::ConstantOp::create(
         e.b, e.loc, DenseElementsAttr::get(wordsType(), e.b.getI32IntegerAttr(16)));
     return arith::OrIOp::create(e.b, e.loc, low, arith::ShLIOp::create(e.b, e.loc, high, sixteen));
+  }
+
+  /// 16 columns at one k.
+  Value numbersOf(Value block, Value g, Value d, int64_t k, int64_t count) {
+    if (k >= count)
+      return e.zero(input.element);
+    Value offset = offsetAt(block, g, e.index(0), e.add(e.mul(d, MatrixDepth), e.index(k)));
+    SmallVector<Value> vectors;
+    for (int64_t i = 0; i < input.access.offset.plain(laneDim()); ++i)
+      vectors.push_back(load(e.add(offset, e.index(i * MatrixTile)), MatrixTile, MatrixTile));
+    return everyNth(e, vectors)[0];
   }
 
   /// The bits of 16 columns at one k, each in a word.

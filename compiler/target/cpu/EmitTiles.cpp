@@ -61,7 +61,8 @@ Value TileCode::pointerAt(Value address) {
 }
 
 BlockEpilogue::BlockEpilogue(Emitter &e, kernel::ContractOp op, ViewOf viewOf)
-    : e(e), op(op), columns(op.getSizes()[op.getN()]), group(op.getGroup()) {
+    : e(e), op(op), columns(op.getSizes()[op.getN()]), group(op.getGroup()),
+      byMember(resultsLieByMember(op)) {
   auto operand = [&](Value value, unsigned map) {
     return operandOf(value, op.getMap(map), op.getSizes(), op.getM(), viewOf);
   };
@@ -101,6 +102,15 @@ void BlockEpilogue::emitRow(ArrayRef<Value> row, Value slab, int64_t tiles, bool
     SmallVector<Value> sums;
     for (int64_t g = 0; g < group; ++g)
       sums.push_back(vector::LoadOp::create(e.b, e.loc, e.floats(), floats, sumsOf(g, c)));
+    if (byMember) {
+      int64_t first = ((slabCount() - 1) * 2 + c) * MatrixTile, all = columns / group;
+      for (int64_t g = 0; g < group && (!isLast || first < all); ++g) {
+        at[op.getN()] =
+            e.add(e.mul(slab, BlockColumns * group), e.index(c * MatrixTile * group + g));
+        finishMember(at, sums[g], isLast ? std::min(all - first, MatrixTile) : MatrixTile);
+      }
+      continue;
+    }
     interleaveLanes(e, sums);
     for (int64_t g = 0; g < group; ++g) {
       int64_t column = (c * group + g) * MatrixTile;
@@ -118,6 +128,22 @@ void BlockEpilogue::emitRow(ArrayRef<Value> row, Value slab, int64_t tiles, bool
   }
 }
 
+bool BlockEpilogue::readsRows() {
+  return llvm::any_of(extras,
+                      [&](const Operand &extra) { return extra.access.offset.uses(op.getM()); });
+}
+
+void BlockEpilogue::fetchRow(ArrayRef<Value> row, Value slab, int64_t tiles) {
+  SmallVector<Value> at(row);
+  at[op.getN()] = e.mul(slab, BlockColumns * group);
+  for (const Operand &extra : extras)
+    if (extra.access.offset.uses(op.getM()) &&
+        extra.access.along(op.getN()) == Access::Motion::Unit)
+      for (int64_t i = 0; i < tiles * group; ++i)
+        e.prefetch(extra.view.memory, e.add(e.offsetOf(extra, at), e.index(i * MatrixTile)), false,
+                   2);
+}
+
 void BlockEpilogue::finish(ArrayRef<Value> at, Value sum, std::optional<int64_t> limit) {
   unsigned n = op.getN();
   SmallVector<Value> arguments{sum};
@@ -126,6 +152,20 @@ void BlockEpilogue::finish(ArrayRef<Value> at, Value sum, std::optional<int64_t>
   auto values = e.vectorise(op.getEpilogue().front(), arguments);
   for (auto [result, value] : llvm::zip(results, values))
     e.storeVector(result, at, n, value, e.mask(result, at, n, limit));
+}
+
+/// 16 results of one member of the group, which are neighbours in memory; `lanes` of them are
+/// there.
+void BlockEpilogue::finishMember(ArrayRef<Value> at, Value sum, int64_t lanes) {
+  Value value = e.vectorise(op.getEpilogue().front(), {sum})[0];
+  Value offset = e.offsetOf(results[0], at);
+  if (lanes == MatrixTile) {
+    vector::StoreOp::create(e.b, e.loc, value, results[0].view.memory, offset);
+    return;
+  }
+  Value mask = vector::CreateMaskOp::create(e.b, e.loc, e.vectorOf(e.b.getI1Type()),
+                                            ValueRange{e.index(lanes)});
+  vector::MaskedStoreOp::create(e.b, e.loc, results[0].view.memory, offset, mask, value);
 }
 
 SmallVector<Value> danaus::cpu::pointOfBatch(Emitter &e, kernel::ContractOp op, Value batch) {

@@ -53,12 +53,19 @@ public:
   void emitRow(llvm::ArrayRef<mlir::Value> at, mlir::Value slab, int64_t tiles, bool isLast,
                mlir::Value floats, llvm::function_ref<mlir::Value(int64_t g, int64_t c)> sumsOf);
 
+  /// Asks for the lines that the epilogue reads of one row of a slab.
+  void fetchRow(llvm::ArrayRef<mlir::Value> at, mlir::Value slab, int64_t tiles);
+  /// Whether it reads anything row by row.
+  bool readsRows();
+
 private:
   void finish(llvm::ArrayRef<mlir::Value> at, mlir::Value sum, std::optional<int64_t> limit);
+  void finishMember(llvm::ArrayRef<mlir::Value> at, mlir::Value sum, int64_t lanes);
 
   Emitter &e;
   kernel::ContractOp op;
   int64_t columns, group;
+  bool byMember;
   std::vector<Operand> results, extras;
 };
 

@@ -18,7 +18,7 @@ const Isa *danaus::cpu::isaNamed(llvm::StringRef name) {
   return isa == std::end(isas) ? nullptr : isa;
 }
 
-const Isa &danaus::cpu::hostIsa(Operands operands) {
+const Isa &danaus::cpu::hostIsa() {
   const llvm::StringMap<bool> present = llvm::sys::getHostCPUFeatures();
   auto runs = [&](std::initializer_list<llvm::StringRef> features) {
     return llvm::all_of(features, [&](llvm::StringRef each) { return present.lookup(each); });
@@ -28,5 +28,5 @@ const Isa &danaus::cpu::hostIsa(Operands operands) {
   if (!runs({"avx512f", "avx512bw", "avx512dq", "avx512vl"}))
     return *isaNamed("avx2");
   bool hasTiles = runs({"avx512bf16", "amx-tile", "amx-bf16"});
-  return *isaNamed(operands == Operands::Bf16 && hasTiles ? "amx" : "avx512");
+  return *isaNamed(hasTiles ? "amx" : "avx512");
 }

@@ -12,16 +12,13 @@ struct Isa {
   bool fma;                  ///< fused multiply-add; else a product and a sum
   llvm::StringRef processor; ///< LLVM's name of the processor
   llvm::StringRef features;  ///< and what it has beyond that
-  bool matrixUnit;           ///< multiplies 16 x 16 tiles of bfloat16 (AMX)
+  bool matrixUnit; ///< multiplies 16 x 16 tiles of bfloat16 (AMX), float32 in six such products
 };
 
 /// The instruction set of this name; null where there is none.
 const Isa *isaNamed(llvm::StringRef name);
 
-/// What the operands of most matrix products are.
-enum class Operands { F32, Bf16 };
-
-/// The best one for such products that this machine runs.
-const Isa &hostIsa(Operands operands = Operands::F32);
+/// The best one that this machine runs.
+const Isa &hostIsa();
 
 } // namespace danaus::cpu

@@ -38,12 +38,40 @@ func.func @monarch(%h: tensor<40x64xbf16>, %w: tensor<4x32x16xbf16>) -> tensor<4
   }
   return %y : tensor<40x128xf32>
 }
-// Float32 does not go there, nor do blocks that end inside an operand.
+// Float32 goes there in three terms, where six products are faster than fused multiply-adds.
+// CHECK-LABEL: @split
+// CHECK: %[[P:.*]] = kernel.pack pairs %arg1 sizes [100, 70] group 1 terms 3 map {{.*}} : tensor<100x70xf32> -> tensor<7x1x3x3x16x16x2xbf16>
+// CHECK: kernel.contract %arg0, %[[P]] {{.*}} tile [32, 2, 160] matrix_unit
+func.func @split(%x: tensor<1576x70xf32>, %v: tensor<100x70xf32>) -> tensor<1576x100xf32> {
+  %y = kernel.contract %x, %v sizes [1576, 100, 70] maps [#mk, #nk, #mn] : (tensor<1576x70xf32>, tensor<100x70xf32>) -> tensor<1576x100xf32> {
+  ^bb0(%sum: f32):
+    kernel.yield %sum : f32
+  }
+  return %y : tensor<1576x100xf32>
+}
+// Its gradients of weights split both operands in the call: nothing is packed before. Monarch's second factor stores
+// the results of each member of the group together.
+// CHECK-LABEL: @split_gradients
+// CHECK-NOT: kernel.pack
+// CHECK: kernel.contract %arg0, %arg1 {{.*}} tile [32, 2, 384, 6, 96] matrix_unit
+// CHECK: kernel.contract %arg0, %arg1 {{.*}} tile [32, 8, 64, 2, 96] matrix_unit
+func.func @split_gradients(%d: tensor<1536x768xf32>, %x: tensor<1536x768xf32>) -> (tensor<768x768xf32>, tensor<4x192x192xf32>) {
+  %g = kernel.contract %d, %x sizes [768, 768, 1536] maps [affine_map<(m, n, k) -> (k, m)>, affine_map<(m, n, k) -> (k, n)>, #mn] : (tensor<1536x768xf32>, tensor<1536x768xf32>) -> tensor<768x768xf32> {
+  ^bb0(%sum: f32):
+    kernel.yield %sum : f32
+  }
+  %h = kernel.contract %d, %x sizes [192, 768, 1536] maps [affine_map<(m, n, k) -> (k, m * 4 + n mod 4)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (n mod 4, m, n floordiv 4)>] : (tensor<1536x768xf32>, tensor<1536x768xf32>) -> tensor<4x192x192xf32> {
+  ^bb0(%sum: f32):
+    kernel.yield %sum : f32
+  }
+  return %g, %h : tensor<768x768xf32>, tensor<4x192x192xf32>
+}
+// Float32 that would leave most of a tile empty does not go there, nor do blocks that end inside an operand.
 // CHECK-LABEL: @others
 // CHECK-NOT: matrix_unit
 // CHECK: return
-func.func @others(%x: tensor<40x64xf32>, %v: tensor<100x64xf32>, %r: tensor<40x50xbf16>, %w: tensor<2x16x32xbf16>) -> (tensor<40x100xf32>, tensor<40x32xf32>) {
-  %y = kernel.contract %x, %v sizes [40, 100, 64] maps [#mk, #nk, #mn] : (tensor<40x64xf32>, tensor<100x64xf32>) -> tensor<40x100xf32> {
+func.func @others(%x: tensor<40x20xf32>, %v: tensor<10x20xf32>, %r: tensor<40x50xbf16>, %w: tensor<2x16x32xbf16>) -> (tensor<40x10xf32>, tensor<40x32xf32>) {
+  %y = kernel.contract %x, %v sizes [40, 10, 20] maps [#mk, #nk, #mn] : (tensor<40x20xf32>, tensor<10x20xf32>) -> tensor<40x10xf32> {
   ^bb0(%sum: f32):
     kernel.yield %sum : f32
   }
@@ -51,5 +79,5 @@ func.func @others(%x: tensor<40x64xf32>, %v: tensor<100x64xf32>, %r: tensor<40x5
   ^bb0(%sum: f32):
     kernel.yield %sum : f32
   }
-  return %y, %z : tensor<40x100xf32>, tensor<40x32xf32>
+  return %y, %z : tensor<40x10xf32>, tensor<40x32xf32>
 }

@@ -10,14 +10,6 @@ using namespace danaus::test;
 
 namespace {
 
-/// Those of StepTesting.h that emulate, and "amx" where this machine has it.
-std::vector<std::string> bf16InstructionSets() {
-  std::vector<std::string> names = instructionSets();
-  if (cpu::hostIsa(cpu::Operands::Bf16).matrixUnit)
-    names.push_back("amx");
-  return names;
-}
-
 /// A value next to the middle of two bfloat16 numbers may be rounded to the one by float32 sums and
 /// to the other by the interpreter's double sums: 2^-8 of an operand, in few of them. It moves sums
 /// by less than that, and the roundings behind it likewise.
@@ -55,7 +47,7 @@ void expectStepsAgree(const std::string &text, unsigned seed, const std::vector<
 /// The first seed on every instruction set, the others on the best or on another one: most of the
 /// time goes into compiling.
 std::vector<std::string> instructionSetsOf(unsigned seed) {
-  std::vector<std::string> isas = bf16InstructionSets();
+  std::vector<std::string> isas = instructionSets();
   if (seed == 0)
     return isas;
   return {seed % 4 ? isas.back() : isas[seed / 4 % isas.size()]};
@@ -155,8 +147,7 @@ TEST_P(Bf16Layers, AreExactOnWholeNumbers) {
   auto wantedTrain = reference::interpret(model.step("train_step"), trainArguments);
   ASSERT_TRUE(succeeded(wantedTrain));
   Folder folder;
-  std::vector<std::string> isas =
-      bf16InstructionSets(); // the emulations are one code, more or less
+  std::vector<std::string> isas = instructionSets(); // the emulations are one code, more or less
   for (const std::string &isa : std::set<std::string>{isas.front(), isas.back()}) {
     SCOPED_TRACE(isa);
     Loaded loaded(compiled(model, folder, isa), 2);
@@ -181,7 +172,7 @@ TEST(Bf16, RoundsOperandsAndNothingElse) {
            dtype + "}\noptimizer: {type: sgd, lr: 0.1}\n";
   };
   Folder folder;
-  for (const std::string &isa : bf16InstructionSets()) {
+  for (const std::string &isa : instructionSets()) {
     SCOPED_TRACE(isa);
     Model model(text("bf16"));
     Loaded loaded(compiled(model, folder, isa), 1);

@@ -24,8 +24,10 @@ inline std::vector<std::string> instructionSets() {
   std::vector<std::string> names{"baseline"};
   if (cpu::hostIsa().name != "baseline")
     names.push_back("avx2");
-  if (cpu::hostIsa().name == "avx512")
+  if (cpu::hostIsa().name == "avx512" || cpu::hostIsa().matrixUnit)
     names.push_back("avx512");
+  if (cpu::hostIsa().matrixUnit)
+    names.push_back("amx");
   return names;
 }
 

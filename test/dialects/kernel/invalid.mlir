@@ -228,3 +228,11 @@ func.func @pack_c4(%x: tensor<4x8xf32>) {
   %p = kernel.pack rows %x sizes [4, 8] group 2 map affine_map<(c, k) -> (c, k)> : tensor<4x8xf32> -> tensor<16x32xbf16>
   return
 }
+
+// -----
+
+func.func @pack_c5(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{terms are 3, of float32, in pairs}}
+  %p = kernel.pack rows %x sizes [4, 8] group 1 terms 3 map affine_map<(c, k) -> (c, k)> : tensor<4x8xf32> -> tensor<16x32xbf16>
+  return
+}

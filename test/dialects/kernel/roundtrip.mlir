@@ -33,6 +33,8 @@ func.func @all(%x: tensor<4x8xf32>, %w: tensor<3x8xf32>, %c: tensor<16xf32>, %p:
   %half = kernel.copy %x rounds bf16 map affine_map<(i, j) -> (i, j)> : tensor<4x8xf32> -> tensor<4x8xbf16>
   // CHECK: kernel.pack pairs %{{.*}} sizes [3, 8] group 1 map #{{.*}} : tensor<3x8xf32> -> tensor<1x1x16x16x2xbf16>
   %pairs = kernel.pack pairs %w sizes [3, 8] group 1 map affine_map<(c, k) -> (c, k)> : tensor<3x8xf32> -> tensor<1x1x16x16x2xbf16>
+  // CHECK: kernel.pack pairs %{{.*}} sizes [3, 8] group 1 terms 3 map #{{.*}} : tensor<3x8xf32> -> tensor<1x1x1x3x16x16x2xbf16>
+  %terms = kernel.pack pairs %w sizes [3, 8] group 1 terms 3 map affine_map<(c, k) -> (c, k)> : tensor<3x8xf32> -> tensor<1x1x1x3x16x16x2xbf16>
   // CHECK: kernel.reduce %{{.*}} sizes [1, 4, 8] maps
   %s = kernel.reduce %x sizes [1, 4, 8] maps [affine_map<(b, r, c) -> (r, c)>, affine_map<(b, r, c) -> (c)>] : (tensor<4x8xf32>) -> tensor<8xf32> {
   ^bb0(%v: f32):

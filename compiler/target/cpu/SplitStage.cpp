@@ -1,0 +1,181 @@
+// See SplitStage.h.
+#include "compiler/target/cpu/SplitStage.h"
+
+#include "compiler/target/cpu/SplitTerms.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace danaus;
+using namespace danaus::cpu;
+
+/// Of both operands so many steps of K stay in the first-level cache beside what passes through: 12
+/// KiB each.
+static constexpr int64_t mostDepths = 2;
+
+/// Columns of a block: with their stretch of the rhs and 64 rows of sums half a second-level cache.
+static constexpr int64_t mostColumns = 768;
+
+SplitScratch::SplitScratch(kernel::ContractOp op) {
+  auto sizes = op.getSizes(), tiles = *op.getTile();
+  group = op.getGroup();
+  depths = llvm::divideCeil(sizes[op.getK()], MatrixDepth);
+  depthsAtOnce = llvm::divideCeil(depths, llvm::divideCeil(depths, mostDepths));
+  rows = std::min<int64_t>(tiles[2], llvm::alignTo(sizes[op.getM()], BlockRows));
+  int64_t allSlabs = llvm::divideCeil(sizes[op.getN()], BlockColumns * group);
+  splitsRight = op.isBlocked();
+  slabs = std::min<int64_t>(
+      allSlabs, splitsRight ? tiles[3] : std::max<int64_t>(mostColumns / BlockColumns / group, 1));
+  left = 16;
+  right = left + group * 2 * depthsAtOnce * terms / 2;
+  sums = right + (splitsRight ? slabs * 2 * group * depthsAtOnce * terms / 2 : 0);
+  size = sums + rows * slabs * group * BlockColumns;
+}
+
+Value SplitStage::leftPlace(Value g, int64_t rowTile) {
+  int64_t rowTiles = layout.depthsAtOnce * SplitScratch::terms;
+  return e.add(e.index(2 * (memory.place + layout.left) + rowTile * rowTiles),
+               e.mul(g, 2 * rowTiles));
+}
+
+Value SplitStage::rightPlace(Value columnTile, Value g) {
+  return e.add(
+      e.index(2 * (memory.place + layout.right)),
+      e.mul(e.add(e.mul(columnTile, layout.group), g), layout.depthsAtOnce * SplitScratch::terms));
+}
+
+/// Calls `body` with the number of each step in the stretch and its first K. The last of all may be
+/// short.
+void SplitStage::forDepths(Value depth, Value count,
+                           llvm::function_ref<void(Value d, Value k, bool isEnd)> body) {
+  e.loop(e.index(0), count, 1, [&](Value d) {
+    Value own = e.add(depth, d), k = e.mul(own, MatrixDepth);
+    if (op.getSizes()[op.getK()] % MatrixDepth == 0)
+      return body(d, k, false);
+    auto branch = scf::IfOp::create(e.b, e.loc, e.equal(own, layout.depths - 1),
+                                    /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(e.b);
+    e.b.setInsertionPoint(branch.thenBlock()->getTerminator());
+    body(d, k, true);
+    e.b.setInsertionPoint(branch.elseBlock()->getTerminator());
+    body(d, k, false);
+  });
+}
+
+/// As many vectors of neighbours as the group has members; elements from `limit` on are 0.
+SmallVector<Value> SplitStage::loadNeighbours(const Operand &operand, ArrayRef<Value> at,
+                                              Value limit) {
+  Value offset = e.offsetOf(operand, at);
+  SmallVector<Value> vectors;
+  for (int64_t i = 0; i < layout.group; ++i) {
+    Value first = e.index(i * MatrixTile), own = limit;
+    if (own)
+      own = arith::MaxSIOp::create(e.b, e.loc, e.sub(limit, first), e.index(0));
+    vectors.push_back(loadFloats(e, operand.view.memory, e.add(offset, first), own));
+  }
+  return vectors;
+}
+
+void SplitStage::splitLeft(ArrayRef<Value> point, Value row, int64_t rows, Value depth,
+                           Value count) {
+  for (int64_t tile = 0; tile * MatrixTile < rows; ++tile) {
+    Value first = e.add(row, e.index(tile * MatrixTile));
+    SmallVector<Value> at(point);
+    if (form == MatrixLhs::Columns) {
+      at[op.getM()] = first;
+      forDepths(depth, count,
+                [&](Value d, Value k, bool isEnd) { splitColumns(at, tile, d, k, isEnd); });
+      continue;
+    }
+    int64_t own = std::min(rows - tile * MatrixTile, MatrixTile);
+    e.loop(e.index(0), e.index(own), 1, [&](Value r) {
+      at[op.getM()] = e.add(first, r);
+      Value into = e.add(leftPlace(e.index(0), tile), e.mul(r, MatrixDepth));
+      e.loop(e.index(0), count, 1,
+             [&](Value d) { splitRow(at, into, d, e.mul(e.add(depth, d), MatrixDepth)); });
+    });
+  }
+}
+
+/// 32 of K of one row, for each member of the group.
+void SplitStage::splitRow(ArrayRef<Value> row, Value into, Value d, Value k) {
+  SmallVector<Value> at(row);
+  int64_t group = layout.group, size = op.getSizes()[op.getK()];
+  SmallVector<Value> halves[2];
+  for (int64_t half = 0; half < 2; ++half) {
+    at[op.getK()] = e.add(k, e.index(half * MatrixTile));
+    Value limit;
+    if (size % MatrixDepth != 0)
+      limit = e.mul(e.sub(e.index(size), at[op.getK()]), group);
+    halves[half] = everyNth(e, loadNeighbours(lhs, at, limit));
+  }
+  for (int64_t g = 0; g < group; ++g) {
+    Value own = e.index(g * 2 * layout.depthsAtOnce * SplitScratch::terms);
+    storeRowTerms(e, halves[0][g], halves[1][g], memory.halves,
+                  e.add(e.add(into, own), e.mul(d, SplitScratch::terms)), SplitScratch::tile);
+  }
+}
+
+/// How many elements from `first` of a dimension on there are (times the group) in row `k` of an
+/// operand; null where there are always enough.
+Value SplitStage::limitOf(unsigned dim, Value first, Value k, bool isEnd) {
+  int64_t size = op.getSizes()[dim],
+          unit = dim == op.getM() ? MatrixTile : MatrixTile * layout.group;
+  Value limit;
+  if (isEnd || size % unit != 0)
+    limit = dim == op.getM() ? e.mul(e.sub(e.index(size), first), layout.group)
+                             : e.sub(e.index(size), first);
+  if (!isEnd)
+    return limit;
+  Value inside = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::ult, k,
+                                       e.index(op.getSizes()[op.getK()]));
+  return arith::SelectOp::create(e.b, e.loc, inside, limit, e.index(0));
+}
+
+/// 16 rows that lie side by side, by 32 of K: turned in registers.
+void SplitStage::splitColumns(ArrayRef<Value> tile, int64_t rowTile, Value d, Value k, bool isEnd) {
+  SmallVector<Value> at(tile);
+  for (int64_t g = 0; g < layout.group; ++g) {
+    SmallVector<Value> halves[2];
+    for (int64_t half = 0; half < 2; ++half) {
+      for (int64_t i = 0; i < MatrixTile; ++i) {
+        at[op.getK()] = e.add(k, e.index(half * MatrixTile + i));
+        Value limit = limitOf(op.getM(), at[op.getM()], at[op.getK()], isEnd);
+        halves[half].push_back(everyNth(e, loadNeighbours(lhs, at, limit))[g]);
+      }
+      interleaveLanes(e, halves[half]);
+    }
+    Value into = e.add(leftPlace(e.index(g), rowTile), e.mul(d, SplitScratch::terms));
+    for (int64_t i = 0; i < MatrixTile; ++i)
+      storeRowTerms(e, halves[0][i], halves[1][i], memory.halves,
+                    e.add(into, e.index(i * MatrixDepth)), SplitScratch::tile);
+  }
+}
+
+void SplitStage::splitRight(ArrayRef<Value> point, Value slab, int64_t tiles, Value place,
+                            Value depth, Value count) {
+  for (int64_t c = 0; c < tiles; ++c)
+    forDepths(depth, count, [&](Value d, Value k, bool isEnd) {
+      SmallVector<Value> at(point);
+      at[op.getN()] =
+          e.add(e.mul(slab, BlockColumns * layout.group), e.index(c * MatrixTile * layout.group));
+      splitPairs(at, e.add(e.mul(place, 2), e.index(c)), d, k, isEnd);
+    });
+}
+
+/// 16 columns of each member of the group, by 16 pairs of K.
+void SplitStage::splitPairs(ArrayRef<Value> tile, Value columnTile, Value d, Value k, bool isEnd) {
+  e.loop(e.index(0), e.index(MatrixTile), 1, [&](Value i) {
+    SmallVector<Value> at(tile), pair[2];
+    for (int64_t odd = 0; odd < 2; ++odd) {
+      at[op.getK()] = e.add(k, e.add(e.mul(i, 2), e.index(odd)));
+      Value limit = limitOf(op.getN(), at[op.getN()], at[op.getK()], isEnd);
+      pair[odd] = everyNth(e, loadNeighbours(rhs, at, limit));
+    }
+    for (int64_t g = 0; g < layout.group; ++g) {
+      Value into = e.add(rightPlace(columnTile, e.index(g)),
+                         e.add(e.mul(d, SplitScratch::terms), e.mul(i, MatrixDepth)));
+      storePairTerms(e, pair[0][g], pair[1][g], memory.halves, into, SplitScratch::tile);
+    }
+  });
+}
