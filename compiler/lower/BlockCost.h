@@ -22,6 +22,13 @@ struct BlockTile {
 /// and an lhs serves at most 8 groups.
 bool usesTensorCores(kernel::ContractOp op);
 
+/// Largest head that fits the registers of the template for tensor cores.
+inline constexpr int64_t MostMmaHead = 128;
+/// The same of attention, forward or backward.
+template <typename Attention> bool attendsOnTensorCores(Attention op) {
+  return op.getProducts() && op.getHeadSize() <= MostMmaHead;
+}
+
 /// How many batches of a contraction on tensor cores lie side by side in both operands, and are
 /// computed together; 1 where it is not so. They are those of its last batch dimension.
 int64_t interleaveOf(kernel::ContractOp op);

@@ -28,8 +28,9 @@ constexpr int64_t Slack = 64 * 1024;
 
 class Planner {
 public:
-  Planner(ModuleOp module, const StepRates &rates)
-      : module(module), builder(module.getContext()), outliner(module), rates(rates) {}
+  Planner(ModuleOp module, Processor processor)
+      : module(module), builder(module.getContext()), outliner(module), processor(processor),
+        rates(processor == Processor::Gpu ? StepRates::gpu() : StepRates::cpu()) {}
 
   LogicalResult run() {
     auto step = [&](StringRef name) { return module.lookupSymbol<func::FuncOp>(name); };
@@ -239,6 +240,8 @@ private:
                                          label, 2 * macsOf(op), bytes);
     launch->setAttr("lines", at.getDenseI64ArrayAttr(
                                  SmallVector<int64_t>(from.lines.begin(), from.lines.end())));
+    if (int64_t macs = matrixMacsOf(op, processor))
+      launch->setAttr(plan::MatrixFlopsAttr, at.getI64IntegerAttr(2 * macs));
     if (auto number = numberOf(op))
       setNumber(launch, *number);
     return launch;
@@ -318,13 +321,14 @@ private:
   DenseMap<Operation *, SmallVector<std::pair<Operation *, Interval>>> lives;
   Operation *lastBuffer = nullptr;
   FlatRuns runs;
+  Processor processor;
   StepRates rates;
 };
 
 struct KernelPlan : danaus::impl::KernelPlanBase<KernelPlan> {
   using KernelPlanBase::KernelPlanBase;
   void runOnOperation() override {
-    if (failed(Planner(getOperation(), onGpu ? StepRates::gpu() : StepRates::cpu()).run()))
+    if (failed(Planner(getOperation(), onGpu ? Processor::Gpu : Processor::Cpu).run()))
       signalPassFailure();
   }
 };

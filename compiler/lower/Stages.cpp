@@ -1,6 +1,7 @@
 // See Stages.h.
 #include "compiler/lower/Stages.h"
 
+#include "compiler/lower/BlockCost.h"
 #include "dialects/kernel/Kernel.h"
 #include "dialects/nn/NN.h"
 
@@ -37,6 +38,24 @@ int64_t danaus::macsOf(Operation *op) {
   if (auto attention =
           dyn_cast<kernel::AttentionBackwardOp>(op)) // scores again, and four gradients
     macs += 5 * attention.getProductMacs();
+  return macs;
+}
+
+int64_t danaus::matrixMacsOf(Operation *op, Processor processor) {
+  int64_t macs = 0;
+  bool onGpu = processor == Processor::Gpu;
+  op->walk([&](kernel::ContractOp contract) {
+    if (onGpu ? usesTensorCores(contract) : contract.getMatrixUnit())
+      macs += contract.getMacs();
+  });
+  if (!onGpu) // where attention is float32
+    return macs;
+  auto isOnTensorCores = [](auto attention) {
+    return attention && attendsOnTensorCores(attention);
+  };
+  if (isOnTensorCores(dyn_cast<kernel::AttentionOp>(op)) ||
+      isOnTensorCores(dyn_cast<kernel::AttentionBackwardOp>(op)))
+    macs += macsOf(op);
   return macs;
 }
 

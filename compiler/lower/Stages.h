@@ -20,6 +20,11 @@ llvm::SmallVector<mlir::Value> readsOf(mlir::Operation *op);
 /// Multiply-accumulates of a kernel's products.
 int64_t macsOf(mlir::Operation *op);
 
+/// Of them, those that a matrix unit does: tiles (kernel.contract's `matrix_unit`) on a CPU, tensor
+/// cores on a GPU.
+enum class Processor { Cpu, Gpu };
+int64_t matrixMacsOf(mlir::Operation *op, Processor processor);
+
 /// Whether an operation belongs to the update, and so reads gradients of all ranks.
 bool isOfUpdate(mlir::Operation *op);
 

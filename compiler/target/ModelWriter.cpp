@@ -203,6 +203,11 @@ std::unique_ptr<fb::ProgramT> describeProgram(plan::ProgramOp op,
       launch->label = launchOp.getLabel().str();
       launch->flops = launchOp.getFlops();
       launch->bytes = launchOp.getBytes();
+      launch->matrix_flops = 0;
+      if (auto flops = launchOp->getAttrOfType<IntegerAttr>(plan::MatrixFlopsAttr))
+        launch->matrix_flops = uint64_t(flops.getInt());
+      if (auto products = launchOp->getAttrOfType<IntegerAttr>(plan::MatrixProductsAttr))
+        launch->matrix_products = uint32_t(products.getInt());
       if (auto lines = launchOp->getAttrOfType<DenseI64ArrayAttr>("lines"))
         launch->lines.assign(lines.asArrayRef().begin(), lines.asArrayRef().end());
       if (auto strides = launchOp.getStrides())

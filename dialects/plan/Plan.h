@@ -22,6 +22,11 @@ inline constexpr llvm::StringLiteral KindAttr = "plan.kind", ///< "contract", "c
     ScratchAttr = "plan.scratch",        ///< bytes per call, i64 (set by the target)
     ArenaBytesAttr = "plan.arena_bytes"; ///< on the module, i64
 
+/// Of a launch, i64: of its `flops` those of a matrix unit, where there are any, and the 16-bit
+/// products that the unit makes for each of their multiplications, where they are more than one.
+inline constexpr llvm::StringLiteral MatrixFlopsAttr = "matrix_flops",
+                                     MatrixProductsAttr = "matrix_products";
+
 /// What ranks do together with a range of the arena.
 enum class CollectiveKind { AllReduce, ReduceScatter, AllGather };
 

@@ -17,6 +17,16 @@ std::span<const GpuModel> gpuModels() {
   return models;
 }
 
+Roofline limitOf(const GpuModel &gpu) {
+  Roofline limit;
+  limit.flops = 2 * gpu.floatLanes * gpu.multiprocessors * gpu.gigahertz * 1e9;
+  limit.bytesPerSecond = gpu.dramBandwidth;
+  limit.matrixFlops = gpu.tensorFlops;
+  limit.cacheBytesPerSecond = gpu.l2Bandwidth;
+  limit.from = std::string("data sheet of ") + (gpu.name[0] == 'A' ? "an " : "a ") + gpu.name;
+  return limit;
+}
+
 PredictedTime predict(const KernelCounters &counters, const GpuModel &gpu) {
   PredictedTime time;
   if (counters.launches == 0)

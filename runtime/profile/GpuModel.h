@@ -3,6 +3,7 @@
 #pragma once
 
 #include "runtime/device/KernelCounters.h"
+#include "runtime/profile/Roofline.h"
 
 #include <span>
 #include <string>
@@ -21,6 +22,9 @@ struct GpuModel {
   double floatLanes;               ///< float32 fused multiply-adds of a multiprocessor in a clock
   double tensorFlops;              ///< per second, 16-bit operands, float32 sums, by mma.sync
 };
+
+/// What data sheets say of a GPU, as a limit of kernels.
+Roofline limitOf(const GpuModel &gpu);
 
 /// T4, V100, A100 and H100. Rates from NVIDIA's data sheets and whitepapers; second-level caches as
 /// measured by Jia et al. (arXiv 1804.06826, 1903.07486) and stated in the A100's whitepaper.

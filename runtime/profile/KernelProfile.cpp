@@ -39,6 +39,17 @@ void addCode(KernelProfile &kernel, const fb::CudaCode &code, const std::string 
   }
 }
 
+/// Plans for instruction sets without a matrix unit need not say that they use none.
+void addMatrixFlops(KernelProfile &kernel, const fb::Launch &launch, const fb::TargetPlan &plan) {
+  auto flops = launch.matrix_flops();
+  bool isKnown = flops || (plan.target()->str() == "cpu" && plan.isa()->str() != "amx");
+  if (!isKnown)
+    kernel.matrixFlops.reset();
+  else if (kernel.matrixFlops)
+    *kernel.matrixFlops += flops.value_or(0);
+  kernel.matrixProducts = std::max(kernel.matrixProducts, launch.matrix_products());
+}
+
 } // namespace
 
 StepProfile profileOf(Executor &executor, std::vector<LaunchTime> times, uint64_t steps,
@@ -58,6 +69,7 @@ StepProfile profileOf(Executor &executor, std::vector<LaunchTime> times, uint64_
     kernel.milliseconds += time.milliseconds;
     kernel.flops += time.launch->flops();
     kernel.bytes += time.launch->bytes();
+    addMatrixFlops(kernel, *time.launch, executor.plan());
   }
   profile.steps = steps;
   profile.milliseconds = milliseconds;

@@ -4,6 +4,7 @@
 
 #include "runtime/train/Measure.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,12 @@ struct KernelProfile {
   std::string symbol, kind;
   std::vector<const fb::Launch *> launches;
   double milliseconds = 0; ///< of one step: the launches' times, all threads together
-  uint64_t flops = 0;      ///< of one step
-  uint64_t bytes = 0;      ///< of one step, each operand and result once: the least traffic
+  /// Of one step. Bytes: each operand and result once, the least traffic.
+  uint64_t flops = 0, bytes = 0;
+  /// Of `flops`: those of a matrix unit, and the products that it makes for each (KernelWork).
+  /// Nothing where the plan does not say it, which is older.
+  std::optional<uint64_t> matrixFlops = 0;
+  uint32_t matrixProducts = 1;
   // Of CUDA code, else 0.
   uint32_t registers = 0;   ///< of a thread
   uint32_t spillBytes = 0;  ///< of a thread

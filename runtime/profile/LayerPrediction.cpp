@@ -5,18 +5,27 @@
 
 namespace danaus {
 
-std::vector<ProcessorLimit> processorLimits(const std::optional<Roofline> &cpu, fb::DType dtype) {
-  std::vector<ProcessorLimit> limits;
+uint32_t matrixProductsOf(const fb::TargetPlan &plan) {
+  for (const fb::Program *program : *plan.programs())
+    for (const fb::Stage *stage : *program->stages())
+      for (const fb::Launch *launch : *stage->launches())
+        if (launch->matrix_flops().value_or(0))
+          return launch->matrix_products();
+  return 0;
+}
+
+std::vector<ProcessorLimit> processorLimits(const Roofline &cpu, fb::DType dtype,
+                                            uint32_t matrixProducts) {
+  auto limitFor = [](Roofline of, uint32_t products) {
+    if (products && of.matrixFlops > 0)
+      of.flops = of.matrixRate(products);
+    return of;
+  };
   bool isFloat = dtype == fb::DType::F32;
-  if (cpu && isFloat)
-    limits.push_back({"cpu", *cpu});
-  for (const GpuModel &gpu : gpuModels()) {
-    if (gpu.sm < 75)
-      continue;
-    double floats = 2 * gpu.floatLanes * gpu.multiprocessors * gpu.gigahertz * 1e9;
-    limits.push_back({"sm_" + std::to_string(gpu.sm),
-                      {isFloat ? floats : gpu.tensorFlops, gpu.dramBandwidth, 1}});
-  }
+  std::vector<ProcessorLimit> limits = {{"cpu", limitFor(cpu, matrixProducts)}};
+  for (const GpuModel &gpu : gpuModels())
+    if (gpu.sm >= 75)
+      limits.push_back({"sm_" + std::to_string(gpu.sm), limitFor(limitOf(gpu), isFloat ? 0 : 1)});
   return limits;
 }
 
@@ -34,7 +43,7 @@ LinearSize denseTwin(const LinearSize &size) {
 
 double predictedMilliseconds(const LinearSize &size, const Roofline &limit) {
   double bytes = 4 * (size.rows * (size.in + size.out) + size.weights);
-  return 3e3 * limit.seconds(2 * size.weights * size.rows, bytes);
+  return 3e3 * limit.seconds({2 * size.weights * size.rows, bytes});
 }
 
 } // namespace danaus

@@ -10,16 +10,22 @@
 
 namespace danaus {
 
-/// A processor's limit for products of one type.
+/// A processor's limit for a model's products.
 struct ProcessorLimit {
   std::string name; ///< "cpu", "sm_75"
-  Roofline limit;
+  Roofline limit;   ///< `flops`: of these products
 };
 
-/// GPUs by GpuModel.h: the oldest of each architecture from sm_75 on. Float32 products use its
-/// float units, others its tensor cores. The CPU comes first, for float32 only: what its matrix
-/// units can do was not measured.
-std::vector<ProcessorLimit> processorLimits(const std::optional<Roofline> &cpu, fb::DType dtype);
+/// The 16-bit products that a plan's matrix unit makes for each multiplication (KernelWork); 0
+/// where no launch uses one.
+uint32_t matrixProductsOf(const fb::TargetPlan &plan);
+
+/// `cpu` comes first: by its matrix unit where that makes `matrixProducts` for each
+/// multiplication, by its vector units where they are 0. GPUs by GpuModel.h: the oldest of each
+/// architecture from sm_75 on. Products of float32 use its float units, of `dtype` else its tensor
+/// cores.
+std::vector<ProcessorLimit> processorLimits(const Roofline &cpu, fb::DType dtype,
+                                            uint32_t matrixProducts);
 
 /// A linear of `weights` parameters on `rows` rows.
 struct LinearSize {

@@ -26,7 +26,7 @@ std::string kernelJson(const KernelProfile &kernel, const ProfileReport &report)
                      ", \"kind\": " + jsonText(kernel.kind) + ", \"layers\": [" +
                      join(labels, ", ") + "], \"lines\": [" + join(lines, ", ") + "]";
   for (const Field &field : fieldsOf(kernel, report))
-    text += ", \"" + field.name + "\": " + field.value;
+    text += ", \"" + field.name + "\": " + (field.value.empty() ? "null" : field.value);
   for (const GpuModel *gpu : predictedGpus(report)) {
     PredictedTime time = predict(kernel.counters, *gpu);
     times.push_back(format("\"%s\": {\"us\": %.6g, \"bound\": \"%s\"}", gpu->name,
@@ -42,6 +42,19 @@ std::string layerJson(const LayerProfile &layer) {
          ", \"structure\": " + (layer.layer ? jsonText(layer.layer->structure()->str()) : "null") +
          format(", \"ms\": %.6g, \"estimated\": %s}", layer.milliseconds,
                 layer.isEstimated ? "true" : "false");
+}
+
+std::string limitJson(const ProfileReport &report) {
+  const Roofline &roofline = *report.roofline;
+  std::vector<std::string> lines;
+  for (const ArithmeticLimit &each : arithmeticLimits(report))
+    lines.push_back("{\"name\": " + jsonText(each.name) + format(", \"flops\": %.6g}", each.flops));
+  return "{\"from\": " + jsonText(roofline.from) +
+         format(", \"flops\": %.6g, \"matrix_flops\": %.6g, \"bytes_per_second\": %.6g, "
+                "\"cache_bytes_per_second\": %.6g, \"of_products\": [",
+                roofline.flops, roofline.matrixFlops, roofline.bytesPerSecond,
+                roofline.cacheBytesPerSecond) +
+         join(lines, ", ") + "]}";
 }
 
 } // namespace
@@ -70,11 +83,10 @@ std::string profileJson(const ProfileReport &report, const std::string &taken) {
       ", \"counters\": " + counters +
       ", \"no_counters\": " + (report.noCounters.empty() ? "null" : jsonText(report.noCounters)) +
       format(", \"ms_per_step\": %.6g, \"threads\": %u, \"taken\": ", profile.milliseconds,
-             executor.device().threads()) +
+             timedThreads(executor)) +
       jsonText(taken);
   if (report.roofline)
-    text += format(", \"limit\": {\"flops\": %.6g, \"bytes_per_second\": %.6g}",
-                   report.roofline->flops, report.roofline->bytesPerSecond);
+    text += ", \"limit\": " + limitJson(report);
   return text + ", \"by_layer\": [\n" + join(layers, ",\n") + "\n]}\n";
 }
 

@@ -7,10 +7,11 @@ namespace danaus {
 
 /// {"model", "device", "arch", "step", "batch", "steps", "kernels": [{"kernel", "kind", "layers",
 /// "lines", "launches", "ms", "flops", "bytes", "limit_ms", ...}], "times_by", "counters",
-/// "no_counters", "ms_per_step", "threads", "taken", "limit": {"flops", "bytes_per_second"},
+/// "no_counters", "ms_per_step", "threads", "taken", "limit": {"from", "flops", "matrix_flops",
+/// "bytes_per_second", "cache_bytes_per_second", "of_products": [{"name", "flops"}]},
 /// "by_layer": [{"layer", "structure", "ms", "estimated"}]}. Times of kernels and layers are of one
-/// step, of all threads together; rates of the limit per second. `taken` says of what steps the
-/// times are.
+/// step, of all threads together; rates of the limit per second, of_products those of the kinds
+/// that occur. What is not known is null. `taken` says of what steps the times are.
 std::string profileJson(const ProfileReport &report, const std::string &taken);
 
 } // namespace danaus

@@ -16,11 +16,58 @@ bool countsKernels(const ProfileReport &report) {
                              [](const KernelProfile &k) { return k.counters.launches > 0; });
 }
 
+unsigned timedThreads(const Executor &executor) {
+  return executor.plan().target()->str() == "cpu" ? executor.threads() : 1;
+}
+
+std::optional<Roofline> rooflineOf(Device &device, const std::string &folder) {
+  if (device.kind() == "cpu")
+    return knownRoofline(device, folder);
+  std::string arch = device.target() == "cuda" ? device.isas().front() : "";
+  for (const GpuModel &gpu : gpuModels())
+    if (arch == format("sm_%u", gpu.sm))
+      return limitOf(gpu);
+  return std::nullopt;
+}
+
 std::optional<double> limitOf(const KernelProfile &kernel, const ProfileReport &report) {
   const std::optional<Roofline> &roofline = report.roofline;
-  if (!roofline || (archOf(report) == "amx" && kernel.flops))
+  bool isKnown = kernel.matrixFlops && (*kernel.matrixFlops == 0 || roofline->matrixFlops > 0);
+  if (!roofline || (kernel.flops && !isKnown))
     return std::nullopt;
-  return 1e3 * roofline->threads * roofline->seconds(double(kernel.flops), double(kernel.bytes));
+  KernelWork work{double(kernel.flops), double(kernel.bytes),
+                  double(kernel.matrixFlops.value_or(0)), kernel.matrixProducts};
+  return 1e3 * roofline->threads * roofline->seconds(work);
+}
+
+/// Of products on the matrix unit that take so many 16-bit ones each.
+static std::string matrixName(const ProfileReport &report, uint32_t products) {
+  bool isGpu = report.executor.plan().target()->str() == "cuda";
+  std::string unit = isGpu ? " on tensor cores" : " on the matrix unit";
+  if (products > 1)
+    return "float32" + unit + format(", %u products each", products);
+  bool isHalf = report.executor.model().training()->dtype() == fb::DType::F16;
+  return (isHalf ? "float16" : "bfloat16") + unit;
+}
+
+std::vector<ArithmeticLimit> arithmeticLimits(const ProfileReport &report) {
+  std::vector<ArithmeticLimit> limits;
+  if (!report.roofline)
+    return limits;
+  bool usesVectors = false;
+  std::set<uint32_t> products;
+  for (const KernelProfile &kernel : report.profile.kernels) {
+    uint64_t onMatrix = kernel.matrixFlops.value_or(0);
+    usesVectors |= kernel.flops > onMatrix;
+    if (onMatrix)
+      products.insert(kernel.matrixProducts);
+  }
+  if (usesVectors || products.empty())
+    limits.push_back({"float32", report.roofline->flops});
+  for (uint32_t each : products)
+    if (report.roofline->matrixFlops > 0)
+      limits.push_back({matrixName(report, each), report.roofline->matrixRate(each)});
+  return limits;
 }
 
 std::vector<Field> fieldsOf(const KernelProfile &kernel, const ProfileReport &report) {
@@ -30,8 +77,12 @@ std::vector<Field> fieldsOf(const KernelProfile &kernel, const ProfileReport &re
                                {"flops", number(kernel.flops)},
                                {"bytes", number(kernel.bytes)}};
   auto add = [&](const char *name, uint64_t value) { fields.push_back({name, number(value)}); };
-  if (auto limit = limitOf(kernel, report))
-    fields.push_back({"limit_ms", format("%.6g", *limit)});
+  fields.push_back({"matrix_flops", kernel.matrixFlops ? number(*kernel.matrixFlops) : ""});
+  add("matrix_products", kernel.matrixProducts);
+  if (report.roofline) {
+    auto limit = limitOf(kernel, report);
+    fields.push_back({"limit_ms", limit ? format("%.6g", *limit) : ""});
+  }
   if (report.counters)
     add("counted_steps", report.profile.countedSteps);
   if (report.counters)

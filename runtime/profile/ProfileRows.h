@@ -12,12 +12,18 @@
 
 namespace danaus {
 
+/// Of a processor for products of one kind, for charts and tables.
+struct ArithmeticLimit {
+  std::string name; ///< "float32", "bfloat16 on the matrix unit"
+  double flops = 0; ///< per second
+};
+
 /// All that is known of a step.
 struct ProfileReport {
   Measured measured;
   Executor &executor;
   const StepProfile &profile;
-  std::optional<Roofline> roofline; ///< of the processor, where the kernels ran on it
+  std::optional<Roofline> roofline; ///< of the processor that ran the kernels, where it is known
   /// That KernelProfile::counts are of; null: there are none.
   const PerfCounters *counters = nullptr;
   std::string noCounters; ///< why they are missing where somebody wanted them
@@ -36,9 +42,18 @@ bool countsKernels(const ProfileReport &report);
 /// The GPUs that run the code of such a profile; none for others.
 std::vector<const GpuModel *> predictedGpus(const ProfileReport &report);
 
-/// Milliseconds of threads that a kernel needs at least; nothing where its arithmetic is not that
-/// of the roofline (matrix units).
+/// Over how many threads the times of kernels are added up: a GPU's are its own.
+unsigned timedThreads(const Executor &executor);
+
+/// The limits of the processor that runs a device's kernels: of a CPU as knownRoofline knows them,
+/// of a GPU as its data sheet says; nothing for other devices, and GPUs that GpuModel.h lacks.
+std::optional<Roofline> rooflineOf(Device &device, const std::string &folder);
+/// Milliseconds of threads that a kernel needs at least. Nothing where no limit is known, or not
+/// what unit the kernel uses.
 std::optional<double> limitOf(const KernelProfile &kernel, const ProfileReport &report);
+/// The limits of the kinds of products that occur in the step; empty where none is known.
+std::vector<ArithmeticLimit> arithmeticLimits(const ProfileReport &report);
+/// A value that is not known is empty.
 std::vector<Field> fieldsOf(const KernelProfile &kernel, const ProfileReport &report);
 
 std::vector<std::string> labelsOf(const KernelProfile &kernel);

@@ -1,6 +1,9 @@
 // See CurveData.h.
 #include "runtime/report/CurveData.h"
 
+#include "runtime/report/Sections.h"
+
+#include <algorithm>
 #include <cmath>
 
 namespace danaus {
@@ -122,6 +125,28 @@ ordered_json curveCharts(const RunFiles &run, size_t most) {
   return all;
 }
 
+/// One for each kind of products that occurs, under the bandwidth of memory, and the highest again
+/// under that of the second-level cache.
+static ordered_json roofsOf(const json &profile) {
+  ordered_json roofs = ordered_json::array();
+  if (!profile.contains("limit"))
+    return roofs;
+  const json &limit = profile["limit"];
+  // Profiles of before there were kinds know float32 alone.
+  json kinds = limit.value("of_products", json::array({{{"name", "float32"}}}));
+  for (const json &kind : kinds)
+    roofs.push_back({{"name", kind.value("name", "")},
+                     {"flops", kind.value("flops", numberOf(limit, "flops"))},
+                     {"bytes_per_second", numberOf(limit, "bytes_per_second")}});
+  if (double cache = numberOf(limit, "cache_bytes_per_second"); cache > 0 && !roofs.empty()) {
+    ordered_json highest = *std::ranges::max_element(
+        roofs, {}, [](const ordered_json &roof) { return roof["flops"].get<double>(); });
+    roofs.push_back(
+        {{"name", "second-level cache"}, {"flops", highest["flops"]}, {"bytes_per_second", cache}});
+  }
+  return roofs;
+}
+
 ordered_json rooflineChart(const json &profile, const std::string &id) {
   auto number = [](const json &object, const char *key) {
     return metricOf(object, key).value_or(0);
@@ -143,10 +168,7 @@ ordered_json rooflineChart(const json &profile, const std::string &id) {
   }
   if (kernels.empty())
     return {};
-  ordered_json chart = {{"id", id}, {"title", "Roofline"}, {"kernels", kernels}};
-  if (profile.contains("limit"))
-    chart["limit"] = profile["limit"];
-  return chart;
+  return {{"id", id}, {"title", "Roofline"}, {"kernels", kernels}, {"roofs", roofsOf(profile)}};
 }
 
 std::string jsonForScript(const ordered_json &json) {

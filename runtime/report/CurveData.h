@@ -10,9 +10,9 @@ namespace danaus {
 /// of steps, each stands for several and is their mean.
 nlohmann::ordered_json curveCharts(const RunFiles &run, size_t most = 1000);
 
-/// {"id", "title", "kernels": [{"name", "layers", "x", "y"}], "limit": {"flops",
-/// "bytes_per_second"}}: FLOP per byte and GFLOP/s of all threads of a profile (ProfileJson.h);
-/// null where no kernel has arithmetic.
+/// {"id", "title", "kernels": [{"name", "layers", "x", "y"}], "roofs": [{"name", "flops",
+/// "bytes_per_second"}]}: FLOP per byte and GFLOP/s of all threads of a profile (ProfileJson.h),
+/// and the limits of the processor; null where no kernel has arithmetic.
 nlohmann::ordered_json rooflineChart(const nlohmann::json &profile, const std::string &id);
 
 /// Text of a script element: no "<" ends it.

@@ -123,21 +123,20 @@ std::string kernelTable(const json &profile) {
                                 {"lines"}},
                                "th");
   for (const json &kernel : profile.value("kernels", json::array())) {
-    double ms = numberOf(kernel, "ms");
+    double ms = numberOf(kernel, "ms"), limit = numberOf(kernel, "limit_ms");
     auto rate = [&](const char *key) {
       return ms > 0 ? format("%.1f", numberOf(kernel, key) / ms * 1e-6 * threads) : "";
     };
-    rows +=
-        htmlCells({{kernel.value("kernel", "")},
-                   {kernel.value("kind", "")},
-                   {grouped(uint64_t(numberOf(kernel, "launches")))},
-                   {microseconds(ms)},
-                   {percent(ms, sum), false, sum > 0 ? ms / sum : 0},
-                   {numberOf(kernel, "flops") > 0 ? rate("flops") : ""},
-                   {rate("bytes")},
-                   {kernel.contains("limit_ms") ? percent(numberOf(kernel, "limit_ms"), ms) : ""},
-                   {layersText(kernel), true},
-                   {lineText(numbersOf(kernel.value("lines", json::array())))}});
+    rows += htmlCells({{kernel.value("kernel", "")},
+                       {kernel.value("kind", "")},
+                       {grouped(uint64_t(numberOf(kernel, "launches")))},
+                       {microseconds(ms)},
+                       {percent(ms, sum), false, sum > 0 ? ms / sum : 0},
+                       {numberOf(kernel, "flops") > 0 ? rate("flops") : ""},
+                       {rate("bytes")},
+                       {limit > 0 ? percent(limit, ms) : ""},
+                       {layersText(kernel), true},
+                       {lineText(numbersOf(kernel.value("lines", json::array())))}});
   }
   double step = threads * numberOf(profile, "ms_per_step");
   std::string note = format("A step took %.3f ms on %.0f thread%s",

@@ -53,6 +53,14 @@ std::string_view fusionOf(const ModelFile &file, const fb::TargetPlan &plan) {
   return {reinterpret_cast<const char *>(bytes.data()), bytes.size()};
 }
 
+/// Whence the limits in a chart are.
+std::string limitText(const json &profile) {
+  if (!profile.contains("limit"))
+    return "";
+  std::string from = profile["limit"].value("from", "measured");
+  return ", and limits of this machine (" + escapeHtml(from) + ")";
+}
+
 std::string phaseSections(const RunFiles &run, unsigned index, ordered_json &rooflines) {
   const fb::Model &model = run.model->model();
   const fb::Phase &phase = *model.phases()->Get(index);
@@ -69,9 +77,8 @@ std::string phaseSections(const RunFiles &run, unsigned index, ordered_json &roo
     std::string id = format("roofline-%u", index + 1);
     ordered_json chart = rooflineChart(profile, id);
     if (!chart.is_null()) {
-      html += "<figure><figcaption>Roofline: arithmetic and traffic of each kernel"
-              "</figcaption><div class=\"plot large\"><canvas id=" +
-              id +
+      html += "<figure><figcaption>Roofline: arithmetic and traffic of each kernel" +
+              limitText(profile) + "</figcaption><div class=\"plot large\"><canvas id=" + id +
               " role=img aria-label=\"Roofline: the table below has the numbers\"></canvas>"
               "</div></figure>\n";
       rooflines.push_back(chart);

@@ -82,19 +82,22 @@
   }};
 
   function roofline(chart) {
-    const xs = chart.kernels.map(kernel => kernel.x), limit = chart.limit;
+    const xs = chart.kernels.map(kernel => kernel.x);
     let low = Math.min(...xs) / 3, high = Math.max(...xs) * 3;
     const sets = [{type: 'scatter', label: 'kernels', data: chart.kernels, borderColor: series(0),
                    backgroundColor: series(0), pointRadius: 5, pointHoverRadius: 7}];
-    if (limit) {
-      const ridge = limit.flops / limit.bytes_per_second;
-      low = Math.min(low, ridge / 3);
-      high = Math.max(high, ridge * 3);
-      const at = x => ({x, y: 1e-9 * Math.min(limit.flops, x * limit.bytes_per_second)});
-      sets.push({type: 'line', label: 'limit of this machine, measured', borderColor: series(1),
-                 backgroundColor: series(1), borderWidth: 1.8, pointRadius: 0,
-                 data: [at(low), at(ridge), at(high)]});
+    const ridge = roof => roof.flops / roof.bytes_per_second;
+    for (const roof of chart.roofs) {
+      low = Math.min(low, ridge(roof) / 3);
+      high = Math.max(high, ridge(roof) * 3);
     }
+    chart.roofs.forEach((roof, index) => {
+      const at = x => ({x, y: 1e-9 * Math.min(roof.flops, x * roof.bytes_per_second)});
+      const isCache = /cache/.test(roof.name);
+      sets.push({type: 'line', label: roof.name, borderColor: series(index + 1), backgroundColor: series(index + 1),
+                 borderWidth: 1.8, borderDash: isCache ? [5, 4] : [], pointRadius: 0,
+                 data: isCache ? [at(low), at(ridge(roof))] : [at(low), at(ridge(roof)), at(high)]});
+    });
     const result = options(
       {x: axis('FLOP / byte', {type: 'logarithmic', min: low, max: high, ticks: {...axis().ticks, ...decades}}),
        y: axis('GFLOP/s', {type: 'logarithmic', ticks: {...axis().ticks, ...decades}})},

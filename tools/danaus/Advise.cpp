@@ -288,8 +288,12 @@ Status advise(AdviseArguments &arguments) {
   auto cpu = openDevice(onCpu);
   if (!cpu)
     return cpu.takeError();
-  Roofline roofline = knownRoofline(**cpu, cacheFolder());
   const fb::Training &training = *model->file.model().training();
+  const fb::TargetPlan &plan = *lastPhase(model->file.model()).targets()->Get(0);
+  Roofline roofline =
+      processorLimits(knownRoofline(**cpu, cacheFolder()), training.dtype(), matrixProductsOf(plan))
+          .front()
+          .limit;
   for (Advice &layer : layers) {
     predict(arguments, roofline, training.batch_size() / training.accumulate(), layer);
     propose(arguments, layer);

@@ -151,8 +151,7 @@ Status profile(const ProfileArguments &arguments, const CompiledModel &model) {
     report.counters = nullptr;
     report.noCounters = counters->status().error().message();
   }
-  if ((*device)->kind() == "cpu")
-    report.roofline = knownRoofline(**device, cacheFolder());
+  report.roofline = rooflineOf(**device, cacheFolder());
   (arguments.json ? printJson : arguments.csv ? printCsv : printTable)(report);
   if (arguments.report.empty())
     return Status::ok();

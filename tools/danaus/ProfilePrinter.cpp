@@ -89,12 +89,7 @@ private:
     }
     std::fputs(table.text().c_str(), stdout);
     if (roofline)
-      std::printf(
-          "Limit of this machine, measured, %u thread%s: %.1f GFLOP/s in float32, %.1f GB/s "
-          "to and from memory;\nof it all kernels together %s. What is in cache can be "
-          "above 100 %%.\n",
-          roofline->threads, roofline->threads == 1 ? "" : "s", roofline->flops * 1e-9,
-          roofline->bytesPerSecond * 1e-9, shareText(limits, limited).c_str());
+      printLimit(shareText(limits, limited));
     printCounterNote();
     if (executor.device().kind() != "cpu")
       std::printf("Times by CUDA events between kernels, which run one by one here and in a graph "
@@ -108,6 +103,21 @@ private:
           profile.milliseconds, executor.device().threads(),
           executor.device().threads() == 1 ? "" : "s", 100 * sum / threads,
           std::max(0.0, 100 - 100 * sum / threads));
+  }
+
+  void printLimit(const std::string &share) const {
+    std::vector<std::string> rates;
+    for (const ArithmeticLimit &each : arithmeticLimits(report))
+      rates.push_back(format("%.1f GFLOP/s in %s", each.flops * 1e-9, each.name.c_str()));
+    rates.push_back(format("%.1f GB/s to and from memory", roofline->bytesPerSecond * 1e-9));
+    std::string threads =
+        executor.device().kind() == "cpu"
+            ? format(", %u thread%s", roofline->threads, roofline->threads == 1 ? "" : "s")
+            : "";
+    std::printf("Limit of this machine, %s%s: %s;\nof it all kernels together %s. What is in cache "
+                "(%.1f GB/s in the second level) can be above 100 %%.\n",
+                roofline->from.c_str(), threads.c_str(), join(rates, ", ").c_str(), share.c_str(),
+                roofline->cacheBytesPerSecond * 1e-9);
   }
 
   std::vector<const char *> countHeads() const {

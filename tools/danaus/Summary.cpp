@@ -141,7 +141,7 @@ static void warnWhereStructureCannotPay(const fb::Phase &phase) {
           thousands(layer->dense_params()).c_str(), layer->line());
 }
 
-/// Of the first processor: this CPU, where it is known.
+/// Of the first processor: this CPU.
 static void warnWhereLittleIsGained(const fb::Model &model, const fb::Phase &phase,
                                     const std::vector<ProcessorLimit> &limits) {
   constexpr double worth = 0.9;
@@ -181,7 +181,8 @@ Status runSummary(const Arguments &words) {
   auto cpu = openDevice(arguments);
   if (!cpu)
     return cpu.takeError();
-  auto limits = processorLimits(knownRoofline(**cpu, cacheFolder()), model.training()->dtype());
+  auto limits = processorLimits(knownRoofline(**cpu, cacheFolder()), model.training()->dtype(),
+                                matrixProductsOf(*phase.targets()->Get(0)));
   json ? printJson(model, phase, limits) : printTable(model, phase, limits);
   warnWhereStructureCannotPay(phase);
   warnWhereLittleIsGained(model, phase, limits);

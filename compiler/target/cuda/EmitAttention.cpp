@@ -1,4 +1,5 @@
 // kernel.attention and its gradients: constants for the template in device/attention.cuh.
+#include "compiler/lower/BlockCost.h"
 #include "compiler/target/cuda/EmitKernels.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -19,9 +20,6 @@ struct TileShape {
 };
 
 enum class Direction { Forward, Backward };
-
-/// Largest head that fits the registers of the template for tensor cores.
-constexpr int64_t MostMmaColumns = 128;
 
 template <typename Op>
 KernelBody emitMma(Op op, Direction direction, ArrayRef<std::string> pointers) {
@@ -56,7 +54,7 @@ template <typename Op>
 FailureOr<KernelBody> emit(Op op, Direction direction, ArrayRef<std::string> pointers,
                            const Arch &arch) {
   int64_t bytes = 0, rows = 0, headSize = op.getHeadSize();
-  if (op.getProducts() && headSize <= MostMmaColumns)
+  if (attendsOnTensorCores(op))
     return emitMma(op, direction, pointers);
   for (int64_t tried : {32, 16, 8}) {
     TileShape shape(tried, headSize);

@@ -37,14 +37,21 @@ TEST(LayerPrediction, IsTheSlowerOfArithmeticAndTrafficThreeTimes) {
   EXPECT_DOUBLE_EQ(predictedMilliseconds(size, {1e9, 4 * 124, 1}), 3e3); // 4 * (100 + 24) bytes
 }
 
-TEST(LayerPrediction, KnowsTheCpuForFloat32OnlyAndTensorCoresForTheOthers) {
-  Roofline cpu{1e9, 1e9, 2};
-  auto floats = processorLimits(cpu, fb::DType::F32),
-       halves = processorLimits(cpu, fb::DType::BF16);
+TEST(LayerPrediction, TakesTheUnitThatThePlanUses) {
+  Roofline cpu{1e9, 1e9, 2, 12e9};
+  auto of = [&](fb::DType dtype, uint32_t products) {
+    return processorLimits(cpu, dtype, products);
+  };
+  auto floats = of(fb::DType::F32, 0), halves = of(fb::DType::BF16, 1);
   ASSERT_EQ(floats.size(), 4u);
-  ASSERT_EQ(halves.size(), 3u);
+  ASSERT_EQ(halves.size(), 4u);
   EXPECT_EQ(floats[0].name, "cpu");
   EXPECT_EQ(floats[2].name, "sm_80");
-  EXPECT_EQ(halves[1].name, "sm_80");
-  EXPECT_GT(halves[1].limit.flops, 10 * floats[2].limit.flops);
+  EXPECT_GT(halves[2].limit.flops, 10 * floats[2].limit.flops) << "tensor cores";
+  EXPECT_EQ(floats[0].limit.flops, 1e9);
+  EXPECT_EQ(halves[0].limit.flops, 12e9);
+  EXPECT_EQ(of(fb::DType::BF16, 0)[0].limit.flops, 1e9) << "emulated";
+  EXPECT_EQ(of(fb::DType::F32, 6)[0].limit.flops, 2e9) << "in three terms of bfloat16";
+  cpu.matrixFlops = 0;
+  EXPECT_EQ(of(fb::DType::BF16, 1)[0].limit.flops, 1e9) << "a plan for another machine";
 }

@@ -163,8 +163,29 @@ TEST_F(ReportTest, RooflineHasKernelsWithArithmetic) {
   EXPECT_EQ(chart["kernels"][0]["layers"], "a; b");
   EXPECT_EQ(chart["kernels"][0]["x"], 2.0);
   EXPECT_EQ(chart["kernels"][0]["y"], 8.0);
-  EXPECT_EQ(chart["limit"]["flops"], 1e11);
+  ASSERT_EQ(chart["roofs"].size(), 1u) << "of a profile of before there were kinds of products";
+  EXPECT_EQ(chart["roofs"][0]["name"], "float32");
+  EXPECT_EQ(chart["roofs"][0]["flops"], 1e11);
   EXPECT_TRUE(rooflineChart(nlohmann::json::object(), "r").is_null());
+}
+
+TEST_F(ReportTest, RooflineHasALineForEachKindOfProducts) {
+  auto profile = nlohmann::json::parse(R"({"threads": 1, "limit": {"from": "data sheet of an <A>",
+    "flops": 1e11, "matrix_flops": 9e11, "bytes_per_second": 1e10, "cache_bytes_per_second": 5e10,
+    "of_products": [{"name": "float32", "flops": 1e11}, {"name": "bfloat16", "flops": 9e11}]},
+    "kernels": [{"kernel": "k0", "layers": [], "ms": 1, "flops": 4e6, "bytes": 2e6,
+    "limit_ms": null}]})");
+  auto roofs = rooflineChart(profile, "r")["roofs"];
+  ASSERT_EQ(roofs.size(), 3u);
+  EXPECT_EQ(roofs[1]["name"], "bfloat16");
+  EXPECT_EQ(roofs[1]["flops"], 9e11);
+  EXPECT_EQ(roofs[1]["bytes_per_second"], 1e10);
+  EXPECT_EQ(roofs[2]["name"], "second-level cache");
+  EXPECT_EQ(roofs[2]["flops"], 9e11);
+  EXPECT_EQ(roofs[2]["bytes_per_second"], 5e10);
+  write("profile-1.json", profile.dump());
+  expectParts(page(), {"limits of this machine (data sheet of an &lt;A&gt;)",
+                       "<td>4.0</td><td>2.0</td><td></td>"}); // no limit is known
 }
 
 } // namespace
