@@ -328,7 +328,10 @@ std::vector<const fb::Launch *> Executor::launches(fb::ProgramKind kind) const {
   return list;
 }
 
-void Executor::setTiming(fb::ProgramKind kind, Timing timing, ThreadCounters *counters) {
+void Executor::setTiming(fb::ProgramKind kind, Timing wanted, ThreadCounters *counters) {
+  timing = wanted;
+  if (timing == Timing::On)
+    rankNanoseconds = 0;
   if (const LoadedProgram *program = find(kind))
     for (const Segment &segment : program->segments)
       segment.executable->setTiming(timing, counters);

@@ -124,8 +124,11 @@ public:
 
   // For reports: launches of a program in the order of launchSums.
   std::vector<const fb::Launch *> launches(fb::ProgramKind kind) const;
-  void setTiming(fb::ProgramKind kind, Timing timing, ThreadCounters *counters = nullptr);
+  void setTiming(fb::ProgramKind kind, Timing wanted, ThreadCounters *counters = nullptr);
   std::vector<LaunchSums> launchSums(fb::ProgramKind kind) const;
+  /// Nanoseconds that the host waited for other ranks since timing was switched on. Where the
+  /// device orders collectives itself (fillsAhead), the host does not wait for them.
+  uint64_t waitedForRanks() const { return rankNanoseconds; }
 
 private:
   /// Stages between which nothing is done over ranks.
@@ -185,6 +188,8 @@ private:
   std::map<uint64_t, Mirror> mirrors;
   Status copyFailure; ///< of a view; the next run says it
   std::vector<LoadedProgram> programs;
+  Timing timing = Timing::Off;
+  uint64_t rankNanoseconds = 0;
 };
 
 /// Elements of a parameter.

@@ -35,7 +35,11 @@ Status Executor::beginCollectives(const LoadedProgram &program, size_t until,
 /// `last`: of those that are awaited; its number is `number`.
 Status Executor::finish(const fb::Collective &last, uint64_t number) {
   trace::Scope scope(trace::Kind::Wait, trace::WaitForRanks[size_t(kindOf(last))]);
-  return others->finish(number);
+  uint64_t begin = timing == Timing::On ? trace::now() : 0;
+  Status status = others->finish(number);
+  if (timing == Timing::On)
+    rankNanoseconds += trace::now() - begin;
+  return status;
 }
 
 /// Null where updates are not sharded.

@@ -52,11 +52,10 @@ void addMatrixFlops(KernelProfile &kernel, const fb::Launch &launch, const fb::T
 
 } // namespace
 
-StepProfile profileOf(Executor &executor, std::vector<LaunchTime> times, uint64_t steps,
-                      double milliseconds) {
+StepProfile profileOf(Executor &executor, LaunchTimes times) {
   StepProfile profile;
   std::map<std::string, size_t> known;
-  for (const LaunchTime &time : times) {
+  for (const LaunchTime &time : times.launches) {
     const fb::Kernel &table = *executor.plan().kernels()->Get(time.launch->kernel());
     auto [at, isNew] = known.try_emplace(table.symbol()->str(), profile.kernels.size());
     if (isNew) {
@@ -71,9 +70,10 @@ StepProfile profileOf(Executor &executor, std::vector<LaunchTime> times, uint64_
     kernel.bytes += time.launch->bytes();
     addMatrixFlops(kernel, *time.launch, executor.plan());
   }
-  profile.steps = steps;
-  profile.milliseconds = milliseconds;
-  profile.launches = std::move(times);
+  profile.steps = times.steps;
+  profile.milliseconds = times.milliseconds;
+  profile.waits = times.waits;
+  profile.launches = std::move(times.launches);
   return profile;
 }
 
@@ -84,8 +84,7 @@ Expected<StepProfile> profileKernels(Executor &executor, Measured what,
   if (!times)
     return times.takeError();
   auto counters = difference(before, executor.device().kernelCounters());
-  StepProfile profile =
-      profileOf(executor, std::move(times->launches), times->steps, times->milliseconds);
+  StepProfile profile = profileOf(executor, std::move(*times));
   auto code = executor.plan().target()->str() == "cuda" ? readCudaCode(executor.code())
                                                         : Expected<const fb::CudaCode *>(nullptr);
   for (KernelProfile &kernel : profile.kernels) {

@@ -36,16 +36,15 @@ struct StepProfile {
   uint64_t steps = 0;                 ///< that counters and times were taken over
   uint64_t countedSteps = 0;          ///< of countKernels
   double milliseconds = 0;            ///< of one step by the clock
+  StepWaits waits;                    ///< of it
   std::vector<KernelProfile> kernels; ///< in the order of their first launch
   std::vector<LaunchTime> launches;   ///< in the order of the program
 };
 
-/// Puts together what was measured: `times` of `steps` steps, which took `milliseconds` each by the
-/// clock. No counters.
-StepProfile profileOf(Executor &executor, std::vector<LaunchTime> times, uint64_t steps,
-                      double milliseconds);
+/// Puts together what was measured. No counters.
+StepProfile profileOf(Executor &executor, LaunchTimes times);
 
-/// Runs steps on made-up data (Measure.h) and collects. Errors are those of running.
+/// Runs steps (Measure.h) and collects. Errors are those of running.
 Expected<StepProfile> profileKernels(Executor &executor, Measured what,
                                      const MeasureOptions &options);
 

@@ -44,6 +44,22 @@ std::string layerJson(const LayerProfile &layer) {
                 layer.isEstimated ? "true" : "false");
 }
 
+/// {"compute": {"ms", "share"}, ...}
+std::string timeJson(const ProfileReport &report) {
+  std::vector<std::string> parts;
+  for (const StepPart &part : stepParts(report)) {
+    std::string name = part.name;
+    std::ranges::replace(name, ' ', '_');
+    double whole = report.profile.milliseconds;
+    parts.push_back("\"" + name + "\": " +
+                    (part.milliseconds
+                         ? format("{\"ms\": %.6g, \"share\": %.4g}", *part.milliseconds,
+                                  whole > 0 ? *part.milliseconds / whole : 0)
+                         : "null"));
+  }
+  return "{" + join(parts, ", ") + "}";
+}
+
 std::string limitJson(const ProfileReport &report) {
   const Roofline &roofline = *report.roofline;
   std::vector<std::string> lines;
@@ -59,7 +75,7 @@ std::string limitJson(const ProfileReport &report) {
 
 } // namespace
 
-std::string profileJson(const ProfileReport &report, const std::string &taken) {
+std::string profileJson(const ProfileReport &report) {
   Executor &executor = report.executor;
   const StepProfile &profile = report.profile;
   std::string device(executor.device().kind());
@@ -84,7 +100,8 @@ std::string profileJson(const ProfileReport &report, const std::string &taken) {
       ", \"no_counters\": " + (report.noCounters.empty() ? "null" : jsonText(report.noCounters)) +
       format(", \"ms_per_step\": %.6g, \"threads\": %u, \"taken\": ", profile.milliseconds,
              timedThreads(executor)) +
-      jsonText(taken);
+      jsonText(report.taken);
+  text += ", \"time\": " + timeJson(report);
   if (report.roofline)
     text += ", \"limit\": " + limitJson(report);
   return text + ", \"by_layer\": [\n" + join(layers, ",\n") + "\n]}\n";

@@ -11,6 +11,30 @@ static std::string archOf(const ProfileReport &report) {
   return report.executor.plan().isa()->str();
 }
 
+std::vector<StepPart> stepParts(const ProfileReport &report) {
+  Executor &executor = report.executor;
+  const StepProfile &profile = report.profile;
+  double compute = 0;
+  for (const KernelProfile &kernel : profile.kernels)
+    compute += kernel.milliseconds / timedThreads(executor);
+  bool isAlone = executor.ranks().isAlone(), isOnHost = !executor.fillsAhead();
+  std::optional<double> communication;
+  if (isAlone || isOnHost)
+    communication = profile.waits.communication;
+  double idle = profile.milliseconds - compute - profile.waits.input - communication.value_or(0);
+  return {{"compute", isOnHost ? "kernels, spread over all threads" : "kernels", compute},
+          {"communication",
+           isAlone    ? "one process"
+           : isOnHost ? "sums over ranks that no kernel hides, waiting for other ranks included"
+                      : "on the GPU's streams: see a trace",
+           communication},
+          {"input wait", "batches that were not ready, and copying them", profile.waits.input},
+          {"idle",
+           isOnHost ? "threads without work: waiting for one another, and between launches"
+                    : "the GPU without a kernel: launches, and the host's work between steps",
+           std::max(0.0, idle)}};
+}
+
 bool countsKernels(const ProfileReport &report) {
   return std::ranges::any_of(report.profile.kernels,
                              [](const KernelProfile &k) { return k.counters.launches > 0; });

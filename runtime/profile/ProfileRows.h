@@ -23,11 +23,23 @@ struct ProfileReport {
   Measured measured;
   Executor &executor;
   const StepProfile &profile;
+  std::string taken;                ///< of what steps the times are: "on made-up data"
   std::optional<Roofline> roofline; ///< of the processor that ran the kernels, where it is known
   /// That KernelProfile::counts are of; null: there are none.
   const PerfCounters *counters = nullptr;
   std::string noCounters; ///< why they are missing where somebody wanted them
 };
+
+/// Where the time of a step went.
+struct StepPart {
+  const char *name, *meaning;
+  std::optional<double> milliseconds; ///< by the clock; nothing where it cannot be told
+};
+
+/// compute (the kernels, spread over all threads), communication (what sums over ranks cost because
+/// no computation hides it), input wait, and idle, the rest. They add up to the step but for
+/// rounding, and where kernels of a GPU run beside one another.
+std::vector<StepPart> stepParts(const ProfileReport &report);
 
 /// A named value of a kernel, for JSON and CSV.
 struct Field {

@@ -54,6 +54,35 @@ std::string layersText(const json &kernel) {
   return compactNames(names, most);
 }
 
+/// Where the time of a step went; of a profile that does not say it, which is older, its length.
+std::string partTable(const json &profile, double threads) {
+  double step = numberOf(profile, "ms_per_step");
+  std::string text =
+      format("A step took %.3f ms on %.0f thread%s", step, threads, threads == 1 ? "" : "s");
+  if (!profile.contains("time"))
+    return "<p class=note>" + text + ".</p>\n";
+  struct Part {
+    const char *key, *name, *what;
+  };
+  std::string rows = htmlCells({{"part of a step"}, {"ms"}, {"share of time"}, {"", true}}, "th");
+  for (const Part &part :
+       {Part{"compute", "compute", "kernels, spread over all threads"},
+        Part{"communication", "communication",
+             "sums over ranks that no kernel hides, waiting for other ranks included"},
+        Part{"input_wait", "input wait", "batches that were not ready, and copying them"},
+        Part{"idle", "idle", "threads without work: waiting for one another, between launches"}}) {
+    json value = profile["time"].value(part.key, json());
+    bool isKnown = value.is_object();
+    double share = numberOf(value, "share");
+    rows += htmlCells({{part.name},
+                       {isKnown ? format("%.3f", numberOf(value, "ms")) : ""},
+                       {isKnown ? percent(share, 1) : "", false, isKnown ? share : -1},
+                       {part.what, true}});
+  }
+  return "<h3>Where the time of a step went</h3>\n" + htmlTable(rows, "first") + "<p class=note>" +
+         text + ", " + escapeHtml(profile.value("taken", "")) + ".</p>\n";
+}
+
 } // namespace
 
 std::string layerTable(const fb::Model &model, const fb::Phase &phase, const json &profile) {
@@ -138,16 +167,10 @@ std::string kernelTable(const json &profile) {
                        {layersText(kernel), true},
                        {lineText(numbersOf(kernel.value("lines", json::array())))}});
   }
-  double step = threads * numberOf(profile, "ms_per_step");
-  std::string note = format("A step took %.3f ms on %.0f thread%s",
-                            numberOf(profile, "ms_per_step"), threads, threads == 1 ? "" : "s");
-  if (step > 0)
-    note += format(": kernels %.1f %% of it, the rest waiting for one another, for input, and "
-                   "between launches",
-                   100 * sum / step);
-  return htmlTable(rows, "first second") + "<p class=note>" + note +
-         ". Rates are those of all threads together. What is in cache can be above the limit, "
-         "which is that of memory.</p>\n";
+  return htmlTable(rows, "first second") +
+         "<p class=note>Rates are those of all threads together. What is in cache can be above the "
+         "limit, which is that of memory.</p>\n" +
+         partTable(profile, threads);
 }
 
 } // namespace danaus

@@ -5,18 +5,33 @@
 
 namespace danaus {
 
+static double millisecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+      .count();
+}
+
 KernelTimer::KernelTimer(Executor &executor, uint64_t steps, uint64_t left)
     : executor(executor), untilFirst(std::min(WarmSteps, left / 2)),
       left(std::min(left - untilFirst, steps)) {}
 
 void KernelTimer::begin(uint64_t step) {
-  if (!left || untilFirst)
+  if (!isTiming())
     return;
   if (times.steps == 0) {
     times.firstStep = step;
     setTiming(executor, Measured::Update, Timing::On);
   }
   start = Clock::now();
+}
+
+void KernelTimer::beginInput() {
+  if (isTiming())
+    inputStart = Clock::now();
+}
+
+void KernelTimer::endInput() {
+  if (isTiming())
+    times.waits.input += millisecondsSince(inputStart);
 }
 
 std::optional<KernelTimes> KernelTimer::end() {
@@ -27,11 +42,14 @@ std::optional<KernelTimes> KernelTimer::end() {
     return std::nullopt;
   }
   times.steps += 1;
-  times.milliseconds += std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  times.milliseconds += millisecondsSince(start);
   if (--left)
     return std::nullopt;
   setTiming(executor, Measured::Update, Timing::Off);
-  times.milliseconds /= double(times.steps);
+  double steps = double(times.steps);
+  times.milliseconds /= steps;
+  times.waits.input /= steps;
+  times.waits.communication = double(executor.waitedForRanks()) * 1e-6 / steps;
   times.launches = launchTimes(executor, Measured::Update, times.steps);
   return std::move(times);
 }

@@ -11,10 +11,12 @@ namespace danaus {
 struct KernelTimes {
   uint64_t firstStep = 0, steps = 0; ///< of the run, from 1; how many
   double milliseconds = 0;           ///< of one step by the clock, waiting for its batch counted
+  StepWaits waits;                   ///< of one step
   std::vector<LaunchTime> launches;
 };
 
-/// begin and end go around each step.
+/// begin and end go around each step, beginInput and endInput in it around each batch that is
+/// waited for.
 class KernelTimer {
 public:
   /// Steps that run before, as long as memory and caches are cold; at most half of those there are.
@@ -25,16 +27,20 @@ public:
   KernelTimer(Executor &executor, uint64_t steps, uint64_t left);
 
   void begin(uint64_t step);
+  void beginInput();
+  void endInput();
   /// Something after the last of the steps.
   std::optional<KernelTimes> end();
 
 private:
   using Clock = std::chrono::steady_clock;
 
+  bool isTiming() const { return left && !untilFirst; }
+
   Executor &executor;
   uint64_t untilFirst, left;
   KernelTimes times;
-  Clock::time_point start;
+  Clock::time_point start, inputStart;
 };
 
 } // namespace danaus

@@ -32,12 +32,24 @@ uint64_t measuredRows(const Executor &executor, Measured what) {
   return microBatchRows(executor) * microBatches(executor.model());
 }
 
-/// One update or evaluation, on whatever the executor holds.
-static Status runOnce(Executor &executor, Measured what) {
+/// One update or evaluation, on whatever the executor holds or `input` brings. Adds what it waits
+/// for that to `waits`.
+static Status runOnce(Executor &executor, Measured what, MeasuredInput *input, StepWaits &waits) {
   trace::Scope scope(trace::Kind::Step, "step");
-  if (what == Measured::Evaluation)
-    return executor.run(fb::ProgramKind::EvalStep);
-  return runUpdate(executor, microBatches(executor.model()), [](uint64_t) { return Status::ok(); });
+  auto fill = [&](uint64_t) {
+    if (!input)
+      return Status::ok();
+    Clock::time_point start = Clock::now();
+    Status status = input->next();
+    waits.input += millisecondsSince(start);
+    return status;
+  };
+  auto meanwhile = [&] { return input ? input->prepare() : Status::ok(); };
+  if (what == Measured::Update)
+    return runUpdate(executor, microBatches(executor.model()), fill, meanwhile);
+  if (Status status = fill(0); !status)
+    return status;
+  return executor.run(fb::ProgramKind::EvalStep, meanwhile);
 }
 
 Status prepareMeasurement(Executor &executor, Measured what) {
@@ -62,7 +74,7 @@ Status prepareMeasurement(Executor &executor, Measured what) {
   return Status::ok();
 }
 
-/// Calls `warm` when the warm-up is over, then `each` with the time of every step.
+/// Calls `warm` when the warm-up is over, then `each` with the time of every step and its waits.
 template <typename Warm, typename Each>
 static Status repeatSteps(Executor &executor, Measured what, const MeasureOptions &options,
                           Warm warm, Each each) {
@@ -73,7 +85,8 @@ static Status repeatSteps(Executor &executor, Measured what, const MeasureOption
   for (; warmups < options.warmups; ++warmups) {
     if (warmups >= fewestWarmups && millisecondsSince(begin) >= longestWarmup)
       break;
-    if (Status status = runOnce(executor, what); !status)
+    StepWaits unused;
+    if (Status status = runOnce(executor, what, options.input, unused); !status)
       return status;
   }
   warm();
@@ -84,17 +97,19 @@ static Status repeatSteps(Executor &executor, Measured what, const MeasureOption
   };
   for (uint64_t done = 0; !enough(done); ++done) {
     Clock::time_point start = Clock::now();
-    if (Status status = runOnce(executor, what); !status)
+    StepWaits waits;
+    if (Status status = runOnce(executor, what, options.input, waits); !status)
       return status;
-    each(millisecondsSince(start));
+    each(millisecondsSince(start), waits);
   }
   return Status::ok();
 }
 
 Expected<StepTimes> measureSteps(Executor &executor, Measured what, const MeasureOptions &options) {
   std::vector<double> times;
-  Status status =
-      repeatSteps(executor, what, options, [] {}, [&](double time) { times.push_back(time); });
+  Status status = repeatSteps(
+      executor, what, options, [] {},
+      [&](double time, const StepWaits &) { times.push_back(time); });
   if (!status)
     return status.takeError();
   std::ranges::sort(times);
@@ -127,12 +142,14 @@ static double medianOf(std::vector<double> &values) {
 Expected<LaunchTimes> measureLaunches(Executor &executor, Measured what,
                                       const MeasureOptions &options) {
   LaunchTimes times;
-  std::vector<double> steps;
+  std::vector<double> steps, inputs, communications;
   std::vector<std::vector<double>> launches; // by launch, of each step
   auto begin = [&] { setTiming(executor, what, Timing::On, options.counters); };
-  auto each = [&](double milliseconds) {
+  auto each = [&](double milliseconds, const StepWaits &waits) {
     std::vector<LaunchTime> step = launchTimes(executor, what, 1);
     steps.push_back(milliseconds);
+    inputs.push_back(waits.input);
+    communications.push_back(double(executor.waitedForRanks()) * 1e-6);
     launches.resize(step.size());
     for (size_t i = 0; i < step.size(); ++i)
       launches[i].push_back(step[i].milliseconds);
@@ -152,6 +169,7 @@ Expected<LaunchTimes> measureLaunches(Executor &executor, Measured what,
     return status.takeError();
   times.steps = steps.size();
   times.milliseconds = medianOf(steps);
+  times.waits = {medianOf(inputs), medianOf(communications)};
   for (size_t i = 0; i < times.launches.size(); ++i)
     times.launches[i].milliseconds = medianOf(launches[i]);
   return times;

@@ -1,8 +1,9 @@
-// Timing of compiled steps on made-up data: what `danaus bench` reports. Needs no dataset; the work
-// of a step does not depend on the values.
+// Timing of compiled steps: what `danaus bench` and `danaus profile` report. Of made-up data, as
+// the work of a step does not depend on the values, or with the batches of a dataset.
 #pragma once
 
 #include "runtime/exec/Executor.h"
+#include "runtime/train/MeasuredInput.h"
 
 namespace danaus {
 
@@ -11,6 +12,7 @@ struct MeasureOptions {
   uint64_t repeats = 0;  ///< 0: as many as `seconds` take, at least 5
   double seconds = 3;
   ThreadCounters *counters = nullptr; ///< what measureLaunches reads beside the clock
+  MeasuredInput *input = nullptr;     ///< a batch for each step; null: the same one stays
 };
 
 struct StepTimes {
@@ -41,10 +43,17 @@ struct LaunchTime {
   ThreadCounters::Counts counts = {}; ///< of all steps together
 };
 
+/// What the main thread waited for in a step, milliseconds.
+struct StepWaits {
+  double input = 0;         ///< until its batch was in the executor
+  double communication = 0; ///< for other ranks (Executor::waitedForRanks)
+};
+
 struct LaunchTimes {
   std::vector<LaunchTime> launches; ///< in the order of the program; medians
   uint64_t steps = 0;               ///< that they are of, without the warm-up
   double milliseconds = 0;          ///< of a step by the clock, the median
+  StepWaits waits;                  ///< medians
 };
 
 /// Starts or stops adding up times of launches, and what `counters` count meanwhile.

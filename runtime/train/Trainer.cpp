@@ -116,7 +116,11 @@ Status Trainer::trainStep() {
   if (lossScale)
     lossScale->fillControl(executor->control());
   auto fill = [&](uint64_t) {
+    if (kernelTimer)
+      kernelTimer->beginInput();
     Expected<uint64_t> filled = feed->next();
+    if (kernelTimer)
+      kernelTimer->endInput();
     return filled ? Status::ok() : Status(filled.takeError());
   };
   ranks.noteStep(at.step + 1);

@@ -101,6 +101,10 @@ expect 0 "kernel,kind,layers,lines,launches,ms,flops,bytes" profile tiny.dnb --s
 expect 2 "choose one" profile tiny.dnb --json --csv
 expect 0 '], "times_by": "clock", "counters": null, "no_counters": null' profile tiny.dnb --steps 3 --json --counters none
 expect 2 "'cycles' is none of hardware, software, none" profile tiny.dnb --counters cycles
+expect 0 "idle_ms" profile tiny.dnb --steps 2 --csv --threads 1
+expect 0 "threads without work" profile tiny.dnb --steps 2 --threads 1
+expect 0 "on its training images" profile tiny.dnb --steps 2 --threads 1 --data
+DANAUS_DATA=$work/broken expect 4 "train-images-idx3-ubyte" profile tiny.dnb --data
 expect 0 "Examples:" profile --help
 
 # A cache that cannot be written costs time only.

@@ -66,7 +66,7 @@ class Page(html.parser.HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.tables, self.heading, self.row, self.cell, self.body, self.wanted = {}, "", None, None, {}, []
-        self.canvases, self.scripts, self.in_heading = [], 0, False
+        self.canvases, self.scripts, self.in_heading, self.in_data, self.data = [], 0, False, False, None
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
@@ -84,6 +84,7 @@ class Page(html.parser.HTMLParser):
             self.canvases.append(attributes)
         elif tag == "script":
             self.scripts += 1
+            self.in_data = attributes.get("id") == "data"
         for key in ("src", "href"):
             if key in attributes and not attributes[key].startswith("#"):
                 self.wanted.append(attributes[key])
@@ -93,6 +94,8 @@ class Page(html.parser.HTMLParser):
             self.cell.append(data)
         if self.in_heading:
             self.heading += data
+        if self.in_data and self.data is None:
+            self.data = json.loads(data)
 
     def handle_endtag(self, tag):
         if tag in ("h2", "h3"):
@@ -149,7 +152,20 @@ def compare_with_files(page, run, chart_count):
 
 
 def compare_kernels(page, run, phase):
-    profile = json.loads((run / f"profile-{phase}.json").read_text())
+    return compare_profile(page, json.loads((run / f"profile-{phase}.json").read_text()))
+
+
+def compare_profile(page, profile):
+    parts = {row[0].replace(" ", "_"): row for row in page.tables["Where the time of a step went"][1:]}
+    check(list(parts) == list(profile["time"]), f"{parts}, {profile['time']}")
+    for name, part in profile["time"].items():
+        check(parts[name][1:3] == [f"{part['ms']:.3f}", f"{100 * part['share']:.1f} %"], f"{parts[name]}, {part}")
+    roofs = page.data["rooflines"][-1]["roofs"]
+    limit = profile["limit"]
+    check([roof["name"] for roof in roofs] == [each["name"] for each in limit["of_products"]] + ["second-level cache"], roofs)
+    check(all(roof["flops"] == each["flops"] and roof["bytes_per_second"] == limit["bytes_per_second"]
+              for roof, each in zip(roofs, limit["of_products"])), f"{roofs}, {limit}")
+    check(roofs[-1]["bytes_per_second"] == limit["cache_bytes_per_second"], roofs)
     table = {row[0]: row for row in page.tables["Kernels"][1:]}
     check(len(table) == len(profile["kernels"]), "a row for each kernel")
     for kernel in profile["kernels"]:
@@ -218,6 +234,26 @@ def main():
     check("-o takes the page of one RUN" in danaus("report", run, run, "-o", "x.html", code=2).stderr, "one page")
     check("is no folder" in danaus("report", scratch / "absent", code=2).stderr, "no folder")
     check("holds no metrics.jsonl" in danaus("report", scratch, code=2).stderr, "no run")
+
+    # A profile of the run makes its page anew, with what is measured then, and nothing else of it.
+    def files(folder):
+        return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file() and file.name != "report.html"}
+
+    kept = files(run)
+    danaus("profile", run, "--forward", "--steps", "2")
+    check((run / "report.html").read_bytes() == before, "an evaluation has no page")
+    danaus("profile", run, "--steps", "2", "--report", scratch / "elsewhere.html")
+    check((run / "report.html").read_bytes() == before, "--report FILE is written in its place")
+    done = danaus("profile", run, "--steps", "2", "--json")
+    check(done.stderr.endswith(f"{run}/report.html: made anew with these times\n"), done.stderr)
+    check(files(run) == kept, "nothing else of the run changes")
+    page = browser.dom(run / "report.html")
+    compare_with_files(page, run, 7)
+    compare_profile(page, json.loads(done.stdout))
+    check(browser.dom(scratch / "elsewhere.html").tables["Epochs"] == page.tables["Epochs"], "the curves of the run")
+    check("medians of 2 steps on made-up data" in (run / "report.html").read_text(), "it says what the times are of")
+    danaus("report", run)
+    check((run / "report.html").read_bytes() == before, "the times of the run again")
 
     # Phases: each has its own times; no timing where the spec says so.
     spec.write_text(SPEC.replace("PHASES", "phases: [{epochs: 2, structure: dense}, {epochs: 2}]"))

@@ -6,6 +6,7 @@
 The rules of the trace event format: required fields, times that grow, spans of a track that lie in each other or beside each
 other. And what is in it: steps, kernels within them, input threads, all-reduces of every rank, waits.
 """
+import csv
 import json
 import os
 import pathlib
@@ -82,6 +83,20 @@ def kernels_in_steps(spans, rank, steps):
     return found
 
 
+def parts_of(profile):
+    """Where the time of a step went: parts that add up to it."""
+    parts = profile["time"]
+    check(list(parts) == ["compute", "communication", "input_wait", "idle"], parts)
+    check(all(part["ms"] >= 0 and abs(part["share"] * profile["ms_per_step"] - part["ms"]) <= 1e-3 * profile["ms_per_step"]
+              for part in parts.values()), parts)
+    whole = sum(part["ms"] for part in parts.values())
+    check(whole >= 0.999 * profile["ms_per_step"], f"{parts} of {profile['ms_per_step']} ms")
+    check(parts["idle"]["ms"] == 0 or whole <= 1.001 * profile["ms_per_step"], parts)
+    kernels = sum(kernel["ms"] for kernel in profile["kernels"]) / profile["threads"]
+    check(abs(parts["compute"]["ms"] - kernels) <= 1e-3 * kernels, f"{kernels} ms of kernels: {parts}")
+    return {name: part["ms"] for name, part in parts.items()}
+
+
 def one_rank(models, danaus, scratch):
     folder = scratch / "one"
     done = call(danaus, "train", models / "mnist_mlp_low_rank.yaml", *SHORT, "profile.trace=true", "profile.steps=4", "--threads",
@@ -98,6 +113,8 @@ def one_rank(models, danaus, scratch):
     check(of_kind(spans[0, "main"], "input"), "cheap batches are made by the main thread")
     check(totals["steps"] == 4 and totals["spans_left_out"] == 0 and totals["exposed_communication_ms_per_step"] == 0, totals)
     check(0 < totals["input_wait_ms_per_step"] < totals["ms_per_step"], totals)
+    parts = parts_of(json.loads((folder / "profile-1.json").read_text()))
+    check(parts["communication"] == 0 and parts["input_wait"] > 0, parts)
 
 
 def no_trace(models, danaus, scratch):
@@ -144,6 +161,8 @@ def two_ranks(models, danaus, scratch):
         check(len(waits) >= 5, f"rank {rank}: {waits}")
     check(Counter(e["name"] for e in sums[0]) == Counter(e["name"] for e in sums[1]), "the ranks add up different things")
     check(totals["exposed_communication_ms_per_step"] > 0 and totals["communication_ms_per_step"] > 0, totals)
+    parts = parts_of(json.loads((folder / "profile-1.json").read_text()))
+    check(parts["communication"] > 0 and parts["input_wait"] > 0, parts)
 
 
 def pictures(models, danaus, scratch):
@@ -196,7 +215,28 @@ def by_layer(models, danaus, scratch):
     check(layers["update"]["structure"] is None and not layers["update"]["estimated"], layers["update"])
     check(found["ms_per_step"] > 0, found["ms_per_step"])
     shown = call(danaus, "profile", models / "mnist_mlp_low_rank.yaml", "--steps", 2, "--threads", 1).stdout
-    check("A step took" in shown and "of 1 thread: kernels" in shown and "hidden.2" in shown, shown)
+    check("ms on 1 thread, medians of 2 steps on made-up data" in shown and "hidden.2" in shown, shown)
+
+
+def parts(models, danaus, scratch):
+    """Made-up data are waited for by nobody, those of the model are; the same numbers in each form."""
+    words = [danaus, "profile", models / "mnist_mlp_low_rank.yaml", "--steps", 3]
+    made_up, real = (json.loads(call(*words, *more, "--json").stdout) for more in ((), ("--data",)))
+    check(parts_of(made_up)["input_wait"] == 0 and parts_of(real)["input_wait"] > 0, "waiting for input")
+    check("made-up" in made_up["taken"] and "training images" in real["taken"], (made_up["taken"], real["taken"]))
+    shown = call(*words, "--data").stdout
+    foot = [line.split() for line in shown.splitlines()[-4:]]
+    check([line[0] for line in foot] == ["compute", "communication", "input", "idle"], shown)
+    check(float(foot[2][2]) > 0 and foot[1][1] == "0.000", shown)
+    row = next(csv.DictReader(call(*words, "--csv", "--data").stdout.splitlines()))
+    whole = sum(float(row[f"{part}_ms"]) for part in real["time"])
+    check(abs(whole - float(row["step_ms"])) <= 1e-3 * whole or float(row["idle_ms"]) == 0, row)
+    forward = json.loads(call(*words, "--forward", "--data", "--json").stdout)
+    check(parts_of(forward)["input_wait"] > 0, forward["time"])
+    cropped = call(*words, "--data", "--json", "data.augment=[random_crop]")  # by threads, ahead
+    check(parts_of(json.loads(cropped.stdout))["input_wait"] > 0, "batches that are made ahead")
+    done = call(*words, "--data", "data.dir=/no/such/folder", code=4)
+    check("/no/such/folder" in done.stderr, done.stderr)
 
 
 def counted(models, danaus, scratch):
@@ -225,7 +265,7 @@ def main():
     models, programs, scratch = (pathlib.Path(word) for word in sys.argv[1:4])
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    for part in (one_rank, no_trace, resumed, two_ranks, pictures, profiled, by_layer, counted, ranges):
+    for part in (one_rank, no_trace, resumed, two_ranks, pictures, profiled, by_layer, parts, counted, ranges):
         part(models, programs / "danaus", scratch)
 
 

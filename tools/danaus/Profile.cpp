@@ -1,6 +1,7 @@
 // danaus profile: what the kernels of a step did.
 #include "runtime/base/AtomicFile.h"
 #include "runtime/base/File.h"
+#include "runtime/exec/Update.h"
 #include "runtime/profile/ProfileJson.h"
 #include "runtime/report/Report.h"
 #include "runtime/trace/TraceFile.h"
@@ -15,7 +16,7 @@ namespace {
 constexpr uint64_t CountedSteps = 5;
 
 struct ProfileArguments : ModelArguments {
-  bool forward = false, json = false, csv = false, force = false;
+  bool forward = false, json = false, csv = false, force = false, data = false;
   uint64_t batch = 0, steps = 0;
   std::string trace, report, counters = "hardware";
 };
@@ -24,24 +25,31 @@ Expected<CommandLine::Outcome> parse(const Arguments &words, ProfileArguments &i
   CommandLine line(
       "profile",
       "Runs steps on made-up data and prints a row for each kernel: launches in a step, time,\n"
-      "arithmetic and traffic, and the layers and lines of the spec that it computes. On the\n"
-      "virtual GPU, instead of times: exact counts of memory traffic, instructions and\n"
-      "wavefronts, and the times that they predict on GPUs. A prediction knows no latencies and\n"
-      "no caches.",
+      "arithmetic and traffic, and the layers and lines of the spec that it computes; the same\n"
+      "by layer; and what of a step was computing, waiting for input, and idle. Of a run, it\n"
+      "also makes report.html anew with these times. On the virtual GPU, instead of times:\n"
+      "exact counts of memory traffic, instructions and wavefronts, and the times that they\n"
+      "predict on GPUs. A prediction knows no latencies and no caches.",
       {"danaus profile models/mnist_mlp.yaml --threads 2",
        "danaus profile models/mnist_mlp_monarch.yaml --device vgpu",
+       "danaus profile runs/mnist_mlp --data",
        "danaus profile mlp.dnb --forward --csv > kernels.csv",
        "danaus profile models/vit_s16.yaml --batch 8 --steps 5 --trace trace.json"});
   into.declareModel(line);
   line.flag(into.forward, "--forward", "an evaluation step instead of a training step");
+  line.flag(into.data, "--data",
+            "batches of the model's training images instead of made-up ones, so that waiting for "
+            "them is seen");
   line.option(into.batch, "--batch", "compile for this batch size (train.batch_size)");
   line.option(into.steps, "--steps", "steps to run [20; 1 on the virtual GPU]");
   into.declareDevice(line);
   into.declarePhase(line);
   line.option(into.trace, "--trace", "FILE",
               "write what every thread and GPU did to FILE, for ui.perfetto.dev");
-  line.option(into.report, "--report", "FILE",
-              "write a page with layers, kernels, roofline, memory and fusion to FILE (.html)");
+  line.option(
+      into.report, "--report", "FILE",
+      "write a page with layers, kernels, roofline, memory and fusion to FILE (.html), of a "
+      "run with its curves [of a run: its report.html]");
   line.flag(into.force, "--force", "overwrite FILE");
   line.option(into.counters, "--counters", "SET",
               "what is counted beside the time on CPUs [hardware]: cycles, instructions and cache "
@@ -66,13 +74,32 @@ Expected<CommandLine::Outcome> parse(const Arguments &words, ProfileArguments &i
   return outcome;
 }
 
-/// A page of the model as it was measured here: no run, so no curves.
-Status writePage(const std::string &path, const CompiledModel &model, size_t phase,
-                 const std::string &profile) {
+/// Where the page goes: of a run, in the place of that which it has; empty: there is none.
+std::string pagePath(const ProfileArguments &arguments, const Device &device) {
+  bool isRun = pathExists(joinPath(arguments.model, "metrics.jsonl"));
+  if (!arguments.report.empty() || !isRun || arguments.forward || device.kind() == "vgpu")
+    return arguments.report;
+  return joinPath(arguments.model, "report.html");
+}
+
+/// A page of the model as it was measured here, with what a run has besides.
+Status writePage(const std::string &path, const ProfileArguments &arguments,
+                 const CompiledModel &model, size_t phase, const std::string &profile) {
   RunFiles files;
-  files.model = std::shared_ptr<const ModelFile>(std::shared_ptr<void>(), &model.file);
+  if (pathExists(joinPath(arguments.model, "metrics.jsonl"))) {
+    auto read = readRunFiles(arguments.model);
+    if (!read)
+      return read.takeError();
+    files = std::move(*read);
+  } else {
+    files.model = std::shared_ptr<const ModelFile>(std::shared_ptr<void>(), &model.file);
+  }
   files.profiles[phase + 1] = nlohmann::json::parse(profile);
-  return writeFileAtomically(path, renderReport(files));
+  if (Status status = writeFileAtomically(path, renderReport(files)); !status)
+    return status;
+  if (arguments.report.empty())
+    std::fprintf(stderr, "%s: made anew with these times\n", path.c_str());
+  return Status::ok();
 }
 
 Status writeTrace(const std::string &path, Device &device) {
@@ -94,6 +121,53 @@ Status writeTrace(const std::string &path, Device &device) {
   return Status::ok();
 }
 
+/// What `--counters` asks for; `why` it is not there.
+std::unique_ptr<PerfCounters> openCounters(const ProfileArguments &arguments, const Device &device,
+                                           std::string &why) {
+  if (device.kind() != "cpu" || arguments.counters == "none")
+    return nullptr;
+  bool isHardware = arguments.counters == "hardware";
+  auto opened = PerfCounters::open(isHardware ? CounterSet::Hardware : CounterSet::Software,
+                                   device.threads());
+  if (opened)
+    return std::move(*opened);
+  why = opened.error().message();
+  return nullptr;
+}
+
+/// The steps of the table, traced if that was asked for.
+Expected<StepProfile> measure(const ProfileArguments &arguments, Executor &executor, Measured what,
+                              MeasureOptions options) {
+  Device &device = executor.device();
+  if (device.kind() != "vgpu") { // counts need no warm-up
+    MeasureOptions once = options;
+    once.repeats = 1;
+    if (auto warm = measureSteps(executor, what, once); !warm)
+      return warm.takeError();
+  }
+  trace::nameThread("main");
+  if (!arguments.trace.empty()) {
+    if (Status status = device.beginTrace(); !status)
+      return status.takeError();
+    trace::start();
+  }
+  auto profiled = profileKernels(executor, what, options);
+  if (profiled && !arguments.trace.empty())
+    if (Status status = writeTrace(arguments.trace, device); !status)
+      return status.takeError();
+  return profiled;
+}
+
+Expected<std::unique_ptr<MeasuredInput>> openInput(Executor &executor, Measured what) {
+  auto data = loadModelData(executor.model(), Portion::Train);
+  if (!data)
+    return data.takeError();
+  bool trains = what == Measured::Update;
+  uint64_t rows = trains ? microBatchRows(executor) : executor.batch(fb::ProgramKind::EvalStep);
+  return MeasuredInput::open(executor, std::move(*data), rows,
+                             trains ? ImageUse::Training : ImageUse::Evaluation);
+}
+
 Status profile(const ProfileArguments &arguments, const CompiledModel &model) {
   auto device = openDevice(arguments);
   if (!device)
@@ -106,56 +180,46 @@ Status profile(const ProfileArguments &arguments, const CompiledModel &model) {
     return opened.takeError();
   Executor &executor = **opened;
   Measured what = arguments.forward ? Measured::Evaluation : Measured::Update;
-  if (!arguments.report.empty() && (*device)->kind() == "vgpu")
+  bool isVirtual = (*device)->kind() == "vgpu";
+  if (!arguments.report.empty() && isVirtual)
     return Error(ExitCode::Usage, "--report shows times, and those of the virtual GPU say nothing: "
                                   "leave it out, or --device cpu");
   if (Status status = prepareMeasurement(executor, what); !status)
     return status;
-  bool isVirtual = (*device)->kind() == "vgpu";
-  if (!isVirtual) // counts need no warm-up
-    if (auto warm = measureSteps(executor, what, {.repeats = 1}); !warm)
-      return warm.takeError();
   MeasureOptions options{.warmups = 0, .repeats = arguments.steps};
   if (!arguments.steps)
     options.repeats = isVirtual ? 1 : 20;
-  std::unique_ptr<PerfCounters> counters;
-  std::string noCounters;
-  if ((*device)->kind() == "cpu" && arguments.counters != "none") {
-    auto opened = PerfCounters::open(arguments.counters == "hardware" ? CounterSet::Hardware
-                                                                      : CounterSet::Software,
-                                     (*device)->threads());
-    if (opened)
-      counters = std::move(*opened);
-    else
-      noCounters = opened.error().message();
+  std::unique_ptr<MeasuredInput> input;
+  if (arguments.data) {
+    auto batches = openInput(executor, what);
+    if (!batches)
+      return batches.takeError();
+    input = std::move(*batches);
+    options.input = input.get();
   }
-  trace::nameThread("main");
-  if (!arguments.trace.empty()) {
-    if (Status status = (*device)->beginTrace(); !status)
-      return status;
-    trace::start();
-  }
-  auto profiled = profileKernels(executor, what, options);
+  auto profiled = measure(arguments, executor, what, options);
   if (!profiled)
     return profiled.takeError();
-  if (!arguments.trace.empty())
-    if (Status status = writeTrace(arguments.trace, **device); !status)
-      return status;
-  if (counters)
+  std::string steps =
+      options.repeats == 1 ? "one step" : "medians of " + number(options.repeats) + " steps";
+  std::string taken = steps + (input ? " on its training images" : " on made-up data");
+  ProfileReport report{what, executor, *profiled, taken, {}, nullptr, ""};
+  auto counters = openCounters(arguments, **device, report.noCounters);
+  if (counters) {
     if (Status status = countKernels(executor, what, *counters,
                                      std::min<uint64_t>(options.repeats, CountedSteps), *profiled);
         !status)
       return status;
-  ProfileReport report{what, executor, *profiled, {}, counters.get(), noCounters};
-  if (counters && !counters->status()) {
-    report.counters = nullptr;
-    report.noCounters = counters->status().error().message();
+    if (Status status = counters->status(); !status)
+      report.noCounters = status.error().message();
+    else
+      report.counters = counters.get();
   }
   report.roofline = rooflineOf(**device, cacheFolder());
   (arguments.json ? printJson : arguments.csv ? printCsv : printTable)(report);
-  if (arguments.report.empty())
-    return Status::ok();
-  return writePage(arguments.report, model, *phase, profileJson(report, "on made-up data"));
+  std::string page = pagePath(arguments, **device);
+  return page.empty() ? Status::ok()
+                      : writePage(page, arguments, model, *phase, profileJson(report));
 }
 
 } // namespace

@@ -2,13 +2,12 @@
 #include "runtime/profile/ProfileJson.h"
 #include "tools/danaus/ProfilePrinter.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace danaus::tool {
 
-void printJson(const ProfileReport &report) {
-  std::fputs(profileJson(report, "on made-up data").c_str(), stdout);
-}
+void printJson(const ProfileReport &report) { std::fputs(profileJson(report).c_str(), stdout); }
 
 void printCsv(const ProfileReport &report) {
   bool isFirst = true;
@@ -20,6 +19,13 @@ void printCsv(const ProfileReport &report) {
     for (const Field &field : fieldsOf(kernel, report)) {
       names.push_back(field.name);
       values.push_back(field.value);
+    }
+    names.push_back("step_ms");
+    values.push_back(format("%.6g", report.profile.milliseconds));
+    for (const StepPart &part : stepParts(report)) {
+      names.push_back(std::string(part.name) + "_ms");
+      std::ranges::replace(names.back(), ' ', '_');
+      values.push_back(part.milliseconds ? format("%.6g", *part.milliseconds) : "");
     }
     for (const GpuModel *gpu : predictedGpus(report)) {
       PredictedTime time = predict(kernel.counters, *gpu);

@@ -95,14 +95,25 @@ private:
       std::printf("Times by CUDA events between kernels, which run one by one here and in a graph "
                   "in a run.\n");
     printLayers(sum);
-    double threads = executor.device().threads() * profile.milliseconds;
-    if (threads > 0)
-      std::printf(
-          "A step took %.3f ms of %u thread%s: kernels %.1f %%, waiting for one another and "
-          "between launches %.1f %%.\n",
-          profile.milliseconds, executor.device().threads(),
-          executor.device().threads() == 1 ? "" : "s", 100 * sum / threads,
-          std::max(0.0, 100 - 100 * sum / threads));
+    printParts();
+  }
+
+  void printParts() const {
+    using enum Table::Align;
+    Table table({Left, Right, Right, Left});
+    table.row({"part", "ms", "share", "what"});
+    for (const StepPart &part : stepParts(report)) {
+      double ms = part.milliseconds.value_or(0), whole = profile.milliseconds;
+      table.row({part.name, part.milliseconds ? format("%.3f", ms) : "-",
+                 part.milliseconds && whole > 0 ? format("%.1f %%", 100 * ms / whole) : "-",
+                 part.meaning});
+    }
+    std::string threads =
+        executor.device().kind() == "cpu"
+            ? format(" on %u thread%s", executor.threads(), executor.threads() == 1 ? "" : "s")
+            : "";
+    std::printf("A step took %.3f ms%s, %s:\n%s", profile.milliseconds, threads.c_str(),
+                report.taken.c_str(), table.text().c_str());
   }
 
   void printLimit(const std::string &share) const {

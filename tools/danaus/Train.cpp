@@ -117,7 +117,8 @@ public:
       : TrainPrinter(table, progress), run(run), roofline(std::move(roofline)) {}
 
   void onKernelTimes(Executor &executor, uint64_t phase, const KernelTimes &times) override {
-    StepProfile profile = profileOf(executor, times.launches, times.steps, times.milliseconds);
+    StepProfile profile =
+        profileOf(executor, {times.launches, times.steps, times.milliseconds, times.waits});
     std::string taken =
         format("means of the steps %llu to %llu of the run", (unsigned long long)times.firstStep,
                (unsigned long long)(times.firstStep + times.steps - 1));
@@ -125,7 +126,7 @@ public:
       taken += " on rank 0";
     Status written = writeFileAtomically(
         run.file(profileFileName(phase)),
-        profileJson({Measured::Update, executor, profile, roofline, nullptr, ""}, taken));
+        profileJson({Measured::Update, executor, profile, taken, roofline, nullptr, ""}));
     if (!written) // training is worth more than its report
       onNote(written.error().message());
   }

@@ -81,13 +81,14 @@ TEST_F(ReportTest, ShowsWhatAFinishedRunHas) {
         "\"limit_ms\": 0.25}, {\"kernel\": \"k1\", \"ms\": 0.5, \"flops\": 0, \"bytes\": 100}], "
         "\"by_layer\": [{\"layer\": \"update\", \"ms\": 0.5, \"estimated\": false}]}");
   std::string html = page();
-  expectParts(
-      html, {"<b>0.8831</b><small>test accuracy", "<b>1.0 MiB</b>", "<tr class=best><td>1</td>",
-             "<td>processor</td><td class=text>A &amp; B</td>", "steps 6 to 25",
-             "<td class=text>&lt;b&gt;</td>", "<td>4-5, 9</td>", "<td>25.0 %</td>",
-             "<td>4.0</td>", // 2 MFLOP in half a millisecond
-             "--w:66.7%", "<td>update</td>", "A step took 1.000 ms on 2 threads: kernels 75.0 %"});
+  expectParts(html,
+              {"<b>0.8831</b><small>test accuracy", "<b>1.0 MiB</b>", "<tr class=best><td>1</td>",
+               "<td>processor</td><td class=text>A &amp; B</td>", "steps 6 to 25",
+               "<td class=text>&lt;b&gt;</td>", "<td>4-5, 9</td>", "<td>25.0 %</td>",
+               "<td>4.0</td>", // 2 MFLOP in half a millisecond
+               "--w:66.7%", "<td>update</td>", "A step took 1.000 ms on 2 threads."});
   EXPECT_EQ(html.find("Not finished"), std::string::npos);
+  EXPECT_EQ(html.find("input wait"), std::string::npos) << "an older profile does not say it";
 }
 
 TEST_F(ReportTest, NeedsNothingAndRunsNothingOfASpec) {
@@ -167,6 +168,17 @@ TEST_F(ReportTest, RooflineHasKernelsWithArithmetic) {
   EXPECT_EQ(chart["roofs"][0]["name"], "float32");
   EXPECT_EQ(chart["roofs"][0]["flops"], 1e11);
   EXPECT_TRUE(rooflineChart(nlohmann::json::object(), "r").is_null());
+}
+
+TEST_F(ReportTest, ShowsWhereTheTimeOfAStepWent) {
+  write("profile-1.json",
+        R"({"threads": 4, "ms_per_step": 2, "taken": "steps <1>", "kernels": [], "time": {"compute":
+        {"ms": 1.5, "share": 0.75}, "communication": null, "input_wait": {"ms": 0.25, "share": 0.125},
+        "idle": {"ms": 0.25, "share": 0.125}}})");
+  expectParts(page(),
+              {"<td>compute</td><td>1.500</td>", "--w:75.0%\">75.0 %",
+               "<td>communication</td><td></td><td></td>", "<td>input wait</td><td>0.250</td>",
+               "A step took 2.000 ms on 4 threads, steps &lt;1&gt;."});
 }
 
 TEST_F(ReportTest, RooflineHasALineForEachKindOfProducts) {

@@ -41,4 +41,35 @@ TEST_F(MeasureTest, LaunchesAreTimedInTheStepsAfterTheWarmUp) {
   }
 }
 
+/// 77 of the 93 images train: nine full batches and one of 5, then the same again.
+TEST_F(MeasureTest, InputIsEveryBatchOfAnEpochAgainAndAgain) {
+  std::string path = folder / "tiny.dnb";
+  ASSERT_TRUE(writeTinyModel(path, tinyModel()));
+  auto file = ModelFile::open(path);
+  auto device = builtinDevices().create("cpu", {.threads = 1});
+  ASSERT_TRUE(file && device);
+  auto executor = Executor::open(*file, **device);
+  ASSERT_TRUE(executor);
+  ASSERT_TRUE(prepareMeasurement(**executor, Measured::Update));
+  uint64_t batch = (*executor)->batch(fb::ProgramKind::TrainStep);
+  auto input = MeasuredInput::open(**executor, data, batch, ImageUse::Training);
+  ASSERT_TRUE(input) << input.error().message();
+  for (int epoch = 0; epoch < 3; ++epoch) {
+    long rows = 0;
+    for (int step = 0; step < 10; ++step) {
+      ASSERT_TRUE(succeeds((*input)->next()));
+      rows += std::ranges::count_if((*executor)->label(), [](int32_t label) { return label >= 0; });
+    }
+    EXPECT_EQ(rows, 77) << epoch;
+  }
+  auto times = measureLaunches(**executor, Measured::Update,
+                               {.warmups = 0, .repeats = 3, .input = input->get()});
+  ASSERT_TRUE(times) << times.error().message();
+  EXPECT_GT(times->waits.input, 0);
+  EXPECT_EQ(times->waits.communication, 0) << "one rank";
+  times = measureLaunches(**executor, Measured::Update, {.warmups = 0, .repeats = 3});
+  ASSERT_TRUE(times);
+  EXPECT_EQ(times->waits.input, 0) << "the batch stays";
+}
+
 } // namespace

@@ -51,7 +51,9 @@ TEST_F(TrainerTest, TimesTheKernelsOfSomeSteps) {
     ASSERT_EQ(watcher.times.size(), 1u);
     EXPECT_EQ(watcher.times[0].firstStep, first);
     EXPECT_EQ(watcher.times[0].steps, steps);
-    EXPECT_GT(watcher.times[0].milliseconds, 0);
+    EXPECT_GT(watcher.times[0].milliseconds, watcher.times[0].waits.input);
+    EXPECT_GT(watcher.times[0].waits.input, 0);
+    EXPECT_EQ(watcher.times[0].waits.communication, 0);
     EXPECT_EQ(watcher.launches, model.phases[0]->targets[0]->programs[0]->stages.size());
     EXPECT_EQ(weights("plain"), weights(name));
     EXPECT_EQ(stepRows("plain"), stepRows(name));
