@@ -229,6 +229,11 @@ std::span<float> Executor::gradient(size_t index) {
                 elementCount(parameterInfo(index)));
 }
 
+std::span<const float> Executor::readGradient(size_t index) {
+  return floats(currentPlan->places()->Get(unsigned(index))->gradient_offset(),
+                elementCount(parameterInfo(index)), Use::ReadOnly);
+}
+
 std::optional<size_t> Executor::findParameter(std::string_view name) const {
   for (size_t i = 0; i < parameterCount(); ++i)
     if (parameterInfo(i).name()->string_view() == name)

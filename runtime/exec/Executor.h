@@ -58,6 +58,8 @@ public:
   }
   std::span<float> parameter(size_t index);
   std::span<float> gradient(size_t index);
+  /// The same for who writes nothing there: from a device it is only brought here.
+  std::span<const float> readGradient(size_t index);
   /// The elements of a parameter that a rank updates: all, or where updates are sharded
   /// (dist.sharded) those of its part, perhaps none.
   struct Share {

@@ -107,12 +107,20 @@ ordered_json curveCharts(const RunFiles &run, size_t most) {
       {"seconds", "Time of an epoch, s", "epoch", {epochs("seconds", "seconds")}, false, true},
       {"step-loss", "Loss of steps", "step", {steps("loss", "loss")}},
       {"grad-norm", "Gradient norm", "step", {steps("grad_norm", "norm")}, true},
+      {"epoch-grad-norm",
+       "Gradient norm of an epoch's last step",
+       "epoch",
+       {epochs("grad_norm", "norm")},
+       true},
       {"loss-scale", "Loss scale of float16", "step", {steps("loss_scale", "scale")}, true}};
   ordered_json all = ordered_json::array();
+  bool hasNormsOfSteps = false;
   for (Chart &chart : charts) {
     std::erase_if(chart.series, [](const ordered_json &series) { return !hasValue(series); });
-    if (chart.series.empty())
+    bool isRepeated = hasNormsOfSteps && chart.id == std::string_view("epoch-grad-norm");
+    if (chart.series.empty() || isRepeated)
       continue;
+    hasNormsOfSteps |= chart.id == std::string_view("grad-norm");
     bool isOfEpochs = chart.x == std::string_view("epoch");
     all.push_back({{"id", chart.id},
                    {"title", chart.title},

@@ -6,8 +6,9 @@
 namespace danaus {
 
 /// [{"id", "title", "x", "log", "bars", "series": [{"name", "points": [[x, y], ...]}],
-/// "borders": [x, ...]}]; charts without a finite value are left out. Of more than `most` points
-/// of steps, each stands for several and is their mean.
+/// "borders": [x, ...]}]; charts without a finite value are left out, and the norms of epochs' last
+/// steps where those of more steps are known. Of more than `most` points of steps, each stands for
+/// several and is their mean.
 nlohmann::ordered_json curveCharts(const RunFiles &run, size_t most = 1000);
 
 /// {"id", "title", "kernels": [{"name", "layers", "x", "y"}], "roofs": [{"name", "flops",

@@ -28,9 +28,7 @@ std::string frames(const ordered_json &charts) {
   if (html.empty())
     return "";
   return "<h2 id=curves>Curves</h2>\n<div class=charts>\n" + html + "</div>\n" +
-         (hasSteps ? ""
-                   : "<p class=note>With --log-every there are curves of steps too, and with "
-                     "train.clip_grad_norm that of the gradients' norm.</p>\n");
+         (hasSteps ? "" : "<p class=note>With --log-every there are curves of steps too.</p>\n");
 }
 
 /// The plan that the run used: by the instruction set of its profile or environment, else the

@@ -104,13 +104,14 @@ std::string epochTable(const RunFiles &run) {
     if (row.contains("epoch"))
       rows += htmlRow({countOf(row, "epoch"), textOf(row, "train_loss", "%.4f"),
                        textOf(row, "val_loss", "%.4f"), textOf(row, "val_accuracy", "%.4f"),
-                       textOf(row, "lr", "%.3g"), textOf(row, "seconds", "%.2f s"),
-                       countOf(row, "images_per_s")},
+                       textOf(row, "lr", "%.3g"), textOf(row, "grad_norm", "%.3g"),
+                       textOf(row, "seconds", "%.2f s"), countOf(row, "images_per_s")},
                       "td", numberOf(row, "epoch") == best ? " class=best" : "");
   if (rows.empty())
     return "";
   return "<h2 id=epochs>Epochs</h2>\n" +
-         htmlTable(htmlRow({"epoch", "train loss", "val loss", "val acc", "lr", "time", "images/s"},
+         htmlTable(htmlRow({"epoch", "train loss", "val loss", "val acc", "lr", "grad norm", "time",
+                            "images/s"},
                            "th") +
                    rows);
 }

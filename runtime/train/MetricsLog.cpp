@@ -44,7 +44,10 @@ std::string jsonRow(const EpochRow &row) {
     text += ", \"val_loss\": " + jsonNumber(*row.valLoss);
   if (row.valAccuracy)
     text += ", \"val_accuracy\": " + jsonNumber(*row.valAccuracy);
-  return text + ", \"lr\": " + jsonNumber(row.lr) + ", \"seconds\": " + jsonNumber(row.seconds) +
+  text += ", \"lr\": " + jsonNumber(row.lr);
+  if (row.gradNorm)
+    text += ", \"grad_norm\": " + jsonNumber(*row.gradNorm);
+  return text + ", \"seconds\": " + jsonNumber(row.seconds) +
          ", \"images_per_s\": " + jsonNumber(row.imagesPerSecond) + "}\n";
 }
 
@@ -246,6 +249,8 @@ Status MetricsLog::epoch(const EpochRow &row) {
   EventScalars scalars = {{"train/loss", float(row.trainLoss)},
                           {"lr", float(row.lr)},
                           {"images_per_s", float(row.imagesPerSecond)}};
+  if (row.gradNorm)
+    scalars.push_back({"train/epoch_grad_norm", float(*row.gradNorm)});
   if (row.valLoss)
     scalars.push_back({"val/loss", float(*row.valLoss)});
   if (row.valAccuracy)

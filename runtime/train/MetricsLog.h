@@ -28,6 +28,7 @@ struct EpochRow {
   double trainLoss = 0;
   std::optional<double> valLoss, valAccuracy; ///< absent without validation images
   double lr = 0, seconds = 0, imagesPerSecond = 0;
+  std::optional<double> gradNorm = {}; ///< of its last step; not in metrics.csv
 };
 
 class MetricsLog {

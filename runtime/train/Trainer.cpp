@@ -6,6 +6,7 @@
 #include "runtime/plan/Control.h"
 #include "runtime/trace/Recorder.h"
 #include "runtime/train/Evaluate.h"
+#include "runtime/train/GradientNorm.h"
 #include "runtime/train/Measure.h"
 #include "runtime/train/RunRecord.h"
 #include "runtime/train/ShareState.h"
@@ -138,19 +139,29 @@ Status Trainer::trainStep() {
   lossSum += double(loss) * double(rows);
   rowCount += double(rows);
 
-  if (log && options.logEvery && at.step % options.logEvery == 0) {
-    StepRow row{at.step, loss, {}, {}};
-    float norm = executor->metrics()[metrics::GradNorm];
-    if (training.clip_grad_norm() > 0 && std::isfinite(norm)) // not so where float16 overflowed
-      row.gradNorm = norm;
-    if (lossScale)
-      row.lossScale = float(lossScale->scale());
-    if (Status status = log->step(row); !status)
-      return status;
-  }
+  if (Status status = logStep(loss); !status)
+    return status;
   observer.onStep(
       {at.epoch + 1, training.epochs(), at.epochStep, stepsPerEpoch(), stepsLeft(), rows, loss});
   return Status::ok();
+}
+
+/// What an epoch's row says of its last step is known to its checkpoint.
+Status Trainer::logStep(float loss) {
+  bool endsEpoch = at.epochStep == stepsPerEpoch() || limitReached();
+  bool isLogged = options.logEvery && at.step % options.logEvery == 0;
+  if (!endsEpoch && !isLogged)
+    return Status::ok();
+  auto norm = gradientNorm(*executor, endsEpoch ? NormCost::EndOfEpoch : NormCost::Logged);
+  if (!norm)
+    return norm.takeError();
+  lastNorm = *norm;
+  if (!log || !isLogged)
+    return Status::ok();
+  StepRow row{at.step, loss, *norm, {}};
+  if (lossScale)
+    row.lossScale = float(lossScale->scale());
+  return log->step(row);
 }
 
 /// The kernels made no update when the loss, or the norm of a scaled gradient, is not finite.
@@ -192,6 +203,7 @@ Status Trainer::endEpoch() {
   row.step = at.step;
   row.trainLoss = rowCount > 0 ? lossSum / rowCount : 0;
   row.lr = schedule->learningRate(at.step - 1);
+  row.gradNorm = lastNorm;
   row.imagesPerSecond = rowCount / (epochSeconds + secondsSince(since));
 
   bool best = true; // without validation images the latest weights are the best we know
@@ -283,6 +295,8 @@ Status Trainer::save(const std::string &slot) {
              {"rows", rowCount},
              {"epoch_seconds", seconds},
              {"seconds", finishedSeconds}};
+  if (lastNorm)
+    at.sums["grad_norm"] = *lastNorm;
   if (lossScale)
     lossScale->save(at.sums);
   std::vector<TensorRef> model =

@@ -93,6 +93,7 @@ private:
   void startKernelTimer();
   Status tracedStep();
   Status trainStep();
+  Status logStep(float loss);
   Status endEpoch();
   Status afterUpdate(float loss);
   Status save(const std::string &slot);
@@ -126,6 +127,7 @@ private:
   /// Where the run stands; `sums` is filled only when it is saved.
   CheckpointManifest at;
   double lossSum = 0, rowCount = 0;             ///< of this epoch so far
+  std::optional<float> lastNorm;                ///< of the gradient, at the last logged step
   double epochSeconds = 0, finishedSeconds = 0; ///< of this epoch before `since`; of earlier ones
   Clock::time_point since;
 };

@@ -238,6 +238,8 @@ Status Trainer::resume(LoadedCheckpoint last) {
 void Trainer::takeSums() {
   if (lossScale && at.step > 0)
     lossScale->restore(at.sums);
+  if (auto norm = at.sums.find("grad_norm"); norm != at.sums.end())
+    lastNorm = float(norm->second);
   lossSum = at.sums["loss"];
   rowCount = at.sums["rows"];
   epochSeconds = at.sums["epoch_seconds"];

@@ -146,7 +146,8 @@ def compare_with_files(page, run, chart_count):
     check(len(table) == len(epochs) > 0, "a row for each epoch")
     for row, epoch in zip(table, epochs):
         expected = [str(epoch["epoch"]), f"{epoch['train_loss']:.4f}", f"{epoch['val_loss']:.4f}",
-                    f"{epoch['val_accuracy']:.4f}", f"{epoch['lr']:.3g}", f"{epoch['seconds']:.2f} s",
+                    f"{epoch['val_accuracy']:.4f}", f"{epoch['lr']:.3g}", f"{epoch['grad_norm']:.3g}",
+                    f"{epoch['seconds']:.2f} s",
                     f"{int(epoch['images_per_s']):,}"]
         check(row == expected, f"{row} of the page, {expected} of metrics.jsonl")
 
@@ -260,7 +261,7 @@ def main():
     phased = scratch / "phased"
     danaus("train", spec, "--out", phased, "--quiet")
     page = browser.dom(phased / "report.html")
-    compare_with_files(page, phased, 4 + 2)
+    compare_with_files(page, phased, 5 + 2)
     check((phased / "profile-1.json").exists() and (phased / "profile-2.json").exists(), "times of both phases")
     border = json.loads((phased / "phase-2.json").read_text())
     check(page.tables["Phases"][2][6:8] == [f"{border['loss_before']:.4f}", f"{border['loss_after']:.4f}"],
@@ -269,7 +270,7 @@ def main():
     untimed = scratch / "untimed"
     danaus("train", spec, "profile.timed_steps=0", "--out", untimed, "--quiet")
     check(not (untimed / "profile-1.json").exists(), "timed_steps=0")
-    compare_with_files(browser.dom(untimed / "report.html"), untimed, 4)
+    compare_with_files(browser.dom(untimed / "report.html"), untimed, 5)
 
     stopped = scratch / "stopped"
     process = subprocess.Popen([programs / "danaus", "train", spec, "train.epochs=100000", "--out", stopped, "--quiet"],
@@ -282,7 +283,7 @@ def main():
     process.communicate(timeout=120)
     check(process.returncode == 75, f"stopped on request: {process.returncode}")
     check("Not finished" in (stopped / "report.html").read_text(), "an interrupted run has a page")
-    compare_with_files(browser.dom(stopped / "report.html"), stopped, 5)
+    compare_with_files(browser.dom(stopped / "report.html"), stopped, 6)
 
     # A profile alone, and what the browser makes of other pages.
     danaus("profile", spec, "--steps", "3", "--report", scratch / "profile.html")

@@ -95,6 +95,21 @@ def main():
         worst = max((abs(a - b) / abs(b) for a, b in zip(found, expected)), default=1)
         check(len(found) == len(expected) and worst <= TOLERANCE, f"{name}: {worst}, {found} and {expected}")
 
+    # A program that does not clip has no norm of the gradient: it is made at the end of an epoch, from gradients that are copied
+    # from the GPUs, and where updates are shared from the parts of the ranks.
+    def norms(name, kind):
+        rows = [json.loads(line) for line in (scratch / name / "metrics.jsonl").read_text().splitlines()]
+        return [row["grad_norm"] for row in rows if kind in row and "grad_norm" in row]
+
+    unclipped = ["train.clip_grad_norm=0"]
+    train("norms-cpu", *unclipped)
+    for name, more in (("norms", []), ("norms-2", ["--nproc", 2]), ("norms-sharded", ["--nproc", 2, "dist.sharded=true"])):
+        train(name, "--device", "vgpu", *unclipped, *more)
+        found, wanted = norms(name, "val_loss"), norms("norms-cpu", "val_loss")
+        check(len(found) == len(wanted) == 2 and all(abs(a - b) <= 1e-4 * b for a, b in zip(found, wanted)), (name, found, wanted))
+        check(norms(name, "loss") == found, f"{name}: the last step of each epoch: {norms(name, 'loss')}, {found}")
+    check(len(norms("norms-cpu", "loss")) == 6, "on the CPU the norm of every step is logged")
+
     # Shares of a moving average change places with those of the parameters at the end of an epoch, and go through a checkpoint
     # to another number of ranks.
     average = ["train.ema=0.5", "train.accumulate=2", "train.epochs=8", "dist.sharded=true"]

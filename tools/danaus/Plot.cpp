@@ -21,14 +21,15 @@ struct PlotArguments {
 };
 
 Expected<CommandLine::Outcome> parse(const Arguments &words, PlotArguments &into) {
-  CommandLine line("plot",
-                   "Draws curves of one or more runs as one SVG file, from what they wrote to\n"
-                   "metrics.jsonl, also while they train. An epoch has train_loss, val_loss,\n"
-                   "val_accuracy, lr, seconds and images_per_s; a step (train --log-every) has\n"
-                   "loss and, where it is known, grad_norm and loss_scale.",
-                   {"danaus plot runs/mnist_mlp -o loss.svg",
-                    "danaus plot runs/a runs/b --metric val_accuracy --x seconds -o both.svg",
-                    "danaus plot runs/a --metric loss --smooth 20 --log -o steps.svg"});
+  CommandLine line(
+      "plot",
+      "Draws curves of one or more runs as one SVG file, from what they wrote to\n"
+      "metrics.jsonl, also while they train. An epoch has train_loss, val_loss,\n"
+      "val_accuracy, lr, grad_norm (of its last step), seconds and images_per_s; a step\n"
+      "(train --log-every) has loss, grad_norm and, in float16, loss_scale.",
+      {"danaus plot runs/mnist_mlp -o loss.svg",
+       "danaus plot runs/a runs/b --metric val_accuracy --x seconds -o both.svg",
+       "danaus plot runs/a --metric loss --smooth 20 --log -o steps.svg"});
   line.rest(into.runs, "RUN", "folders of runs");
   line.option(into.output, "-o,--output", "FILE", "the .svg file to write [standard output]");
   line.option(into.metrics, "--metric", "NAME,...", "what to draw [train_loss,val_loss]");

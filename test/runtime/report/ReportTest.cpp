@@ -45,7 +45,8 @@ protected:
     write("metrics.jsonl",
           "{\"step\": 1, \"loss\": 2.5, \"grad_norm\": 0.75}\n"
           "{\"epoch\": 1, \"step\": 10, \"train_loss\": 0.5, \"val_loss\": 0.25, "
-          "\"val_accuracy\": 0.875, \"lr\": 0.001, \"seconds\": 1.5, \"images_per_s\": 98000}\n"
+          "\"val_accuracy\": 0.875, \"lr\": 0.001, \"grad_norm\": 0.625, \"seconds\": 1.5, "
+          "\"images_per_s\": 98000}\n"
           "{\"epoch\": 2, \"step\": 20, \"train_loss\": null, \"lr\": 0.0005, \"seconds\": 0.5, "
           "\"images_per_s\": 12345.6}\n");
   }
@@ -64,7 +65,7 @@ protected:
 TEST_F(ReportTest, ShowsARunThatIsNotFinished) {
   expectParts(page(), {"Not finished", "2 epochs, 20 steps",
                        "<td>0.5000</td><td>0.2500</td>"
-                       "<td>0.8750</td><td>0.001</td><td>1.50 s</td>"
+                       "<td>0.8750</td><td>0.001</td><td>0.625</td><td>1.50 s</td>"
                        "<td>98,000</td>",
                        "<td>2</td><td></td><td></td><td></td><td>0.0005</td>", "low_rank r=16",
                        "7,850", "Kernels were not timed", "3.0 KiB", "stages 1 to 1"});
@@ -127,7 +128,19 @@ TEST_F(ReportTest, CurvesHaveThePointsOfTheRun) {
   EXPECT_EQ(byId["loss"]["series"][0]["points"].dump(), "[[1.0,0.5],[2.0,null]]");
   EXPECT_EQ(byId["loss"]["series"][1]["points"].dump(), "[[1.0,0.25]]");
   EXPECT_EQ(byId["grad-norm"]["series"][0]["points"].dump(), "[[1.0,0.75]]");
+  EXPECT_FALSE(byId.contains("epoch-grad-norm")) << "steps say more";
   EXPECT_FALSE(byId.contains("loss-scale"));
+}
+
+TEST_F(ReportTest, NormsOfEpochsAreShownWhereThereAreNoneOfSteps) {
+  write("metrics.jsonl", "{\"step\": 1, \"loss\": 2.5}\n{\"epoch\": 1, \"grad_norm\": 0.625}\n");
+  auto run = readRunFiles(folder.path());
+  ASSERT_TRUE(succeeds(run));
+  auto charts = curveCharts(*run);
+  ASSERT_EQ(charts.size(), 2u);
+  EXPECT_EQ(charts[1]["id"], "epoch-grad-norm");
+  EXPECT_EQ(charts[1]["x"], "epoch");
+  EXPECT_EQ(charts[1]["series"][0]["points"].dump(), "[[1.0,0.625]]");
 }
 
 TEST_F(ReportTest, ManyStepsBecomeMeans) {

@@ -151,15 +151,16 @@ TEST_F(RunTest, RowsOfAllFiles) {
   ASSERT_TRUE(succeeds(log->step({1, 2.3025851249694824f, {}})));
   ASSERT_TRUE(succeeds(log->step({2, NAN, 1.5f})));
   ASSERT_TRUE(succeeds(log->epoch(epochRow(1))));
-  ASSERT_TRUE(succeeds(log->epoch({2, 20, 0.125, {}, {}, 1e-4, 0.5, 98000})));
+  ASSERT_TRUE(succeeds(log->epoch({2, 20, 0.125, {}, {}, 1e-4, 0.5, 98000, 0.75})));
   ASSERT_TRUE(succeeds(log->sync()));
-  EXPECT_EQ(readText(path + "/metrics.jsonl"),
-            "{\"step\": 1, \"loss\": 2.30258512}\n"
-            "{\"step\": 2, \"loss\": null, \"grad_norm\": 1.5}\n"
-            "{\"epoch\": 1, \"step\": 10, \"train_loss\": 0.5, \"val_loss\": 0.25, "
-            "\"val_accuracy\": 0.875, \"lr\": 0.001, \"seconds\": 0.5, \"images_per_s\": 98000}\n"
-            "{\"epoch\": 2, \"step\": 20, \"train_loss\": 0.125, \"lr\": 0.0001, "
-            "\"seconds\": 0.5, \"images_per_s\": 98000}\n");
+  EXPECT_EQ(
+      readText(path + "/metrics.jsonl"),
+      "{\"step\": 1, \"loss\": 2.30258512}\n"
+      "{\"step\": 2, \"loss\": null, \"grad_norm\": 1.5}\n"
+      "{\"epoch\": 1, \"step\": 10, \"train_loss\": 0.5, \"val_loss\": 0.25, "
+      "\"val_accuracy\": 0.875, \"lr\": 0.001, \"seconds\": 0.5, \"images_per_s\": 98000}\n"
+      "{\"epoch\": 2, \"step\": 20, \"train_loss\": 0.125, \"lr\": 0.0001, \"grad_norm\": 0.75, "
+      "\"seconds\": 0.5, \"images_per_s\": 98000}\n");
   EXPECT_EQ(readText(path + "/metrics.csv"),
             "epoch,step,train_loss,val_loss,val_accuracy,lr,seconds,images_per_s\n"
             "1,10,0.5,0.25,0.875,0.001,0.5,98000\n"
@@ -175,6 +176,9 @@ TEST_F(RunTest, RowsOfAllFiles) {
   ASSERT_EQ(events[3].scalars.size(), 5u);
   EXPECT_EQ(events[3].scalars[4].first, "val/accuracy");
   EXPECT_EQ(events[3].scalars[4].second, 0.875f);
+  ASSERT_EQ(events[4].scalars.size(), 4u);
+  EXPECT_EQ(events[4].scalars[3].first, "train/epoch_grad_norm");
+  EXPECT_EQ(events[4].scalars[3].second, 0.75f);
   EXPECT_EQ(log->counters().jsonRows, 4u);
   EXPECT_EQ(log->counters().csvRows, 2u);
   EXPECT_EQ(log->counters().events, 5u);

@@ -3,6 +3,7 @@
 #include "test/runtime/train/TrainerTest.h"
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 using namespace danaus;
 using namespace danaus::test;
@@ -27,6 +28,14 @@ protected:
           << stop;
       EXPECT_EQ(stepRows(run), stepRows("whole")) << stop;
     }
+  }
+
+  std::vector<nlohmann::json> rowsOf(const std::string &run) {
+    std::ifstream file(folder / (run + "/metrics.jsonl"));
+    std::vector<nlohmann::json> rows;
+    for (std::string line; std::getline(file, line);)
+      rows.push_back(nlohmann::json::parse(line));
+    return rows;
   }
 
   /// Over the weights of two runs, relative to the largest.
@@ -82,6 +91,32 @@ TEST_F(RecipeTest, DivergenceInAMicroBatchOverwritesNothing) {
 
 TEST_F(RecipeTest, ResumesBitForBitWithMicroBatches) {
   resumesFromAnyStep({.epochs = 2, .accumulate = 4}, 7);
+}
+
+/// Also where a run is stopped between the last step of an epoch and its row, and gone on with.
+TEST_F(RecipeTest, TheNormOfTheGradientIsThatOfAnEpochsLastStep) {
+  TinyOptions tiny{.epochs = 2, .accumulate = 4};
+  ASSERT_TRUE(succeeds(train(tiny, "whole")));
+  watcher.stopAt = 10;
+  EXPECT_TRUE(failsWith(train(tiny, "cut"), ExitCode::Stopped, "step 10 "));
+  watcher.stopAt = 0;
+  ASSERT_TRUE(succeeds(train(tiny, "cut", RunMode::Resume)));
+  options.logEvery = 0;
+  ASSERT_TRUE(succeeds(train(tiny, "epochs")));
+  EXPECT_EQ(weights("epochs"), weights("whole"));
+  std::map<uint64_t, double> ofSteps; // by step
+  for (const nlohmann::json &row : rowsOf("whole"))
+    if (!row.contains("epoch"))
+      ofSteps[row["step"]] = row["grad_norm"];
+  EXPECT_EQ(ofSteps.size(), 20u);
+  EXPECT_GT(ofSteps[20], 0);
+  for (const char *run : {"whole", "cut", "epochs"}) {
+    size_t epochs = 0;
+    for (const nlohmann::json &row : rowsOf(run))
+      if (row.contains("epoch") && ++epochs)
+        EXPECT_EQ(row["grad_norm"], ofSteps[row["step"]]) << run << row;
+    EXPECT_EQ(epochs, 2u) << run;
+  }
 }
 
 /// The averages follow the weights from their first values; they are what is validated, kept as the
