@@ -1,6 +1,7 @@
 // See CommandLine.h.
 #include "tools/danaus/CommandLine.h"
 
+#include "runtime/base/File.h"
 #include "runtime/base/Nearest.h"
 
 #include <CLI/CLI.hpp>
@@ -129,6 +130,13 @@ Expected<CommandLine::Outcome> CommandLine::parse(const Arguments &arguments) {
   if (std::vector<std::string> extra = app->remaining(); !extra.empty())
     return unknown(extra.front());
   return Outcome::Run;
+}
+
+Status checkOutput(const std::string &path, Existing existing) {
+  if (path.empty() || existing == Existing::Overwrite || !pathExists(path))
+    return Status::ok();
+  return Error(ExitCode::Usage,
+               "'" + path + "' exists: name another file, or --force overwrites it");
 }
 
 } // namespace danaus::tool

@@ -62,4 +62,10 @@ private:
   std::unique_ptr<CLI::App> app;
 };
 
+/// What becomes of a file that is in the place of one to be written.
+enum class Existing { Keep, Overwrite };
+
+/// Usage where there is one and it is to be kept; an empty path names no file.
+Status checkOutput(const std::string &path, Existing existing);
+
 } // namespace danaus::tool

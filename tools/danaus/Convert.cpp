@@ -247,9 +247,9 @@ Status checkArguments(ConvertArguments &arguments) {
   if (arguments.out.empty())
     return Error(ExitCode::Usage, "convert: -o FILE is required: where to write the weights");
   for (const std::string &path : {arguments.out, arguments.specOut})
-    if (!path.empty() && pathExists(path) && !arguments.force)
-      return Error(ExitCode::Usage,
-                   "'" + path + "' exists: name another file, or --force overwrites it");
+    if (Status status = checkOutput(path, arguments.force ? Existing::Overwrite : Existing::Keep);
+        !status)
+      return status;
   if (!arguments.mostRise.empty() && !arguments.loss)
     return Error(ExitCode::Usage, "--max-loss-rise needs --loss");
   if (!arguments.energy.empty()) {

@@ -81,9 +81,10 @@ Status runExport(const Arguments &words) {
     return Status::ok();
   if (arguments.onnx.empty())
     return Error(ExitCode::Usage, "export: --onnx FILE is required: where to write the model");
-  if (pathExists(arguments.onnx) && !arguments.force)
-    return Error(ExitCode::Usage,
-                 "'" + arguments.onnx + "' exists: name another file, or --force overwrites it");
+  if (Status status =
+          checkOutput(arguments.onnx, arguments.force ? Existing::Overwrite : Existing::Keep);
+      !status)
+    return status;
   Expected<std::string> spec = specOf(arguments);
   if (!spec)
     return spec.takeError();

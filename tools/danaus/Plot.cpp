@@ -150,9 +150,10 @@ Status runPlot(const Arguments &words) {
     return Error(ExitCode::Usage, "plot: RUN is required: the folder of a run");
   if (arguments.smooth == 0)
     return Error(ExitCode::Usage, "plot: --smooth 0 has no points to take a mean of: from 1");
-  if (!arguments.output.empty() && pathExists(arguments.output) && !arguments.force)
-    return Error(ExitCode::Usage,
-                 "'" + arguments.output + "' exists: name another file, or --force overwrites it");
+  if (Status status =
+          checkOutput(arguments.output, arguments.force ? Existing::Overwrite : Existing::Keep);
+      !status)
+    return status;
   Expected<ChartFile> chart = draw(arguments);
   if (!chart)
     return chart.takeError();

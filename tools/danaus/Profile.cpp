@@ -63,12 +63,10 @@ Expected<CommandLine::Outcome> parse(const Arguments &words, ProfileArguments &i
       into.counters != "none")
     return Error(ExitCode::Usage,
                  "--counters: '" + into.counters + "' is none of hardware, software, none");
-  if (outcome && !into.trace.empty() && pathExists(into.trace) && !into.force)
-    return Error(ExitCode::Usage, "--trace: '" + into.trace +
-                                      "' exists: name another file, or --force overwrites it");
-  if (outcome && !into.report.empty() && pathExists(into.report) && !into.force)
-    return Error(ExitCode::Usage, "--report: '" + into.report +
-                                      "' exists: name another file, or --force overwrites it");
+  for (const std::string &file : {into.trace, into.report})
+    if (Status status = checkOutput(file, into.force ? Existing::Overwrite : Existing::Keep);
+        outcome && !status)
+      return status.takeError();
   if (outcome && !into.report.empty() && into.forward)
     return Error(ExitCode::Usage, "--report shows a training step: leave --forward out");
   return outcome;

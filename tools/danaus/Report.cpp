@@ -53,9 +53,9 @@ Status runReport(const Arguments &words) {
   if (!output.empty() && arguments.runs.size() > 1)
     return Error(ExitCode::Usage, "report: -o takes the page of one RUN: leave it out, and each "
                                   "RUN gets a report.html");
-  if (!output.empty() && pathExists(output) && !arguments.force)
-    return Error(ExitCode::Usage,
-                 "'" + output + "' exists: name another file, or --force overwrites it");
+  if (Status status = checkOutput(output, arguments.force ? Existing::Overwrite : Existing::Keep);
+      !status)
+    return status;
   for (const std::string &run : arguments.runs) {
     Status status = output.empty() ? writeReport(run) : writeTo(output, run);
     if (!status)
