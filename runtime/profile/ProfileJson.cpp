@@ -44,8 +44,10 @@ std::string layerJson(const LayerProfile &layer) {
                 layer.isEstimated ? "true" : "false");
 }
 
-/// {"compute": {"ms", "share"}, ...}
+/// {"compute": {"ms", "share"}, ...}, or null.
 std::string timeJson(const ProfileReport &report) {
+  if (stepParts(report).empty())
+    return "null";
   std::vector<std::string> parts;
   for (const StepPart &part : stepParts(report)) {
     std::string name = part.name;

@@ -2,6 +2,7 @@
 #include "runtime/profile/ProfileRows.h"
 
 #include <algorithm>
+#include <map>
 
 namespace danaus {
 
@@ -12,6 +13,8 @@ static std::string archOf(const ProfileReport &report) {
 }
 
 std::vector<StepPart> stepParts(const ProfileReport &report) {
+  if (countsKernels(report))
+    return {};
   Executor &executor = report.executor;
   const StepProfile &profile = report.profile;
   double compute = 0;
@@ -144,6 +147,29 @@ std::vector<const GpuModel *> predictedGpus(const ProfileReport &report) {
   return gpusFor(archOf(report), std::ranges::any_of(report.profile.kernels, [](const auto &k) {
                    return k.counters.tensorFlops > 0;
                  }));
+}
+
+StepProfile predictedProfile(const ProfileReport &report, std::string &taken) {
+  std::vector<const GpuModel *> gpus = predictedGpus(report);
+  auto isOwn = [&](const GpuModel *gpu) { return archOf(report) == format("sm_%u", gpu->sm); };
+  auto own = std::ranges::find_if(gpus, isOwn);
+  const GpuModel &gpu = own == gpus.end() ? *gpus.front() : **own;
+  StepProfile profile = report.profile;
+  profile.milliseconds = 0;
+  profile.waits = {};
+  std::map<const fb::Launch *, double> times;
+  for (KernelProfile &kernel : profile.kernels) {
+    double each = 1e3 * predict(kernel.counters, gpu).seconds;
+    kernel.milliseconds = each * double(kernel.launches.size());
+    profile.milliseconds += kernel.milliseconds;
+    for (const fb::Launch *launch : kernel.launches)
+      times[launch] = each;
+  }
+  for (LaunchTime &launch : profile.launches)
+    launch.milliseconds = times[launch.launch];
+  taken = std::string("predicted for ") + (gpu.name[0] == 'A' ? "an " : "a ") + gpu.name +
+          " from exact counts on the virtual GPU";
+  return profile;
 }
 
 std::vector<std::string> labelsOf(const KernelProfile &kernel) {

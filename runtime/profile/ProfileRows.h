@@ -38,7 +38,8 @@ struct StepPart {
 
 /// compute (the kernels, spread over all threads), communication (what sums over ranks cost because
 /// no computation hides it), input wait, and idle, the rest. They add up to the step but for
-/// rounding, and where kernels of a GPU run beside one another.
+/// rounding, and where kernels of a GPU run beside one another. Empty where the device counts
+/// instead: the clock says nothing there.
 std::vector<StepPart> stepParts(const ProfileReport &report);
 
 /// A named value of a kernel, for JSON and CSV.
@@ -53,6 +54,10 @@ std::string join(const std::vector<std::string> &words, const char *separator);
 bool countsKernels(const ProfileReport &report);
 /// The GPUs that run the code of such a profile; none for others.
 std::vector<const GpuModel *> predictedGpus(const ProfileReport &report);
+/// The same step with the times that its counts predict on the GPU whose architecture the code is
+/// for, or on the oldest that runs it, in the place of those of the virtual GPU, which say nothing.
+/// `taken` says so. The profile must have counts.
+StepProfile predictedProfile(const ProfileReport &report, std::string &taken);
 
 /// Over how many threads the times of kernels are added up: a GPU's are its own.
 unsigned timedThreads(const Executor &executor);

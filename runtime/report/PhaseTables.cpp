@@ -22,6 +22,13 @@ double sumOfKernels(const json &profile) {
   return sum;
 }
 
+/// Times of a GPU are its own, those of a CPU its threads' together.
+bool isOfThreads(const json &profile) { return profile.value("device", "cpu") == "cpu"; }
+
+const char *timeHead(const json &profile) {
+  return isOfThreads(profile) ? "thread \u00b5s" : "\u00b5s";
+}
+
 /// Layers that the profile names, by name.
 std::map<std::string, json> timesOf(const json &profile) {
   std::map<std::string, json> times;
@@ -56,10 +63,12 @@ std::string layersText(const json &kernel) {
 
 /// Where the time of a step went; of a profile that does not say it, which is older, its length.
 std::string partTable(const json &profile, double threads) {
-  double step = numberOf(profile, "ms_per_step");
-  std::string text =
-      format("A step took %.3f ms on %.0f thread%s", step, threads, threads == 1 ? "" : "s");
-  if (!profile.contains("time"))
+  std::string text = format("A step: %.3f ms", numberOf(profile, "ms_per_step"));
+  if (isOfThreads(profile))
+    text += format(" on %.0f thread%s", threads, threads == 1 ? "" : "s");
+  if (std::string taken = profile.value("taken", ""); !taken.empty())
+    text += ", " + escapeHtml(taken);
+  if (!profile.contains("time") || !profile["time"].is_object())
     return "<p class=note>" + text + ".</p>\n";
   struct Part {
     const char *key, *name, *what;
@@ -80,7 +89,7 @@ std::string partTable(const json &profile, double threads) {
                        {part.what, true}});
   }
   return "<h3>Where the time of a step went</h3>\n" + htmlTable(rows, "first") + "<p class=note>" +
-         text + ", " + escapeHtml(profile.value("taken", "")) + ".</p>\n";
+         text + ".</p>\n";
 }
 
 } // namespace
@@ -92,7 +101,7 @@ std::string layerTable(const fb::Model &model, const fb::Phase &phase, const jso
   std::vector<HtmlCell> head = {{"layer"},  {"structure"}, {"in \u2192 out"},
                                 {"params"}, {"MACs"},      {"% of dense"}};
   if (isTimed)
-    head.insert(head.end(), {{"thread \u00b5s"}, {"share of time"}});
+    head.insert(head.end(), {{timeHead(profile)}, {"share of time"}});
   std::string rows = htmlCells(head, "th");
   for (const fb::Layer *layer : *phase.layers()) {
     std::vector<HtmlCell> cells = {
@@ -128,7 +137,8 @@ std::string layerTable(const fb::Model &model, const fb::Phase &phase, const jso
     total.insert(total.end(), {{microseconds(sum)}, {""}});
   rows += htmlCells(total, "td", " class=best");
   std::string note =
-      isTimed ? "<p class=note>Times of a step, of all threads together, " +
+      isTimed ? std::string("<p class=note>Times of a step, ") +
+                    (isOfThreads(profile) ? "of all threads together, " : "") +
                     escapeHtml(profile.value("taken", "")) +
                     "; ~ with shares of kernels that compute several layers, by their "
                     "multiply-accumulates.</p>\n"
@@ -143,7 +153,7 @@ std::string kernelTable(const json &profile) {
   std::string rows = htmlCells({{"kernel"},
                                 {"kind"},
                                 {"launches"},
-                                {"thread \u00b5s"},
+                                {timeHead(profile)},
                                 {"share of time"},
                                 {"GFLOP/s"},
                                 {"GB/s"},
@@ -167,9 +177,9 @@ std::string kernelTable(const json &profile) {
                        {layersText(kernel), true},
                        {lineText(numbersOf(kernel.value("lines", json::array())))}});
   }
-  return htmlTable(rows, "first second") +
-         "<p class=note>Rates are those of all threads together. What is in cache can be above the "
-         "limit, which is that of memory.</p>\n" +
+  const char *whose = isOfThreads(profile) ? "Rates are those of all threads together. " : "";
+  return htmlTable(rows, "first second") + "<p class=note>" + whose +
+         "What is in cache can be above the limit, which is that of memory.</p>\n" +
          partTable(profile, threads);
 }
 

@@ -56,7 +56,8 @@ std::string limitText(const json &profile) {
   if (!profile.contains("limit"))
     return "";
   std::string from = profile["limit"].value("from", "measured");
-  return ", and limits of this machine (" + escapeHtml(from) + ")";
+  return from == "measured" ? ", and limits of this machine, measured"
+                            : ", and limits by the " + escapeHtml(from);
 }
 
 std::string phaseSections(const RunFiles &run, unsigned index, ordered_json &rooflines) {

@@ -83,9 +83,21 @@ def main():
         for key in ("warp_instructions", "global_sectors", "shared_waves", "unique_read_bytes", "tensor_flops"):
             check(kernel[key] == 3 * kernels[kernel["kernel"]][key], f"{kernel['kernel']}: {key} of 3 steps")
 
-    page = subprocess.run([programs / "danaus", "profile", spec, "--device", "vgpu", "--report", scratch / "x.html"],
-                          capture_output=True, text=True)
-    check(page.returncode == 2 and "those of the virtual GPU say nothing" in page.stderr, page.stderr)
+    # A page has the times that are predicted for the GPU of the architecture, under the limits of its data sheet.
+    check(once["limit"]["from"] == "data sheet of an A100" and once["time"] is None, once["limit"])
+    check([each["name"] for each in once["limit"]["of_products"]] == ["bfloat16 on tensor cores"], once["limit"])
+    profile(programs, spec, "--report", scratch / "x.html", "--force")
+    page = (scratch / "x.html").read_text()
+    check("predicted for an A100 from exact counts" in page and "limits by the data sheet of an A100" in page, page[-2000:])
+    chart = json.loads(page.split("id=data>")[1].split("</script>")[0])["rooflines"][0]
+    check([roof["name"] for roof in chart["roofs"]] == ["bfloat16 on tensor cores", "second-level cache"], chart["roofs"])
+    check(chart["roofs"][0]["flops"] == 312e12 and chart["roofs"][0]["bytes_per_second"] == 2.039e12, chart["roofs"])
+    for point in chart["kernels"]:
+        kernel = kernels[point["name"]]
+        rate = 1e-3 * kernel["flops"] / kernel["predicted"]["A100"]["us"]  # GFLOP/s
+        check(abs(point["y"] - rate) <= 1e-4 * rate, f"{point}, {kernel}")
+        check(abs(point["x"] * kernel["bytes"] - kernel["flops"]) <= 1e-6 * kernel["flops"], f"{point}, {kernel}")
+    check(len(chart["kernels"]) == sum(kernel["flops"] > 0 for kernel in kernels.values()) > 0, chart)
 
     rows = list(csv.DictReader(io.StringIO(profile(programs, spec, "--csv"))))
     check(len(rows) == len(kernels), "a row for each kernel")

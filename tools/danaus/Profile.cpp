@@ -73,11 +73,21 @@ Expected<CommandLine::Outcome> parse(const Arguments &words, ProfileArguments &i
 }
 
 /// Where the page goes: of a run, in the place of that which it has; empty: there is none.
-std::string pagePath(const ProfileArguments &arguments, const Device &device) {
+std::string pagePath(const ProfileArguments &arguments) {
   bool isRun = pathExists(joinPath(arguments.model, "metrics.jsonl"));
-  if (!arguments.report.empty() || !isRun || arguments.forward || device.kind() == "vgpu")
+  if (!arguments.report.empty() || !isRun || arguments.forward)
     return arguments.report;
   return joinPath(arguments.model, "report.html");
+}
+
+/// A profile as pages show it: with times, if only predicted ones.
+std::string pageJson(const ProfileReport &report) {
+  if (!countsKernels(report))
+    return profileJson(report);
+  std::string taken;
+  StepProfile predicted = predictedProfile(report, taken);
+  return profileJson(
+      {report.measured, report.executor, predicted, taken, report.roofline, nullptr, ""});
 }
 
 /// A page of the model as it was measured here, with what a run has besides.
@@ -179,9 +189,7 @@ Status profile(const ProfileArguments &arguments, const CompiledModel &model) {
   Executor &executor = **opened;
   Measured what = arguments.forward ? Measured::Evaluation : Measured::Update;
   bool isVirtual = (*device)->kind() == "vgpu";
-  if (!arguments.report.empty() && isVirtual)
-    return Error(ExitCode::Usage, "--report shows times, and those of the virtual GPU say nothing: "
-                                  "leave it out, or --device cpu");
+
   if (Status status = prepareMeasurement(executor, what); !status)
     return status;
   MeasureOptions options{.warmups = 0, .repeats = arguments.steps};
@@ -215,9 +223,8 @@ Status profile(const ProfileArguments &arguments, const CompiledModel &model) {
   }
   report.roofline = rooflineOf(**device, cacheFolder());
   (arguments.json ? printJson : arguments.csv ? printCsv : printTable)(report);
-  std::string page = pagePath(arguments, **device);
-  return page.empty() ? Status::ok()
-                      : writePage(page, arguments, model, *phase, profileJson(report));
+  std::string page = pagePath(arguments);
+  return page.empty() ? Status::ok() : writePage(page, arguments, model, *phase, pageJson(report));
 }
 
 } // namespace

@@ -121,13 +121,13 @@ private:
     for (const ArithmeticLimit &each : arithmeticLimits(report))
       rates.push_back(format("%.1f GFLOP/s in %s", each.flops * 1e-9, each.name.c_str()));
     rates.push_back(format("%.1f GB/s to and from memory", roofline->bytesPerSecond * 1e-9));
-    std::string threads =
-        executor.device().kind() == "cpu"
-            ? format(", %u thread%s", roofline->threads, roofline->threads == 1 ? "" : "s")
-            : "";
-    std::printf("Limit of this machine, %s%s: %s;\nof it all kernels together %s. What is in cache "
+    std::string whose = executor.device().kind() == "cpu"
+                            ? format("of this machine, measured, %u thread%s", roofline->threads,
+                                     roofline->threads == 1 ? "" : "s")
+                            : "by the " + roofline->from;
+    std::printf("Limit %s: %s;\nof it all kernels together %s. What is in cache "
                 "(%.1f GB/s in the second level) can be above 100 %%.\n",
-                roofline->from.c_str(), threads.c_str(), join(rates, ", ").c_str(), share.c_str(),
+                whose.c_str(), join(rates, ", ").c_str(), share.c_str(),
                 roofline->cacheBytesPerSecond * 1e-9);
   }
 

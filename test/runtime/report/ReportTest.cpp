@@ -87,7 +87,7 @@ TEST_F(ReportTest, ShowsWhatAFinishedRunHas) {
                "<td>processor</td><td class=text>A &amp; B</td>", "steps 6 to 25",
                "<td class=text>&lt;b&gt;</td>", "<td>4-5, 9</td>", "<td>25.0 %</td>",
                "<td>4.0</td>", // 2 MFLOP in half a millisecond
-               "--w:66.7%", "<td>update</td>", "A step took 1.000 ms on 2 threads."});
+               "--w:66.7%", "<td>update</td>", "A step: 1.000 ms on 2 threads, steps 6 to 25."});
   EXPECT_EQ(html.find("Not finished"), std::string::npos);
   EXPECT_EQ(html.find("input wait"), std::string::npos) << "an older profile does not say it";
 }
@@ -191,7 +191,7 @@ TEST_F(ReportTest, ShowsWhereTheTimeOfAStepWent) {
   expectParts(page(),
               {"<td>compute</td><td>1.500</td>", "--w:75.0%\">75.0 %",
                "<td>communication</td><td></td><td></td>", "<td>input wait</td><td>0.250</td>",
-               "A step took 2.000 ms on 4 threads, steps &lt;1&gt;."});
+               "A step: 2.000 ms on 4 threads, steps &lt;1&gt;."});
 }
 
 TEST_F(ReportTest, RooflineHasALineForEachKindOfProducts) {
@@ -209,7 +209,7 @@ TEST_F(ReportTest, RooflineHasALineForEachKindOfProducts) {
   EXPECT_EQ(roofs[2]["flops"], 9e11);
   EXPECT_EQ(roofs[2]["bytes_per_second"], 5e10);
   write("profile-1.json", profile.dump());
-  expectParts(page(), {"limits of this machine (data sheet of an &lt;A&gt;)",
+  expectParts(page(), {"limits by the data sheet of an &lt;A&gt;",
                        "<td>4.0</td><td>2.0</td><td></td>"}); // no limit is known
 }
 
