@@ -59,8 +59,10 @@ std::optional<Roofline> rooflineOf(Device &device, const std::string &folder) {
 
 std::optional<double> limitOf(const KernelProfile &kernel, const ProfileReport &report) {
   const std::optional<Roofline> &roofline = report.roofline;
+  if (!roofline)
+    return std::nullopt;
   bool isKnown = kernel.matrixFlops && (*kernel.matrixFlops == 0 || roofline->matrixFlops > 0);
-  if (!roofline || (kernel.flops && !isKnown))
+  if (kernel.flops && !isKnown)
     return std::nullopt;
   KernelWork work{double(kernel.flops), double(kernel.bytes),
                   double(kernel.matrixFlops.value_or(0)), kernel.matrixProducts};

@@ -108,6 +108,10 @@ def main():
 
     table = profile(programs, spec)
     check(all(name in table for name in kernels) and "predicted" in table, table)
+    # A GPU whose data sheet is not known has no limit, and a page all the same.
+    other = json.loads(profile(programs, spec, "--json", "--report", scratch / "y.html", "--force", sm="sm_86"))
+    check("limit" not in other and "limit_ms" not in other["kernels"][0], other)
+    check("Roofline: arithmetic and traffic of each kernel<" in (scratch / "y.html").read_text(), "a roofline without limits")
     # Older GPUs run older code, here with products in float16.
     spec.write_text(SPEC.replace("DTYPE", "fp16"))
     older = json.loads(profile(programs, spec, "--json", "--forward", sm="sm_75"))
