@@ -61,7 +61,8 @@ bool canPack(kernel::ContractOp op, unsigned number, unsigned columns, Value ope
 /// fused multiply-adds. Tiles are computed whole; the lhs is split tile by tile, once for all
 /// columns; three of four cycles are spent on products.
 bool sixProductsPay(kernel::ContractOp op) {
-  constexpr double tileProduct = 6 * 16, tileSplit = 150, useful = 0.7, fusedUseful = 0.8;
+  constexpr double tileProduct = SplitProducts * 16, tileSplit = 150, useful = 0.7,
+                   fusedUseful = 0.8;
   int64_t group = op.getGroup();
   auto sizes = op.getSizes();
   double rows = llvm::divideCeil(sizes[op.getM()], MatrixTile);

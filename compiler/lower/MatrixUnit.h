@@ -14,6 +14,9 @@ constexpr int64_t MatrixTile = 16, MatrixDepth = 32;
 /// Into how many bfloat16 numbers a float32 is split, exactly: 24 bits in three times 8.
 constexpr int64_t SplitTerms = 3;
 
+/// How many of the nine products of the terms of two numbers are added up.
+constexpr int64_t SplitProducts = 6;
+
 /// How the lhs lies in memory: K contiguous; K in steps of the group (Monarch's second factor); the
 /// operands in rows of K, both split by the call (float32's gradients of weights); otherwise, and
 /// then it is packed.

@@ -242,6 +242,8 @@ private:
                                  SmallVector<int64_t>(from.lines.begin(), from.lines.end())));
     if (int64_t macs = matrixMacsOf(op, processor))
       launch->setAttr(plan::MatrixFlopsAttr, at.getI64IntegerAttr(2 * macs));
+    if (int64_t products = matrixProductsOf(op); products > 1)
+      launch->setAttr(plan::MatrixProductsAttr, at.getI64IntegerAttr(products));
     if (auto number = numberOf(op))
       setNumber(launch, *number);
     return launch;

@@ -2,6 +2,7 @@
 #include "compiler/lower/Stages.h"
 
 #include "compiler/lower/BlockCost.h"
+#include "compiler/lower/MatrixUnit.h"
 #include "dialects/kernel/Kernel.h"
 #include "dialects/nn/NN.h"
 
@@ -57,6 +58,12 @@ int64_t danaus::matrixMacsOf(Operation *op, Processor processor) {
       isOnTensorCores(dyn_cast<kernel::AttentionBackwardOp>(op)))
     macs += macsOf(op);
   return macs;
+}
+
+int64_t danaus::matrixProductsOf(Operation *op) {
+  bool splits = false;
+  op->walk([&](kernel::ContractOp contract) { splits |= isSplit(contract); });
+  return splits ? SplitProducts : 1;
 }
 
 bool danaus::isOfUpdate(Operation *op) { return isa<kernel::UpdateOp, kernel::SquareNormOp>(op); }

@@ -25,6 +25,9 @@ int64_t macsOf(mlir::Operation *op);
 enum class Processor { Cpu, Gpu };
 int64_t matrixMacsOf(mlir::Operation *op, Processor processor);
 
+/// How many products of 16 bits a CPU's matrix unit makes for each multiplication of a kernel.
+int64_t matrixProductsOf(mlir::Operation *op);
+
 /// Whether an operation belongs to the update, and so reads gradients of all ranks.
 bool isOfUpdate(mlir::Operation *op);
 

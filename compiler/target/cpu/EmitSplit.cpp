@@ -16,7 +16,7 @@ using namespace danaus::cpu;
 namespace {
 
 /// The terms (lhs, rhs) of the six products; one operand's tiles change from one to the next.
-constexpr int64_t products[][2] = {{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 2}, {0, 0}};
+constexpr int64_t products[SplitProducts][2] = {{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 2}, {0, 0}};
 
 class SplitEmitter {
 public:
