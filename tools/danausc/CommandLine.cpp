@@ -66,9 +66,8 @@ struct Flags {
                                        "with --emit, unless given")};
   cl::list<std::string> targets{
       "target", cl::value_desc("name,..."), cl::cat(category),
-      cl::desc(
-          "cpu (this machine's best, the default), cpu:amx (for train.dtype bf16), cpu:avx512, "
-          "cpu:avx2, cpu:baseline; cuda (sm_80), cuda:sm_70 to cuda:sm_120")};
+      cl::desc("cpu (this machine's best, the default), cpu:amx, cpu:avx512, "
+               "cpu:avx2, cpu:baseline; cuda (sm_80), cuda:sm_70 to cuda:sm_120")};
   cl::opt<std::string> emit{"emit", cl::value_desc("stage"), cl::cat(category),
                             cl::desc("Print a stage (nn, structure, gradient, fused, kernels, "
                                      "plan, llvm, asm, cuda, ptx) or a "
