@@ -4,6 +4,7 @@
 #include "dialects/nn/NN.h"
 
 #include "llvm/ADT/StringMap.h"
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 using namespace danaus;
@@ -45,6 +46,13 @@ std::string describe(Operation *op) {
   if (auto kind = op->getAttrOfType<StringAttr>(nn::LayerAttr))
     return kind.str();
   return op->getName().stripDialect().str();
+}
+
+/// "low_rank r<=56 (energy 0.9)" of "low_rank r=56".
+std::string withOpenRank(StringRef structure, double energy) {
+  auto [kind, rank] = structure.split('=');
+  std::string rule = energy > 0 ? "energy " + llvm::formatv("{0}", energy).str() : "auto";
+  return (kind + "<=" + rank + " (" + rule + ")").str();
 }
 
 /// Whether an operation only moves elements, so that parameters are looked for behind it.
@@ -94,6 +102,10 @@ private:
     LayerRow &row = rows.emplace_back();
     readLocation(op->getLoc(), row);
     row.structure = linear.describeStructure();
+    if (auto rankBy = op->getAttrOfType<FloatAttr>(nn::RankByAttr)) {
+      row.rankBy = rankBy.getValueAsDouble();
+      row.structure = withOpenRank(row.structure, *row.rankBy);
+    }
     row.in = linear.getInFeatures();
     row.out = linear.getOutFeatures();
     row.params = newParameters(op);

@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct LayerRow {
   /// Of the dense linear in its place; both 0: the layer is not a linear.
   int64_t denseParams = 0, denseMacs = 0;
   unsigned line = 0; ///< in the spec; 0: unknown
+  /// A low-rank linear whose rank is not chosen yet: nn::RankByAttr.
+  std::optional<double> rankBy;
 
   bool isLinear() const { return denseMacs != 0; }
 };

@@ -118,8 +118,23 @@ static void checkOnnx(const Spec &spec, Reader &reader) {
       refuse(*phase.structure);
 }
 
+/// Ranks that weights choose need weights: of a phase before, or those that the run begins with.
+static void checkFirstRanks(const Spec &spec, Reader &reader) {
+  const std::vector<Phase> &phases = spec.train.phases;
+  bool hasOwn = !phases.empty() && phases.front().structure;
+  if (!spec.train.init.value.empty())
+    return;
+  for (const Structure &rule : hasOwn ? *phases.front().structure : spec.structure)
+    if (rule.rankByWeights)
+      return reader.error(rule.rank.mark,
+                          "this rank is chosen by weights, and the first phase has none yet: "
+                          "train dense ones before (train.phases: [{epochs: 5, structure: dense}, "
+                          "{epochs: 25}]), or give some as train.init");
+}
+
 void checkSpec(const Node &node, const Spec &spec, Reader &reader) {
   checkOnnx(spec, reader);
+  checkFirstRanks(spec, reader);
   if (spec.schedule.kind == ScheduleKind::Cosine && spec.schedule.minLr > spec.optimizer.lr.value)
     reader.error(spec.schedule.minLr.mark,
                  "scheduler.min_lr: the learning rate falls to min_lr, "

@@ -95,6 +95,42 @@ FailureOr<Value> createLowRank(ModelContext &model, const LinearLayer &layer, co
       .getResult();
 }
 
+bool hasChosenRanks(const ModelContext &model) {
+  return !model.spec.chosenRanks.empty() && !model.spec.chosenRanks.front().empty();
+}
+
+/// The rank that weights have chosen; as long as they have not, the largest that they may, so that
+/// plans have room for any. 0: dense, as where no rank has fewer parameters.
+FailureOr<int64_t> rankByWeights(ModelContext &model, const Structure &rule, const Shape &shape) {
+  int64_t most = (shape.in * shape.out - 1) / (shape.in + shape.out);
+  constexpr int64_t step = 8; // as runtime/structure/ChooseRanks.h rounds
+  if (most == 0 || !hasChosenRanks(model))
+    return most < step ? most : most / step * step;
+  const spec::ChosenRanks &chosen = model.spec.chosenRanks.front();
+  auto found = chosen.find(shape.name.str());
+  if (found == chosen.end())
+    return model.error({rule.rank.mark, rule.mark})
+           << "the chosen ranks have none of layer " << describe(shape);
+  return found->second;
+}
+
+FailureOr<Value> createLowRankByWeights(ModelContext &model, const LinearLayer &layer,
+                                        const Structure &rule, const Shape &shape, Location loc,
+                                        Value input, RankedTensorType type) {
+  FailureOr<int64_t> rank = rankByWeights(model, rule, shape);
+  if (failed(rank))
+    return failure();
+  if (*rank == 0)
+    return createDense(model, layer, shape, loc, input, type);
+  Structure withRank = rule;
+  withRank.rank.value = *rank;
+  auto result = createLowRank(model, layer, withRank, shape, loc, input, type);
+  if (succeeded(result) && !hasChosenRanks(model))
+    result->getDefiningOp()->setAttr(nn::RankByAttr,
+                                     model.builder.getF64FloatAttr(rule.rankByWeights->energy));
+  return result;
+}
+
 /// nblocks must not exceed the sizes, and every block must see an input.
 LogicalResult checkBlocks(ModelContext &model, const LinearLayer &layer, const Structure &rule,
                           const Shape &shape) {
@@ -192,6 +228,8 @@ FailureOr<Value> createLinear(ModelContext &model, const LinearLayer &layer, con
   case StructureKind::Dense:
     return createDense(model, layer, shape, loc, input, type);
   case StructureKind::LowRank:
+    if (rule->rankByWeights)
+      return createLowRankByWeights(model, layer, *rule, shape, loc, input, type);
     return createLowRank(model, layer, *rule, shape, loc, input, type);
   case StructureKind::Monarch:
     return createMonarch(model, layer, *rule, shape, loc, input, type);

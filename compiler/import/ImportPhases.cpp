@@ -43,7 +43,8 @@ std::vector<OwningOpRef<ModuleOp>> danaus::importPhases(const spec::Spec &spec,
     modules.push_back(importModel(spec.ofPhase(i), context));
     if (!modules.back())
       return {};
-    if (i == 0 || !haveSameStructure(*modules[i - 1], *modules[i]))
+    if (i == 0 || !haveSameStructure(*modules[i - 1], *modules[i]) ||
+        spec.ofPhase(i).choosesRanks() || spec.ofPhase(i - 1).choosesRanks())
       continue;
     const spec::Phase &phase = spec.train.phases[i], &before = spec.train.phases[i - 1];
     if (phase.lrScale.value_or(spec.train.lrScale) != before.lrScale.value_or(spec.train.lrScale))

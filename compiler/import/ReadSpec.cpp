@@ -71,7 +71,15 @@ Spec Spec::ofPhase(size_t index) const {
   if (!train.phases.empty() && train.phases[index].structure)
     result.structure = *train.phases[index].structure;
   result.train.phases.clear();
+  result.chosenRanks.clear();
+  if (index < chosenRanks.size())
+    result.chosenRanks.push_back(chosenRanks[index]);
   return result;
+}
+
+bool Spec::choosesRanks() const {
+  auto isOpen = [](const Structure &rule) { return rule.rankByWeights.has_value(); };
+  return std::ranges::any_of(structure, isOpen);
 }
 
 mlir::FailureOr<Spec> readSpec(llvm::SourceMgr &sources, llvm::ArrayRef<std::string> overrides,

@@ -167,7 +167,15 @@ const ListType<Structure> *Schema::structure() {
           "of a dense layer's weights and 64 features on either side, else dense, with a warning "
           "(`danaus advise` looks closer).")
       .required();
-  rule->self("rank", make<RankType>(), "The rank of the two factors.")
+  auto *byWeights = make<Record<RankByWeights>>();
+  byWeights
+      ->key<&RankByWeights::energy>("energy", make<NumberType>(Range::aboveUpTo(0, 1)),
+                                    "The least rank that keeps this share of the squares of the "
+                                    "singular values.")
+      .required();
+  rule->self("rank", make<RankType>(byWeights),
+             "The rank of the two factors. auto (by the stable rank) and {energy: E}: chosen by "
+             "the weights when the phase begins (docs/Phases.md).")
       .required()
       .onlyWith("kind", {"low_rank"});
   rule->key<&Structure::nblocks>("nblocks", make<IntegerType>(1, 65'536),

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -90,6 +91,15 @@ struct Layer {
 /// Auto: Monarch where it pays, else dense.
 enum class StructureKind { Dense, LowRank, Monarch, BlockDiagonal, Auto };
 
+/// A rank that weights choose once they are trained (runtime/structure/ChooseRanks.h).
+struct RankByWeights {
+  /// The share of the squares of the singular values that is kept; 0: by the stable rank.
+  double energy = 0;
+};
+
+/// Ranks that a run has chosen, by the names of linears; 0: the linear stays dense.
+using ChosenRanks = std::map<std::string, int64_t>;
+
 /// One rule of `structure:`; the first whose glob matches a layer's name decides.
 struct Structure {
   Mark mark;
@@ -97,7 +107,9 @@ struct Structure {
   StructureKind kind = StructureKind::Dense;
   At<int64_t> rank;                    ///< low_rank, as a number of rows; 0 where a ratio is given
   std::optional<At<double>> rankRatio; ///< low_rank, `rank: 0.25`: int(0.25 * min(in, out))
-  At<int64_t> nblocks;                 ///< monarch, block_diagonal
+  /// low_rank, `rank: auto` or `rank: {energy: 0.9}`; where it is written is rank.mark.
+  std::optional<RankByWeights> rankByWeights;
+  At<int64_t> nblocks; ///< monarch, block_diagonal
 };
 
 enum class AugmentKind {
@@ -238,10 +250,14 @@ struct Spec {
   int64_t timedSteps = 20;
   /// The whole spec with every default written out: runs/NAME/config.yaml.
   std::string resolved;
+  /// No key of the spec: of each phase, from the first; empty, or no entry: not chosen yet.
+  std::vector<ChosenRanks> chosenRanks;
 
   size_t phaseCount() const { return train.phases.empty() ? 1 : train.phases.size(); }
-  /// The spec that phase `index` is built from: with its structure, and without phases.
+  /// The spec that phase `index` is built from: with its structure and ranks, without phases.
   Spec ofPhase(size_t index) const;
+  /// Whether a rule of `structure` leaves a rank to the weights.
+  bool choosesRanks() const;
 };
 
 } // namespace danaus::spec

@@ -9,9 +9,18 @@ namespace json = llvm::json;
 
 namespace danaus::spec {
 
+static constexpr char autoRank[] = "auto";
+
 void RankType::read(const Node &node, Structure &rule, Reader &reader) const {
   Meaning meaning = node.isScalar() && !node.quoted ? meaningOf(node.text) : Meaning::Text;
   rule.rank.mark = node.mark;
+  bool isAuto = meaning == Meaning::Text && node.isScalar() && node.text == autoRank;
+  if (isAuto || node.isMap())
+    rule.rankByWeights.emplace();
+  if (isAuto)
+    return;
+  if (node.isMap())
+    return byWeights->readAny(node, &*rule.rankByWeights, reader);
   if (meaning == Meaning::Integer)
     return rows.read(node, rule.rank.value, reader);
   if (meaning != Meaning::Number)
@@ -21,15 +30,25 @@ void RankType::read(const Node &node, Structure &rule, Reader &reader) const {
 }
 
 Node RankType::print(const Structure &rule) const {
+  if (rule.rankByWeights)
+    return rule.rankByWeights->energy > 0 ? byWeights->printAny(&*rule.rankByWeights)
+                                          : Node::scalar(autoRank, true);
   return rule.rankRatio ? ratio.print(rule.rankRatio->value) : rows.print(rule.rank.value);
 }
 
 std::string RankType::describe() const {
-  return rows.describe() + " (rows), or " + ratio.describe() + " (times the smaller side)";
+  return rows.describe() + " (rows), " + ratio.describe() + " (times the smaller side), " +
+         autoRank + " or {" + llvm::join(byWeights->names(), ", ") + ": ...}";
 }
 
 json::Value RankType::jsonSchema() const {
-  return json::Object{{"anyOf", json::Array{rows.jsonSchema(), ratio.jsonSchema()}}};
+  return json::Object{
+      {"anyOf", json::Array{rows.jsonSchema(), ratio.jsonSchema(),
+                            json::Object{{"const", autoRank}}, byWeights->jsonSchema()}}};
+}
+
+void RankType::visit(const std::string &path, Visitor visitor) const {
+  byWeights->visit(path, visitor);
 }
 
 static constexpr char allDense[] = "dense";

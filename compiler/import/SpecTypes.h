@@ -1,4 +1,4 @@
-// The values of a spec that have more than one form: `rank: 16` or `rank: 0.25`, `loss:
+// The values of a spec that have more than one form: `rank: 16`, `0.25` or `auto`, `loss:
 // cross_entropy` or with options, `normalize: mnist` or numbers, and the parameters of an ops
 // block.
 #pragma once
@@ -7,15 +7,18 @@
 
 namespace danaus::spec {
 
-/// A number of rows, or a ratio of the smaller side.
+/// A number of rows, a ratio of the smaller side, or how weights choose it.
 class RankType : public TypeFor<Structure> {
 public:
+  explicit RankType(const Record<RankByWeights> *byWeights) : byWeights(byWeights) {}
   void read(const Node &node, Structure &rule, Reader &reader) const override;
   Node print(const Structure &rule) const override;
   std::string describe() const override;
   llvm::json::Value jsonSchema() const override;
+  void visit(const std::string &path, Visitor visitor) const override;
 
 private:
+  const Record<RankByWeights> *byWeights;
   IntegerType rows{1, 1 << 24};
   NumberType ratio{Range::between(0, 1)};
 };

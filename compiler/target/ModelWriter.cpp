@@ -272,6 +272,12 @@ std::unique_ptr<fb::PhaseT> danaus::describePhase(const spec::Spec &spec, size_t
     layer->dense_macs = row.denseMacs;
     layer->line = row.line;
     phase->layers.push_back(std::move(layer));
+    if (!row.rankBy)
+      continue;
+    auto rule = std::make_unique<fb::RankRuleT>();
+    rule->layer = row.name;
+    rule->energy = *row.rankBy;
+    phase->rank_rules.push_back(std::move(rule));
   }
   return phase;
 }

@@ -54,4 +54,9 @@ inline constexpr llvm::StringLiteral MixesAttr = "nn.mixes", AccumulatesAttr = "
 /// the first in the eyes of common-subexpression elimination.
 inline constexpr llvm::StringLiteral RecomputedAttr = "nn.recomputed";
 
+/// On a low-rank linear (f64): its rank is not chosen yet, and its factors have the largest it may
+/// become. The share of the squares of the singular values that is to be kept; 0: by the stable
+/// rank.
+inline constexpr llvm::StringLiteral RankByAttr = "nn.rank_by";
+
 } // namespace danaus::nn

@@ -61,6 +61,8 @@ ordered_json runJson(const ComparedRun &run) {
           {"best_val_accuracy",
            run.bestValAccuracy ? ordered_json(*run.bestValAccuracy) : ordered_json()},
           {"epoch_seconds", run.epochSeconds},
+          {"params", run.params},
+          {"macs", run.macs},
           {"peak_bytes", run.peakBytes}};
 }
 
@@ -79,6 +81,8 @@ Expected<ComparedRun> readRun(const std::string &folder, uint64_t seed) {
   if ((*summary)["best_val_accuracy"].is_number())
     run.bestValAccuracy = numberOf(*summary, "best_val_accuracy");
   run.peakBytes = uint64_t(numberOf(*summary, "peak_bytes"));
+  run.params = uint64_t(numberOf(*summary, "params"));
+  run.macs = uint64_t(numberOf(*summary, "macs"));
   double seconds = 0, epochs = 0;
   Status status = forEachEpoch(folder, [&](const json &row) {
     seconds += numberOf(row, "seconds");
@@ -93,6 +97,12 @@ Expected<ComparedRun> readRun(const std::string &folder, uint64_t seed) {
 }
 
 std::vector<ComparisonRow> compareRuns(const std::vector<ComparedModel> &models) {
+  auto mean = [](const ComparedModel &model, uint64_t ComparedRun::*member, uint64_t otherwise) {
+    double sum = 0;
+    for (const ComparedRun &run : model.runs)
+      sum += double(run.*member);
+    return model.runs.empty() ? otherwise : uint64_t(std::llround(sum / double(model.runs.size())));
+  };
   auto values = [](const ComparedModel &model, double ComparedRun::*member) {
     std::vector<double> result;
     for (const ComparedRun &run : model.runs)
@@ -105,6 +115,8 @@ std::vector<ComparisonRow> compareRuns(const std::vector<ComparedModel> &models)
     auto accuracy = values(model, &ComparedRun::testAccuracy);
     auto seconds = values(model, &ComparedRun::epochSeconds);
     auto first = values(models.front(), &ComparedRun::epochSeconds);
+    row.params = mean(model, &ComparedRun::params, model.params);
+    row.macs = mean(model, &ComparedRun::macs, model.macs);
     row.testAccuracy = spreadOf(accuracy);
     row.epochSeconds = spreadOf(seconds);
     std::vector<double> ratios;
@@ -129,8 +141,8 @@ std::string comparisonJson(const std::vector<ComparedModel> &models) {
   for (size_t i = 0; i < models.size(); ++i) {
     ordered_json entry = {{"name", models[i].name},
                           {"spec", models[i].spec},
-                          {"params", models[i].params},
-                          {"macs", models[i].macs},
+                          {"params", rows[i].params},
+                          {"macs", rows[i].macs},
                           {"test_accuracy", spreadJson(rows[i].testAccuracy)},
                           {"epoch_seconds", spreadJson(rows[i].epochSeconds)},
                           {"speed", spreadJson(rows[i].speed)},

@@ -18,6 +18,7 @@ struct ComparedRun {
   std::optional<double> bestValAccuracy;
   double epochSeconds = 0; ///< mean over the epochs, validation included
   uint64_t peakBytes = 0;
+  uint64_t params = 0, macs = 0; ///< with the ranks that its weights chose, where they did
   /// (seconds of training at the epoch's end, validation accuracy); empty without validation.
   std::vector<std::pair<double, double>> accuracyOverTime;
 };
@@ -27,8 +28,8 @@ struct ComparedRun {
 Expected<ComparedRun> readRun(const std::string &folder, uint64_t seed);
 
 struct ComparedModel {
-  std::string name, spec; ///< spec: the path that the user gave
-  uint64_t params = 0, macs = 0;
+  std::string name, spec;        ///< spec: the path that the user gave
+  uint64_t params = 0, macs = 0; ///< of the spec; where there are runs, theirs count
   std::vector<ComparedRun> runs; ///< in the order of the seeds, the same for every model
 };
 
@@ -36,6 +37,7 @@ struct ComparedModel {
 struct ComparisonRow {
   Spread testAccuracy, epochSeconds;
   uint64_t peakBytes = 0;             ///< the largest
+  uint64_t params = 0, macs = 0;      ///< means of the runs, rounded
   Spread speed;                       ///< the first model's epoch time by this one's, seed by seed
   std::optional<PairedTest> accuracy; ///< against the first model; nothing of the first itself
 };

@@ -49,7 +49,7 @@ std::string comparisonPage(const std::vector<ComparedModel> &models) {
     if (ordered_json curve = meanCurve(models[i]); !curve["points"].empty())
       curves.push_back(curve);
     const auto &test = rows[i].accuracy;
-    table += htmlRow({models[i].name, grouped(models[i].params), grouped(models[i].macs),
+    table += htmlRow({models[i].name, grouped(rows[i].params), grouped(rows[i].macs),
                       spreadText(rows[i].testAccuracy, "%.4f"),
                       spreadText(rows[i].epochSeconds, "%.3f"), spreadText(rows[i].speed, "%.2f"),
                       rows[i].peakBytes ? formatMebibytes(rows[i].peakBytes) : "",

@@ -70,13 +70,38 @@ Expected<ModelFile> ModelFile::open(const std::string &path) {
   file.name = path;
   if (Status status = file.readFile(); !status)
     return status.takeError();
-  if (Status status = file.readTable(); !status)
-    return status.takeError();
-  if (Status status = file.checkSections(); !status)
-    return status.takeError();
-  if (Status status = file.checkModel(); !status)
+  if (Status status = file.check(); !status)
     return status.takeError();
   return file;
+}
+
+Expected<ModelFile> ModelFile::fromBytes(std::span<const std::byte> bytes, std::string name) {
+  ModelFile file;
+  file.name = std::move(name);
+  file.size = bytes.size();
+  if (Status status = file.allocate(); !status)
+    return status.takeError();
+  std::ranges::copy(bytes, file.content.get());
+  if (Status status = file.check(); !status)
+    return status.takeError();
+  return file;
+}
+
+Status ModelFile::check() {
+  if (Status status = readTable(); !status)
+    return status;
+  if (Status status = checkSections(); !status)
+    return status;
+  return checkModel();
+}
+
+/// Room for `size` bytes.
+Status ModelFile::allocate() {
+  content.reset(
+      static_cast<std::byte *>(std::aligned_alloc(SectionAlignment, container::alignUp(size + 1))));
+  if (!content)
+    return Error(ExitCode::IoError, name + ": no memory for its " + grouped(size) + " bytes");
+  return Status::ok();
 }
 
 std::span<const std::byte> ModelFile::section(uint32_t id) const {
@@ -99,10 +124,8 @@ Status ModelFile::readFile() {
   if (!S_ISREG(info.st_mode))
     return broken("not a regular file, so not a model file");
   size = uint64_t(info.st_size);
-  content.reset(
-      static_cast<std::byte *>(std::aligned_alloc(SectionAlignment, container::alignUp(size + 1))));
-  if (!content)
-    return Error(ExitCode::IoError, name + ": no memory for its " + grouped(size) + " bytes");
+  if (Status status = allocate(); !status)
+    return status;
   for (uint64_t done = 0; done < size;) {
     ssize_t count = ::read(number, content.get() + done, size - done);
     if (count < 0 && errno == EINTR)

@@ -60,9 +60,13 @@ public:
   /// what to do; IoError when the file cannot be read.
   static Expected<ModelFile> open(const std::string &path);
 
+  /// The same from bytes of a file that is elsewhere; `name` is what messages call it.
+  static Expected<ModelFile> fromBytes(std::span<const std::byte> bytes, std::string name);
+
   const fb::Model &model() const { return *root; }
   const std::string &path() const { return name; }
   uint64_t fileBytes() const { return size; }
+  std::span<const std::byte> bytes() const { return {content.get(), size_t(size)}; }
 
   /// The bytes of the section with this id, 64-byte aligned; empty when there is none.
   std::span<const std::byte> section(uint32_t id) const;
@@ -79,7 +83,9 @@ private:
   };
 
   ModelFile() = default;
+  Status allocate();
   Status readFile();
+  Status check();
   Status readTable();
   Status checkSections() const;
   Status checkModel();

@@ -137,6 +137,23 @@ Status checkParameter(const fb::Parameter &parameter) {
   return Status::ok();
 }
 
+/// Each rule is of a layer that there is, and each layer has at most one.
+Status checkRankRules(const fb::Phase &phase) {
+  if (!phase.rank_rules())
+    return Status::ok();
+  std::set<std::string_view> layers;
+  for (const fb::Layer *layer : *phase.layers())
+    layers.insert(layer->name()->string_view());
+  for (const fb::RankRule *rule : *phase.rank_rules()) {
+    if (!layers.erase(rule->layer()->string_view()))
+      return invalidModel("a rank rule is of no layer: " + rule->layer()->str());
+    if (!(rule->energy() >= 0 && rule->energy() <= 1))
+      return invalidModel("the rank rule of " + rule->layer()->str() +
+                          " has an energy that is not in [0, 1]");
+  }
+  return Status::ok();
+}
+
 Status checkPhase(const fb::Model &model, const fb::Phase &phase, const HasSection &hasSection) {
   std::set<std::string_view> names;
   for (const fb::Parameter *parameter : *phase.parameters()) {
@@ -151,6 +168,8 @@ Status checkPhase(const fb::Model &model, const fb::Phase &phase, const HasSecti
     return invalidModel("max_error is not a number from 0 to 1");
   if (auto rise = phase.max_loss_rise(); rise && !(*rise >= 0))
     return invalidModel("max_loss_rise is not a number of at least 0");
+  if (Status status = checkRankRules(phase); !status)
+    return status;
   if (phase.targets()->size() == 0)
     return invalidModel("no target was compiled");
   for (const fb::TargetPlan *plan : *phase.targets())

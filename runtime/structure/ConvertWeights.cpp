@@ -1,6 +1,8 @@
 // See ConvertWeights.h.
 #include "runtime/structure/ConvertWeights.h"
 
+#include "runtime/structure/NamedLinear.h"
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -9,103 +11,12 @@ namespace danaus {
 
 namespace {
 
-constexpr const char *suffixes[] = {".down.weight", ".up.weight", ".blkdiag1",
-                                    ".blkdiag2",    ".blkdiag",   ".weight"};
-
-/// The linear that a tensor may belong to; empty where its name is not one of a linear's.
-std::string linearOf(const std::string &tensor) {
-  for (const char *suffix : suffixes)
-    if (tensor.ends_with(suffix))
-      return tensor.substr(0, tensor.size() - std::string_view(suffix).size());
-  return "";
-}
-
-uint64_t product(const std::vector<uint64_t> &shape, size_t from = 0) {
-  uint64_t result = 1;
-  for (size_t i = from; i < shape.size(); ++i)
-    result *= shape[i];
-  return result;
-}
-
 /// Ones in front change nothing of a tensor: other libraries' class tokens have them.
 std::span<const uint64_t> withoutOnes(const std::vector<uint64_t> &shape) {
   size_t first = 0;
   while (first + 1 < shape.size() && shape[first] == 1)
     ++first;
   return std::span(shape).subspan(first);
-}
-
-/// The tensors of one side: the file's, or the model's, whose values are not known yet.
-using Shapes = std::map<std::string, std::vector<uint64_t>>;
-
-/// A linear's structure as the shapes of its tensors tell it; false where they tell none.
-bool describeLinear(const std::string &name, const Shapes &shapes, LinearWeights &into) {
-  auto find = [&](const char *suffix) -> const std::vector<uint64_t> * {
-    auto found = shapes.find(name + suffix);
-    return found == shapes.end() ? nullptr : &found->second;
-  };
-  const auto *down = find(".down.weight"), *up = find(".up.weight");
-  const auto *one = find(".blkdiag1"), *two = find(".blkdiag2"), *dense = find(".weight");
-  if (down && up && down->size() == 2 && up->size() == 2 && (*down)[0] == (*up)[1]) {
-    into = {LinearKind::LowRank, (*down)[1], (*up)[0], Matrix((*down)[0], (*down)[1]),
-            Matrix((*up)[0], (*up)[1])};
-    return true;
-  }
-  if (one && two && one->size() == 3 && two->size() == 3 && (*one)[0] == (*two)[0] &&
-      (*one)[1] == (*two)[2]) {
-    // How much of the last blocks is padding, the other side knows.
-    into = {LinearKind::Monarch,
-            (*one)[0] * (*one)[2],
-            (*two)[0] * (*two)[1],
-            Matrix((*one)[0] * (*one)[1], (*one)[2]),
-            Matrix((*two)[0] * (*two)[1], (*two)[2]),
-            (*one)[0]};
-    return true;
-  }
-  if (const auto *diagonal = find(".blkdiag"); diagonal && diagonal->size() == 3) {
-    into = {LinearKind::BlockDiagonal,
-            (*diagonal)[0] * (*diagonal)[2],
-            (*diagonal)[0] * (*diagonal)[1],
-            Matrix((*diagonal)[0] * (*diagonal)[1], (*diagonal)[2]),
-            Matrix(),
-            (*diagonal)[0]};
-    return true;
-  }
-  if (!dense || dense->size() < 2) // a norm has a weight of one dimension
-    return false;
-  into = {LinearKind::Dense, product(*dense, 1), (*dense)[0],
-          Matrix((*dense)[0], product(*dense, 1))};
-  return true;
-}
-
-/// Names of the two matrices' tensors.
-std::pair<std::string, std::string> tensorsOf(const std::string &name, LinearKind kind) {
-  switch (kind) {
-  case LinearKind::LowRank:
-    return {name + ".down.weight", name + ".up.weight"};
-  case LinearKind::Monarch:
-    return {name + ".blkdiag1", name + ".blkdiag2"};
-  case LinearKind::BlockDiagonal:
-    return {name + ".blkdiag", ""};
-  case LinearKind::Dense:
-    break;
-  }
-  return {name + ".weight", ""};
-}
-
-/// Both matrices, from the tensors of the linear with `suffix` behind their names.
-Status readLinear(const WeightSource &source, const std::string &name, const std::string &suffix,
-                  LinearWeights &into) {
-  auto [first, second] = tensorsOf(name, into.kind);
-  for (auto [tensor, matrix] : {std::pair(first, &into.first), std::pair(second, &into.second)}) {
-    if (tensor.empty())
-      continue;
-    std::vector<float> values(matrix->data.size());
-    if (Status status = source.read(tensor + suffix, values.data(), values.size()); !status)
-      return status;
-    std::ranges::copy(values, matrix->data.begin());
-  }
-  return Status::ok();
 }
 
 /// The nearest weights with the structure and sizes of `to`.
@@ -189,17 +100,7 @@ private:
       return status;
     if (auto known = features.find(name); known != features.end())
       std::tie(to.in, to.out) = known->second;
-    // Blocks may be padded: what is beyond the model's features is no weight.
-    auto fits = [](const LinearWeights &w, uint64_t in, uint64_t out) {
-      MonarchSizes sizes(in, out, w.blocks);
-      if (w.kind == LinearKind::BlockDiagonal)
-        return w.first.columns == sizes.p && w.first.rows == w.blocks * sizes.s;
-      if (w.kind != LinearKind::Monarch)
-        return w.in == in && w.out == out;
-      return w.first.columns == sizes.p && w.first.rows == w.blocks * sizes.q &&
-             w.second.rows == w.blocks * sizes.s;
-    };
-    if (!fits(from, to.in, to.out)) {
+    if (!fitsFeatures(from, to.in, to.out)) {
       for (const std::string &tensor : {first, second})
         if (!tensor.empty())
           differences.push_back(
@@ -313,11 +214,11 @@ std::string conversionsJson(const std::vector<LayerConversion> &layers) {
   for (const LayerConversion &layer : layers)
     text += format("%s\n  {\"name\": \"%s\", \"from\": \"%s\", \"to\": \"%s\", \"in\": %llu, "
                    "\"out\": %llu, \"params_before\": %llu, \"params_after\": %llu, "
-                   "\"relative_error\": %.6g}",
+                   "\"energy_kept\": %.6g, \"relative_error\": %.6g}",
                    &layer == layers.data() ? "" : ",", layer.name.c_str(),
                    layer.before.describe().c_str(), layer.after.describe().c_str(),
                    ull(layer.after.in), ull(layer.after.out), ull(layer.before.parameters()),
-                   ull(layer.after.parameters()), layer.relativeError);
+                   ull(layer.after.parameters()), layer.energyKept(), layer.relativeError);
   return text + "\n]";
 }
 

@@ -29,6 +29,8 @@ struct LayerConversion {
   std::string name;
   LinearWeights before, after;
   double relativeError = 0; ///< in Frobenius norm, of the weight multiplied out
+  /// The share of the squares of the weight that is kept: every conversion is a projection.
+  double energyKept() const { return 1 - relativeError * relativeError; }
 };
 
 struct ConvertedWeights {
@@ -40,6 +42,11 @@ struct ConvertedWeights {
 /// linears of other structures are converted. CheckpointInvalid with a table where tensors are
 /// missing, left over, or do not fit; errors of LinearWeights.h.
 Expected<ConvertedWeights> convertWeights(const WeightSource &source, const fb::Phase &phase);
+
+/// The weight of the linear `name`, out x in, multiplied out, whatever structure the source has it
+/// in. CheckpointInvalid where it has none of that size.
+Expected<Matrix> readDense(const WeightSource &source, const std::string &name, uint64_t out,
+                           uint64_t in);
 
 /// One state of the optimizer for weights that were converted: the tensors NAME + `suffix` of
 /// `state`, in the order of the phase's parameters. That of converted linears goes the way of

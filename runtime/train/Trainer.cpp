@@ -1,5 +1,5 @@
 // See Trainer.h. To be read from top to bottom: a run, an epoch, a step, the end, checkpoints.
-// How a run begins and changes its structure is in TrainerPhases.cpp.
+// How a run begins is in TrainerPhases.cpp, how it changes its structure in TrainerBorder.cpp.
 #include "runtime/train/Trainer.h"
 
 #include "runtime/exec/Update.h"
@@ -22,8 +22,9 @@ using ull = unsigned long long;
 Trainer::Trainer(const ModelFile &file, Device &device, const Dataset &data, const Dataset &test,
                  const RunFolder &run, TrainerOptions options, TrainObserver &observer,
                  Communicator *ranks)
-    : file(file), device(device), training(*file.model().training()), data(data), testData(test),
-      run(run), options(std::move(options)), observer(observer), ranks(ranks ? *ranks : alone),
+    : device(device), training(*file.model().training()), data(data), testData(test), run(run),
+      options(std::move(options)), observer(observer), ranks(ranks ? *ranks : alone),
+      model(file, run, this->ranks, this->options.recompile, this->options.stopRequested),
       store(run.checkpoints(), std::max<uint64_t>(training.checkpoint_keep(), 1)) {}
 
 Expected<RunSummary> Trainer::train() {
@@ -51,7 +52,7 @@ bool Trainer::finished() const {
 Status Trainer::trainEpoch() {
   if (ranks.isFirst() && !kernelTimer)
     startKernelTimer();
-  feed->startEpoch(at.epoch, at.epochStep * microBatches(file.model()));
+  feed->startEpoch(at.epoch, at.epochStep * microBatches(model.file().model()));
   since = Clock::now();
   while (at.epochStep < stepsPerEpoch() && !limitReached()) {
     if (Status status = tracedStep(); !status)
@@ -71,7 +72,7 @@ Status Trainer::trainEpoch() {
 
 /// Updates in an epoch: the last may have fewer micro-batches.
 uint64_t Trainer::stepsPerEpoch() const {
-  uint64_t count = microBatches(file.model());
+  uint64_t count = microBatches(model.file().model());
   return (source->stepsPerEpoch() + count - 1) / count;
 }
 
@@ -108,8 +109,8 @@ Status Trainer::tracedStep() {
 }
 
 Status Trainer::trainStep() {
-  uint64_t first = at.epochStep * microBatches(file.model()), rows = 0;
-  uint64_t count = std::min(microBatches(file.model()), source->stepsPerEpoch() - first);
+  uint64_t first = at.epochStep * microBatches(model.file().model()), rows = 0;
+  uint64_t count = std::min(microBatches(model.file().model()), source->stepsPerEpoch() - first);
   for (uint64_t i = 0; i < count; ++i)
     rows += source->allRows(first + i);
   schedule->fillControl(at.step, rows, executor->control(),
@@ -177,8 +178,9 @@ Status Trainer::afterUpdate(float loss) {
 
 /// The phase that epoch `epoch` (from 0) belongs to.
 uint64_t Trainer::phaseOfEpoch(uint64_t epoch) const {
-  uint64_t phase = 0, end = 0, last = file.model().phases()->size() - 1;
-  while (phase < last && epoch >= (end += file.model().phases()->Get(unsigned(phase))->epochs()))
+  uint64_t phase = 0, end = 0, last = model.file().model().phases()->size() - 1;
+  while (phase < last &&
+         epoch >= (end += model.file().model().phases()->Get(unsigned(phase))->epochs()))
     ++phase;
   return phase;
 }
@@ -333,7 +335,7 @@ Error Trainer::diverged(uint64_t step, const std::string &what) const {
                format("diverged at step %llu (epoch %llu): %s. Nothing was overwritten: %s. Try a "
                       "smaller optimizer.lr (now %g), train.clip_grad_norm=1.0, or another seed",
                       ull(step), ull(at.epoch + 1), what.c_str(), kept.c_str(),
-                      file.model().schedule()->lr()));
+                      model.file().model().schedule()->lr()));
 }
 
 } // namespace danaus

@@ -13,6 +13,7 @@
 #include "runtime/train/ModelData.h"
 #include "runtime/train/PhaseBorder.h"
 #include "runtime/train/RunFolder.h"
+#include "runtime/train/RunModel.h"
 #include "runtime/train/Schedule.h"
 #include "runtime/train/StepTrace.h"
 
@@ -53,6 +54,9 @@ struct TrainerOptions {
   /// How the file that train.init names is opened.
   std::function<Expected<SafetensorsFile>(const std::string &path)> openInit =
       SafetensorsFile::open;
+  /// Compiles the model again once weights have chosen ranks; only rank 0 is asked. None: models
+  /// that need it are refused.
+  Recompile recompile;
 };
 
 class Trainer {
@@ -81,10 +85,13 @@ private:
   Status makeSources();
   Expected<BatchSource> batchesOf(SplitName split, ImageUse use) const;
   Status initialize();
+  Status chooseFirstRanks(const SafetensorsFile &weights);
   Status resume(LoadedCheckpoint last);
   void takeSums();
   uint64_t phaseOfEpoch(uint64_t epoch) const;
   Status enterPhase(uint64_t next);
+  Expected<bool> chooseRanks(uint64_t next);
+  void noteWhatStaysDense();
   bool limitReached() const;
   bool finished() const;
   uint64_t stepsPerEpoch() const;
@@ -103,9 +110,7 @@ private:
   Error diverged(uint64_t step, const std::string &what) const;
   Expected<RunSummary> finish();
 
-  const ModelFile &file;
   Device &device;
-  std::unique_ptr<Executor> executor; ///< of the phase `at.phase`
   const fb::Training &training;
   const Dataset &data, &testData;
   const RunFolder &run;
@@ -113,6 +118,8 @@ private:
   TrainObserver &observer;
   SoloCommunicator alone;
   Communicator &ranks;
+  RunModel model;
+  std::unique_ptr<Executor> executor; ///< of the phase `at.phase`
   CheckpointStore store;
 
   std::optional<BatchSource> source, validation, test;

@@ -1,5 +1,4 @@
-// How a run begins, goes on from a checkpoint, and passes from one phase to the next; see
-// Trainer.h.
+// How a run begins and goes on from a checkpoint; see Trainer.h.
 #include "runtime/base/AtomicFile.h"
 #include "runtime/base/Checksum.h"
 #include "runtime/exec/Initialize.h"
@@ -32,14 +31,14 @@ using ull = unsigned long long;
 
 /// A binary whose updates are sharded has the parts of so many ranks.
 Status Trainer::checkRanks() const {
-  if (!file.model().dist()->sharded() || training.ranks() == ranks.size())
+  if (!model.file().model().dist()->sharded() || training.ranks() == ranks.size())
     return Status::ok();
   return Error(
       ExitCode::Usage,
       format("%s was compiled for %llu rank%s, and with dist.sharded it trains on no other "
              "number; here are %u: give the spec or the run's folder instead, or compile "
              "it with danausc --ranks %u",
-             file.path().c_str(), ull(training.ranks()), training.ranks() == 1 ? "" : "s",
+             model.file().path().c_str(), ull(training.ranks()), training.ranks() == 1 ? "" : "s",
              ranks.size(), ranks.size()));
 }
 
@@ -48,12 +47,20 @@ Status Trainer::begin() {
     return status;
   if (training.dtype() == fb::DType::F16)
     lossScale.emplace();
-  at.seed = file.model().seed();
-  at.model = file.model().name()->str();
-  const flatbuffers::String &spec = *file.model().spec();
+  at.seed = model.file().model().seed();
+  at.model = model.file().model().name()->str();
+  const flatbuffers::String &spec = *model.file().model().spec();
   at.specHash = hashOfTraining(spec.str());
-  if (Status status = ranks.isFirst() ? beginFirst() : Status::ok(); !status)
-    return status;
+  Status first = ranks.isFirst() ? model.checkCompiler() : Status::ok();
+  if (first && ranks.isFirst())
+    first = beginFirst();
+  if (!first && first.error().code() != ExitCode::Stopped)
+    return first;
+  Expected<bool> goesOn = model.share(); // the others wait here for rank 0
+  if (!goesOn)
+    return goesOn.takeError();
+  if (!*goesOn)
+    return first ? Error(ExitCode::Stopped, "rank 0 was stopped on request") : std::move(first);
   std::string ownSpec = at.specHash;
   if (Status status = shareManifest(ranks, at); !status)
     return status;
@@ -106,7 +113,7 @@ Status Trainer::beginFirst() {
 
 /// Any other rank, which knows from rank 0 where the run stands and waits for its weights.
 Status Trainer::beginOther() {
-  auto opened = Executor::open(file, device, at.phase, &ranks);
+  auto opened = Executor::open(model.file(), device, at.phase, &ranks);
   if (!opened)
     return opened.takeError();
   takeSums();
@@ -142,8 +149,9 @@ Status Trainer::makeSources() {
   uint64_t evalBatch = executor->batch(fb::ProgramKind::EvalStep);
   if (!batch || !evalBatch)
     return Error(ExitCode::CheckpointInvalid,
-                 file.path() + " cannot be trained: it lacks the program of a training or an "
-                               "evaluation step; compile it again");
+                 model.file().path() +
+                     " cannot be trained: it lacks the program of a training or an "
+                     "evaluation step; compile it again");
   struct Wanted {
     std::optional<BatchSource> &into;
     SplitName split;
@@ -151,7 +159,7 @@ Status Trainer::makeSources() {
   };
   std::vector<Wanted> all = {{source, SplitName::Train, ImageUse::Training},
                              {test, SplitName::Test}};
-  if (file.model().data()->validation())
+  if (model.file().model().data()->validation())
     all.push_back({validation, SplitName::Validation});
   for (Wanted &wanted : all) {
     auto made = batchesOf(wanted.split, wanted.use);
@@ -163,8 +171,8 @@ Status Trainer::makeSources() {
   if (!made)
     return made.takeError();
   feed = std::move(*made);
-  schedule.emplace(*file.model().schedule(), *file.model().optimizer(), training.epochs(),
-                   stepsPerEpoch(), at.seed);
+  schedule.emplace(*model.file().model().schedule(), *model.file().model().optimizer(),
+                   training.epochs(), stepsPerEpoch(), at.seed);
   return Status::ok();
 }
 
@@ -175,26 +183,33 @@ Expected<BatchSource> Trainer::batchesOf(SplitName split, ImageUse use) const {
   uint64_t batch = trains ? microBatchRows(*executor) : executor->batch(fb::ProgramKind::EvalStep);
   BatchShare share{ranks.rank(), ranks.size(), batch * ranks.size()};
   if (trains)
-    share.rows = training.batch_size() / microBatches(file.model());
-  return makeBatchSource(file.model(), split == SplitName::Test ? testData : data, split, batch,
-                         use, share);
+    share.rows = training.batch_size() / microBatches(model.file().model());
+  return makeBatchSource(model.file().model(), split == SplitName::Test ? testData : data, split,
+                         batch, use, share);
 }
 
 /// Weights first: a run whose init file does not fit leaves nothing behind.
 Status Trainer::initialize() {
-  auto opened = Executor::open(file, device, 0, &ranks);
+  std::string path = training.init() ? training.init()->str() : "";
+  std::optional<SafetensorsFile> weights;
+  if (!path.empty()) {
+    Expected<SafetensorsFile> file = options.openInit(path);
+    if (!file)
+      return file.takeError().during("reading train.init");
+    weights = std::move(*file);
+  }
+  if (weights && model.awaitsRanks(0))
+    if (Status status = chooseFirstRanks(*weights); !status)
+      return status;
+  auto opened = Executor::open(model.file(), device, 0, &ranks);
   if (!opened)
     return opened.takeError();
   if (Status status = openPhase(std::move(*opened)); !status)
     return status;
-  std::string path = training.init() ? training.init()->str() : "";
-  if (path.empty()) {
+  if (!weights) {
     if (Status status = initializeParameters(*executor, at.seed); !status)
       return status;
   } else {
-    Expected<SafetensorsFile> weights = options.openInit(path);
-    if (!weights)
-      return weights.takeError().during("reading train.init");
     auto converted = convertWeights(sourceOf(*weights), executor->phase());
     if (!converted)
       return converted.takeError().during("reading train.init");
@@ -203,7 +218,7 @@ Status Trainer::initialize() {
     if (!converted->layers.empty())
       observer.onNote("train.init: " + describeConversions(converted->layers));
   }
-  return writeRunStart(run, file);
+  return writeRunStart(run, model.file());
 }
 
 Status Trainer::resume(LoadedCheckpoint last) {
@@ -215,11 +230,13 @@ Status Trainer::resume(LoadedCheckpoint last) {
                         "%s, or start a new run with train.init=%s",
                         run.path().c_str(), last.manifest.model.c_str(),
                         run.file("config.yaml").c_str(), last.model.path().c_str()));
-  if (last.manifest.phase >= file.model().phases()->size())
+  if (last.manifest.phase >= model.file().model().phases()->size())
     return Error(ExitCode::CheckpointInvalid,
                  format("%s is of phase %llu, which the model does not have",
                         last.model.path().c_str(), ull(last.manifest.phase + 1)));
-  auto opened = Executor::open(file, device, last.manifest.phase, &ranks);
+  if (Status status = model.reopen(last.manifest.phase); !status)
+    return status;
+  auto opened = Executor::open(model.file(), device, last.manifest.phase, &ranks);
   if (!opened)
     return opened.takeError();
   if (Status status = openPhase(std::move(*opened)); !status)
@@ -244,63 +261,6 @@ void Trainer::takeSums() {
   rowCount = at.sums["rows"];
   epochSeconds = at.sums["epoch_seconds"];
   finishedSeconds = at.sums["seconds"];
-}
-
-/// The checkpoint before it has the weights as they were: a run that is stopped here does all of
-/// this again. `best` begins anew, so that what is tested in the end has the last structure.
-Status Trainer::enterPhase(uint64_t next) {
-  BorderReport report{next + 1, at.epoch, {}};
-  // Validation images, else those that are trained on, but not augmented.
-  auto first =
-      batchesOf(validation ? SplitName::Validation : SplitName::Train, ImageUse::Evaluation);
-  if (!first)
-    return first.takeError();
-  Expected<Evaluation> before = evaluateFirstBatch(*executor, *first);
-  if (!before)
-    return before.takeError();
-  feed.reset(); // it holds the executor
-  auto crossed = crossBorder(file, device, std::move(executor), next, report.layers);
-  if (!crossed)
-    return crossed.takeError().during(
-        format("entering phase %llu of %s", ull(next + 1), file.model().name()->c_str()));
-  if (Status status = openPhase(std::move(*crossed)); !status)
-    return status;
-  Expected<Evaluation> after = evaluateFirstBatch(*executor, *first);
-  if (!after)
-    return after.takeError();
-  report.lossBefore = before->loss;
-  report.lossAfter = after->loss;
-
-  auto most = executor->phase().max_loss_rise();
-  if (most && !(report.lossAfter - report.lossBefore <= *most))
-    return Error(
-        ExitCode::CheckpointInvalid,
-        format("entering phase %llu of %s raises the loss of a batch from %.4g to %.4g, by "
-               "more than max_loss_rise %g. The last checkpoint is that of the phase "
-               "before. Raise the rank (or nblocks down), train longer before, or raise "
-               "the limit",
-               ull(next + 1), file.model().name()->c_str(), report.lossBefore, report.lossAfter,
-               *most));
-
-  at.phase = next;
-  at.bestAccuracy.reset();
-  at.bestEpoch = 0;
-  if (!executor->phase().projects_state())
-    at.forgottenSteps = at.step - (lossScale ? lossScale->skipped() : 0);
-  if (!std::isfinite(report.lossAfter))
-    return diverged(at.step,
-                    format("after the conversion for phase %llu the loss is %g (%g before)",
-                           ull(next + 1), report.lossAfter, report.lossBefore));
-  if (ranks.isFirst())
-    if (Status status = writeFileAtomically(run.file(format("phase-%llu.json", ull(next + 1))),
-                                            borderJson(report));
-        !status)
-      return status;
-  if (Status status = save("last"); !status)
-    return status;
-  observer.onBorder(report);
-  observer.onPhase(*executor, next + 1);
-  return Status::ok();
 }
 
 } // namespace danaus

@@ -2,10 +2,10 @@
 // brings.
 #include "runtime/base/File.h"
 #include "runtime/profile/LayerPrediction.h"
-#include "runtime/structure/ConvertWeights.h"
+#include "runtime/structure/ChooseRanks.h"
 #include "runtime/structure/Spectrum.h"
-#include "tools/danaus/ChooseRanks.h"
 #include "tools/danaus/LayerTimes.h"
+#include "tools/danaus/RankOptions.h"
 #include "tools/danaus/Text.h"
 
 #include <algorithm>
@@ -252,15 +252,16 @@ Status advise(AdviseArguments &arguments) {
   if (!model)
     return model.takeError();
   const fb::Phase &phase = lastPhase(model->file.model());
-  std::optional<ConvertedWeights> weights;
+  std::optional<SafetensorsFile> weights;
   if (!arguments.weights.empty()) {
     auto file = openWeights(arguments.weights);
     if (!file)
       return file.takeError();
+    // All of them must fit, not only those that are looked at.
     auto converted = convertWeights(sourceOf(*file), phase);
     if (!converted)
       return converted.takeError();
-    weights = std::move(*converted);
+    weights = std::move(*file);
   }
   std::vector<Advice> layers;
   for (const fb::Layer *layer : *phase.layers()) {
@@ -274,7 +275,7 @@ Status advise(AdviseArguments &arguments) {
     advice.rank = roundedRank(std::max<uint64_t>(1, advice.least() / 4), advice.least());
     if (!weights)
       continue;
-    auto dense = denseWeight(*weights, phase, advice.name, advice.out, advice.in);
+    auto dense = readDense(sourceOf(*weights), advice.name, advice.out, advice.in);
     if (!dense)
       return dense.takeError();
     if (Status status = judgeWeights(arguments, *dense, advice); !status)

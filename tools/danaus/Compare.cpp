@@ -164,7 +164,7 @@ void printTable(const std::vector<ComparedModel> &models) {
   std::vector<ComparisonRow> rows = compareRuns(models);
   for (size_t i = 0; i < models.size(); ++i) {
     const auto &test = rows[i].accuracy;
-    table.row({models[i].name, thousands(models[i].params), thousands(models[i].macs),
+    table.row({models[i].name, thousands(rows[i].params), thousands(rows[i].macs),
                spreadText(rows[i].testAccuracy, "%.4f", "%.4f +- %.4f"),
                spreadText(rows[i].epochSeconds, "%.3f", "%.3f +- %.3f"),
                format("%.2fx", rows[i].speed.mean), formatBytes(rows[i].peakBytes),

@@ -56,6 +56,17 @@ static void addOnnxFiles(const std::string &text, const std::string &folder, Has
   }
 }
 
+static Error noCompiler(const std::string &what, const std::string &hint) {
+  return Error(ExitCode::IoError, what + " needs danausc, which is not at '" +
+                                      programBeside("danausc") + "': " + hint);
+}
+
+Status checkCompiler(const std::string &why) {
+  if (::access(programBeside("danausc").c_str(), X_OK) == 0)
+    return Status::ok();
+  return noCompiler(why, "install it there, or give a spec with numbers as ranks");
+}
+
 Expected<std::string> cacheKey(const CompileRequest &request, const std::string &compiler) {
   constexpr uint64_t specLimit = 64 << 20;
   Expected<std::string> spec = readFile(request.spec, specLimit, ExitCode::SpecInvalid);
@@ -63,8 +74,7 @@ Expected<std::string> cacheKey(const CompileRequest &request, const std::string 
     return Error(ExitCode::SpecInvalid, spec.error().message());
   struct stat info = {};
   if (::stat(compiler.c_str(), &info) != 0)
-    return Error(ExitCode::IoError, "compiling a spec needs danausc, which is not at '" + compiler +
-                                        "': build it, or give a compiled model (.dnb) instead");
+    return noCompiler("compiling a spec", "build it, or give a compiled model (.dnb) instead");
   auto cpu = builtinDevices().create("cpu", {.threads = 1});
   if (!cpu)
     return cpu.takeError();
@@ -79,6 +89,13 @@ Expected<std::string> cacheKey(const CompileRequest &request, const std::string 
   }
   hash.add(request.target);
   hash.add(std::to_string(request.ranks));
+  if (!request.chosenRanks.empty()) {
+    Expected<std::string> chosen =
+        readFile(request.chosenRanks, specLimit, ExitCode::CheckpointInvalid);
+    if (!chosen)
+      return chosen.takeError();
+    hash.add(*chosen);
+  }
   hash.add(format("%s %lld %lld.%09ld %llu", compiler.c_str(), (long long)info.st_size,
                   (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec,
                   (unsigned long long)info.st_ino));
@@ -96,20 +113,22 @@ static Status runCompiler(const std::vector<std::string> &words) {
   return Status::ok();
 }
 
-static Status runCompiler(const std::string &compiler, const CompileRequest &request,
-                          const std::string &output) {
-  std::vector<std::string> words = {compiler, request.spec};
+static std::vector<std::string> wordsOf(const CompileRequest &request, const std::string &output) {
+  std::vector<std::string> words = {programBeside("danausc"), request.spec};
   words.insert(words.end(), request.overrides.begin(), request.overrides.end());
   words.insert(words.end(), {"--target", request.target, "--ranks", std::to_string(request.ranks),
                              "-o", output});
-  return runCompiler(words);
+  if (!request.chosenRanks.empty())
+    words.insert(words.end(), {"--chosen-ranks", request.chosenRanks});
+  return words;
 }
 
-/// Compiles under a name of this process' own, then renames: readers see whole files only.
-static Status compileInto(const std::string &compiler, const CompileRequest &request,
-                          const std::string &output) {
+/// Compiles under a name of this process' own, then renames: readers see whole files only. `run`
+/// runs the compiler.
+static Status compileInto(const CompileRequest &request, const std::string &output,
+                          const std::function<Status(const std::vector<std::string> &)> &run) {
   std::string unfinished = output + format(".%d.tmp", int(::getpid()));
-  Status status = runCompiler(compiler, request, unfinished);
+  Status status = run(wordsOf(request, unfinished));
   if (status && ::rename(unfinished.c_str(), output.c_str()) != 0)
     status = ioError("rename to", output, errno);
   if (!status)
@@ -146,13 +165,26 @@ Expected<CompiledModel> compileModel(const CompileRequest &request) {
   if (!folder)
     return folder.takeError();
   std::string path = joinPath(*folder, name);
-  if (Status status = compileInto(compiler, request, path); !status)
+  auto run = [](const std::vector<std::string> &words) { return runCompiler(words); };
+  if (Status status = compileInto(request, path, run); !status)
     return status.takeError();
   std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
   Expected<ModelFile> file = ModelFile::open(path);
   if (!file)
     return file.takeError();
   return CompiledModel{std::move(*file), took.count(), std::move(temporary)};
+}
+
+Status compileAgain(const Recompilation &what, const std::function<bool()> &stops) {
+  auto run = [&](const std::vector<std::string> &words) {
+    auto code = runProcess(words, ChildOutput::Discarded, stops);
+    if (!code)
+      return Status(code.takeError());
+    if (*code != 0)
+      return Status(Error(ExitCode(*code), format("danausc ended with code %d", *code)));
+    return Status::ok();
+  };
+  return compileInto({what.spec, {}, what.targets, what.processes, what.ranks}, what.output, run);
 }
 
 Status writeOnnxWeights(const std::string &path, const std::string &output) {
@@ -173,6 +205,8 @@ Status writeOnnx(const OnnxRequest &request, const std::string &output) {
   std::vector<std::string> words = {programBeside("danausc"), request.spec};
   words.insert(words.end(), request.overrides.begin(), request.overrides.end());
   words.insert(words.end(), {"--emit=onnx", "--weights", request.weights, "-o", output});
+  if (!request.chosenRanks.empty())
+    words.insert(words.end(), {"--chosen-ranks", request.chosenRanks});
   if (request.phase)
     words.insert(words.end(), {"--phase", std::to_string(request.phase)});
   if (request.batch)

@@ -5,6 +5,7 @@
 #include "runtime/base/Status.h"
 #include "runtime/plan/ModelFile.h"
 #include "runtime/safetensors/Safetensors.h"
+#include "runtime/train/RunModel.h"
 
 #include <memory>
 #include <string>
@@ -33,12 +34,20 @@ struct CompileRequest {
   std::string spec;                   ///< path as the user wrote it
   std::vector<std::string> overrides; ///< key=value
   std::string target = "cpu";
-  uint64_t ranks = 1; ///< processes that train together
+  uint64_t ranks = 1;      ///< processes that train together
+  std::string chosenRanks; ///< ranks.json of a run; empty: none
 };
 
 /// The binary of this spec, from the cache or compiled into it. The compiler's diagnostics pass
 /// through to stderr and its exit code is the error's (with an empty message).
 Expected<CompiledModel> compileModel(const CompileRequest &request);
+
+/// IoError where danausc is not beside this program; `why` says what needs it.
+Status checkCompiler(const std::string &why);
+
+/// A run's own spec with the ranks that its weights have chosen; past the cache, for it is of this
+/// run alone and stays in its folder. Ended early where `stops` says so.
+Status compileAgain(const Recompilation &what, const std::function<bool()> &stops);
 
 /// The weights of an .onnx file, under the names that a spec of `kind: onnx` gives them.
 Expected<SafetensorsFile> openOnnxWeights(const std::string &path);
@@ -48,9 +57,10 @@ Status writeOnnxWeights(const std::string &path, const std::string &output);
 struct OnnxRequest {
   std::string spec;
   std::vector<std::string> overrides;
-  std::string weights; ///< safetensors
-  uint64_t phase = 0;  ///< from 1; 0: the one that the weights fit
-  uint64_t batch = 0;  ///< 0: open
+  std::string weights;     ///< safetensors
+  std::string chosenRanks; ///< as in CompileRequest
+  uint64_t phase = 0;      ///< from 1; 0: the one that the weights fit
+  uint64_t batch = 0;      ///< 0: open
 };
 
 /// Writes the model with its weights as an .onnx file.

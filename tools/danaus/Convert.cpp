@@ -3,9 +3,9 @@
 #include "runtime/structure/NameMap.h"
 #include "runtime/train/Evaluate.h"
 #include "runtime/train/ModelData.h"
-#include "tools/danaus/ChooseRanks.h"
 #include "tools/danaus/ConversionTable.h"
 #include "tools/danaus/OpenModel.h"
+#include "tools/danaus/RankOptions.h"
 #include "tools/danaus/Text.h"
 
 #include <algorithm>
@@ -162,14 +162,7 @@ Status setRanks(ConvertArguments &arguments, const WeightSource &source,
                      "' has several phases: ranks by the weights are for a spec with one (convert "
                      "the weights of the dense phase, and go on with the spec that is written)");
   const fb::Phase &phase = lastPhase(model.file.model());
-  auto twin = openDenseTwin(arguments);
-  if (!twin)
-    return twin.takeError();
-  const fb::Phase &dense = lastPhase(twin->file.model());
-  auto weights = convertWeights(source, dense);
-  if (!weights)
-    return weights.takeError();
-  auto ranks = chooseRanks(arguments.ranks, phase, dense, *weights);
+  auto ranks = chooseRanks(lowRankLinears(phase, arguments.ranks), source);
   if (!ranks)
     return ranks.takeError();
   if (ranks->empty())
@@ -177,11 +170,7 @@ Status setRanks(ConvertArguments &arguments, const WeightSource &source,
                                       "the weights needs `kind: low_rank` in its structure");
   for (const ChosenRank &rank : *ranks)
     if (!rank.pays())
-      std::fprintf(stderr,
-                   "warning: %s stays dense: two factors of rank %llu have no fewer parameters "
-                   "than %llu -> %llu\n",
-                   rank.layer.c_str(), (unsigned long long)rank.rank, (unsigned long long)rank.in,
-                   (unsigned long long)rank.out);
+      std::fprintf(stderr, "warning: %s\n", whyDense(rank).c_str());
   arguments.overrides.push_back("structure=" + structureWith(phase, *ranks));
   return Status::ok();
 }
@@ -287,6 +276,9 @@ Status runConvert(const Arguments &words) {
   Expected<CompiledModel> model = openModel(arguments);
   if (!model)
     return model.takeError();
+  if (!arguments.ranks.isGiven())
+    if (Status status = checkRanksAreChosen(model->file.model(), "convert"); !status)
+      return status;
   auto file = openWeights(arguments.weights);
   if (!file)
     return file.takeError();

@@ -53,7 +53,9 @@ static Expected<std::string> specOf(const ExportArguments &arguments) {
 }
 
 static Status exportModel(const ExportArguments &arguments, const std::string &spec) {
-  OnnxRequest request{spec, arguments.overrides, "", arguments.phase, arguments.batch};
+  OnnxRequest request{
+      spec,           arguments.overrides, "", chosenRanksOf(arguments.model), arguments.phase,
+      arguments.batch};
   std::unique_ptr<TemporaryFolder> temporary;
   if (arguments.weights.ends_with(".onnx")) {
     auto folder = TemporaryFolder::create();

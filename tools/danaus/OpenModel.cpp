@@ -54,6 +54,11 @@ static Expected<std::string> targetOf(const ModelArguments &arguments) {
   return target == "cpu" ? target : target + ":" + (*device)->isas().front();
 }
 
+std::string chosenRanksOf(const std::string &model) {
+  std::string path = joinPath(model, rankFileName);
+  return isFolder(model) && pathExists(path) ? path : "";
+}
+
 Expected<CompiledModel> openModel(const ModelArguments &arguments) {
   if (Status status = checkOverrides(arguments); !status)
     return status.takeError();
@@ -81,9 +86,23 @@ Expected<CompiledModel> openModel(const ModelArguments &arguments) {
     Expected<std::string> target = targetOf(arguments);
     if (!target)
       return target.takeError();
-    return compileModel({joinPath(arguments.model, "config.yaml"), {}, *target, arguments.ranks});
+    return compileModel({joinPath(arguments.model, "config.yaml"),
+                         {},
+                         *target,
+                         arguments.ranks,
+                         chosenRanksOf(arguments.model)});
   }
   return CompiledModel{std::move(*file), 0, nullptr};
+}
+
+Status checkRanksAreChosen(const fb::Model &model, const std::string &verb) {
+  const auto *rules = lastPhase(model).rank_rules();
+  if (!rules || !rules->size())
+    return Status::ok();
+  return Error(ExitCode::Usage,
+               format("%s: the rank of %s is chosen by the weights of a run: give the folder of a "
+                      "run that has chosen it, or a spec with a number",
+                      verb.c_str(), rules->Get(0)->layer()->c_str()));
 }
 
 Expected<CompiledModel> openDenseTwin(const ModelArguments &arguments) {

@@ -31,6 +31,13 @@ inline const fb::Phase &lastPhase(const fb::Model &model) {
 /// Opens (compiling where needed) what the user named. Overrides on anything but a spec are Usage.
 Expected<CompiledModel> openModel(const ModelArguments &arguments);
 
+/// ranks.json of a run's folder; empty where it has none, or `model` is no folder.
+std::string chosenRanksOf(const std::string &model);
+
+/// Whether all ranks of the model are numbers; Usage where weights are still to choose some, for
+/// `verb`, which needs them.
+Status checkRanksAreChosen(const fb::Model &model, const std::string &verb);
+
 /// The same spec with all linears dense, in one phase. Usage where the model is compiled already.
 Expected<CompiledModel> openDenseTwin(const ModelArguments &arguments);
 

@@ -128,6 +128,17 @@ static void printJson(const fb::Model &model, const fb::Phase &phase,
 }
 
 /// On stderr, so that --json stays JSON.
+static void noteOpenRanks(const fb::Phase &phase) {
+  const auto *rules = phase.rank_rules();
+  if (rules && rules->size())
+    std::fprintf(stderr,
+                 "note: the rank%s of %u layer%s (r<=) will be chosen by the weights when the "
+                 "phase begins; counted is the largest that saves parameters (a layer that needs "
+                 "more stays dense)\n",
+                 rules->size() == 1 ? "" : "s", rules->size(), rules->size() == 1 ? "" : "s");
+}
+
+/// On stderr, so that --json stays JSON.
 static void warnWhereStructureCannotPay(const fb::Phase &phase) {
   for (const fb::Layer *layer : *phase.layers())
     if (layer->dense_macs() != 0 && layer->structure()->str() != "dense" &&
@@ -184,6 +195,7 @@ Status runSummary(const Arguments &words) {
   auto limits = processorLimits(knownRoofline(**cpu, cacheFolder()), model.training()->dtype(),
                                 matrixProductsOf(*phase.targets()->Get(0)));
   json ? printJson(model, phase, limits) : printTable(model, phase, limits);
+  noteOpenRanks(phase);
   warnWhereStructureCannotPay(phase);
   warnWhereLittleIsGained(model, phase, limits);
   return Status::ok();

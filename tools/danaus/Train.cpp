@@ -180,6 +180,7 @@ static Status trainWith(const TrainArguments &arguments, const ModelFile &file, 
   options.openInit = [](const std::string &path) { return openWeights("", path); };
   options.logEvery = arguments.logEvery.value_or(file.model().training()->log_every());
   options.stopRequested = [&] { return signals.requested(); };
+  options.recompile = compileAgain;
   Trainer trainer(file, device, *data, *test, *run, options, printer, &ranks);
   Expected<RunSummary> summary = trainer.train();
   printer.clearLine();
@@ -207,6 +208,15 @@ static Expected<std::string> deviceOf(const std::string &device,
   return format("%s:%u", device.c_str(), environment.localRank);
 }
 
+/// Where weights are going to choose ranks rank 0 compiles the model again: better refused now than
+/// after the phases before.
+static Status checkRankCompiler(const fb::Model &model, const RankEnvironment &environment) {
+  for (const fb::Phase *phase : *model.phases())
+    if (phase->rank_rules() && phase->rank_rules()->size() && environment.rank == 0)
+      return checkCompiler("training " + model.name()->str() + ", whose weights choose its ranks,");
+  return Status::ok();
+}
+
 static Status train(TrainArguments arguments, const ModelFile &file,
                     const RankEnvironment &environment) {
   std::vector<int> cores = affinityCpus();
@@ -220,6 +230,8 @@ static Status train(TrainArguments arguments, const ModelFile &file,
   if (!device)
     return device.takeError();
   if (Status status = Executor::checkPlans(file, **device); !status)
+    return status;
+  if (Status status = checkRankCompiler(file.model(), environment); !status)
     return status;
   auto ranks = joinOthers(environment, file, **device, std::move(cores));
   if (!ranks)

@@ -84,6 +84,10 @@ struct Flags {
   cl::opt<unsigned> ranks{"ranks", cl::value_desc("N"), cl::cat(category),
                           cl::desc("For N processes that train together (1, unless given): each "
                                    "takes its part of a batch")};
+  cl::opt<std::string> chosenRanks{
+      "chosen-ranks", cl::value_desc("file"), cl::cat(category),
+      cl::desc("ranks.json of a run: the ranks that its weights chose where the spec says rank: "
+               "auto or {energy: E} (the largest that save parameters, unless given)")};
   cl::opt<unsigned> jobs{"j", cl::Prefix, cl::value_desc("N"), cl::cat(category),
                          cl::desc("Compile N kernels at a time (one a core, unless given); the "
                                   "result is the same for any N")};
@@ -237,6 +241,7 @@ std::optional<CommandLine> danaus::parseCommandLine(int argc, char **argv) {
   CommandLine line;
   line.output = flags.output;
   line.remarks = flags.remarks;
+  line.chosenRanks = flags.chosenRanks;
   line.printConfig = flags.printConfig;
   line.printSchema = flags.printSchema;
   if (flags.man)

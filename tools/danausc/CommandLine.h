@@ -28,6 +28,7 @@ struct CommandLine {
   Form form = Form::Text;             ///< of emit=fusion
   std::optional<unsigned> phase;      ///< of emit, from 1; none: the last
   unsigned ranks = 1;                 ///< processes that share a batch
+  std::string chosenRanks;            ///< ranks.json of a run; empty: none
   std::optional<unsigned> jobs;       ///< at least 1; none: one a core
   std::string weights;                ///< of emit=onnx: a safetensors file
   std::optional<unsigned> batch;      ///< of emit=onnx, from 1; none: open

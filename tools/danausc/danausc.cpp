@@ -7,6 +7,7 @@
 #include "compiler/onnx/Import.h"
 #include "dialects/nn/NN.h"
 #include "runtime/base/Status.h"
+#include "runtime/structure/RankFile.h"
 #include "tools/danausc/CommandLine.h"
 #include "tools/danausc/Summary.h"
 
@@ -154,6 +155,26 @@ static ExitCode writeOnnx(llvm::ArrayRef<mlir::OwningOpRef<mlir::ModuleOp>> phas
   return reported(graph ? onnx::writeGraph(*graph, line.output) : Status(graph.takeError()));
 }
 
+/// --chosen-ranks.
+static Status readChosenRanks(const std::string &path, spec::Spec &spec) {
+  if (path.empty())
+    return Status::ok();
+  auto phases = readRankFile(path);
+  if (!phases)
+    return phases.takeError();
+  spec.chosenRanks.resize(spec.phaseCount());
+  for (const PhaseRanks &phase : *phases) {
+    if (phase.phase > spec.phaseCount())
+      return Error(ExitCode::Usage,
+                   format("'%s' has ranks of phase %llu, and '%s' has %zu: it is of another run",
+                          path.c_str(), (unsigned long long)phase.phase, spec.name.value.c_str(),
+                          spec.phaseCount()));
+    for (const ChosenRank &rank : phase.layers)
+      spec.chosenRanks[phase.phase - 1][rank.layer] = rank.pays() ? int64_t(rank.rank) : 0;
+  }
+  return Status::ok();
+}
+
 static ExitCode translate(llvm::SourceMgr &sources, const CommandLine &line,
                           mlir::TimingScope &timing) {
   std::unique_ptr<llvm::ThreadPoolInterface> threads;
@@ -172,6 +193,8 @@ static ExitCode translate(llvm::SourceMgr &sources, const CommandLine &line,
   if (failed(spec))
     return ExitCode::SpecInvalid;
   spec->train.ranks = line.ranks;
+  if (Status status = readChosenRanks(line.chosenRanks, *spec); !status)
+    return reported(std::move(status));
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>> phases = importPhases(*spec, &context);
   if (phases.empty())
     return ExitCode::SpecInvalid;
