@@ -19,7 +19,7 @@ const MessageCase cases[] = {
                                           ^
 )~"},
     {"RankMissing", 7, "structure:\n  - {match: \"*\", kind: low_rank}",
-     R"~(bad.yaml:8:5: error: structure.0: missing key 'rank' (needed with kind: low_rank): an integer from 1 to 16777216 (rows), or a number above 0.0 and below 1.0 (times the smaller side)
+     R"~(bad.yaml:8:5: error: structure.0: missing key 'rank' (needed with kind: low_rank): an integer from 1 to 16777216 (rows), a number above 0.0 and below 1.0 (times the smaller side), auto or {energy: ...}
   - {match: "*", kind: low_rank}
     ^
 )~"},
@@ -44,7 +44,7 @@ const MessageCase cases[] = {
                                        ^
 )~"},
     {"RankIsText", 7, "structure:\n  - {match: \"*\", kind: low_rank, rank: full}",
-     R"~(bad.yaml:8:40: error: structure.0.rank: expected an integer from 1 to 16777216 (rows), or a number above 0.0 and below 1.0 (times the smaller side), found 'full'
+     R"~(bad.yaml:8:40: error: structure.0.rank: expected an integer from 1 to 16777216 (rows), a number above 0.0 and below 1.0 (times the smaller side), auto or {energy: ...}, found 'full'
   - {match: "*", kind: low_rank, rank: full}
                                        ^
 )~"},
