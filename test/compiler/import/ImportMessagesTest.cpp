@@ -245,6 +245,12 @@ TEST(ImportMessagesOfPhases, PointAtThePhase) {
       "of the one before; make one phase of the two, with epochs: 5\n"
       "train: {phases: [{epochs: 2}, {epochs: 3, structure: dense}]}\n"
       "                              ^\n");
+  // Two phases whose ranks weights choose differ in what they choose.
+  EXPECT_EQ(importMessages(model + "structure:\n  - {match: a, kind: low_rank, rank: auto}\n"
+                                   "train:\n  phases:\n    - {epochs: 2, structure: dense}\n"
+                                   "    - {epochs: 3}\n    - epochs: 3\n      structure:\n"
+                                   "        - {match: a, kind: low_rank, rank: {energy: 0.5}}\n"),
+            "");
   EXPECT_EQ(importMessages(model + rules + "train: {phases: [{epochs: 2, structure: dense}]}\n"),
             "bad.yaml:9:5: error: no phase uses the section 'structure': every one has its own; "
             "leave `structure` out in the phase that shall use it\n"

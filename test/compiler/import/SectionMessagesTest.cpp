@@ -48,6 +48,29 @@ const MessageCase cases[] = {
   - {match: "*", kind: low_rank, rank: full}
                                        ^
 )~"},
+    {"EnergyAboveOne", 7, "structure:\n  - {match: \"*\", kind: low_rank, rank: {energy: 1.5}}",
+     R"~(bad.yaml:8:49: error: structure.0.rank.energy: 1.5 is out of range: expected a number above 0.0 and at most 1.0
+  - {match: "*", kind: low_rank, rank: {energy: 1.5}}
+                                                ^
+)~"},
+    {"EnergyMisspelt", 7,
+     "structure:\n  - {match: \"*\", kind: low_rank, rank: {energie: 0.9, energy: 0.9}}",
+     R"~(bad.yaml:8:41: error: structure.0.rank: unknown key 'energie'; did you mean 'energy'?
+  - {match: "*", kind: low_rank, rank: {energie: 0.9, energy: 0.9}}
+                                        ^
+)~"},
+    {"RankByNoWeights", 7, "structure:\n  - {match: \"*\", kind: low_rank, rank: auto}",
+     R"~(bad.yaml:8:40: error: this rank is chosen by weights, and the first phase has none yet: train dense ones before (train.phases: [{epochs: 5, structure: dense}, {epochs: 25}]), or give some as train.init
+  - {match: "*", kind: low_rank, rank: auto}
+                                       ^
+)~"},
+    {"RankByNoWeightsInAPhase", 7,
+     "train:\n  phases:\n    - epochs: 3\n"
+     "      structure: [{match: \"*\", kind: low_rank, rank: {energy: 1}}]",
+     R"~(bad.yaml:10:55: error: this rank is chosen by weights, and the first phase has none yet: train dense ones before (train.phases: [{epochs: 5, structure: dense}, {epochs: 25}]), or give some as train.init
+      structure: [{match: "*", kind: low_rank, rank: {energy: 1}}]
+                                                      ^
+)~"},
     {"KindMisspelt", 7, "structure:\n  - {match: \"*\", kind: monarc, nblocks: 4}",
      R"~(bad.yaml:8:24: error: structure.0.kind: unknown value 'monarc'; did you mean 'monarch'?
   - {match: "*", kind: monarc, nblocks: 4}

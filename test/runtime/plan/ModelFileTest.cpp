@@ -60,6 +60,21 @@ TEST_F(ModelFileTest, ReadsBackWhatWasWritten) {
   EXPECT_EQ(file->fileBytes(), readBytes(path).size());
 }
 
+TEST_F(ModelFileTest, OfBytesInMemoryIsCheckedAsAFileIs) {
+  Expected<ModelFile> file = ModelFile::fromBytes(valid, "model.dnb of rank 0");
+  ASSERT_TRUE(file) << file.error().message();
+  EXPECT_EQ(file->model().name()->str(), "small");
+  EXPECT_EQ(file->path(), "model.dnb of rank 0");
+  EXPECT_TRUE(std::ranges::equal(file->bytes(), valid));
+  Bytes damaged = valid;
+  damaged.back() ^= std::byte(1);
+  for (const Bytes &bytes : {damaged, Bytes(valid.begin(), valid.end() - 1), Bytes()}) {
+    Expected<ModelFile> refused = ModelFile::fromBytes(bytes, "model.dnb of rank 0");
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message().find("model.dnb of rank 0"), std::string::npos);
+  }
+}
+
 TEST_F(ModelFileTest, BytesDependOnTheSectionsAlone) {
   Bytes table = pack(makeModel());
   Section forward[] = {{0, SectionKind::ModelTable, table},

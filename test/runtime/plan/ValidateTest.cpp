@@ -61,6 +61,13 @@ std::unique_ptr<fb::ValueT> valueOf(uint64_t offset, uint32_t last) {
   return value;
 }
 
+std::unique_ptr<fb::RankRuleT> ruleOf(const std::string &layer, double energy) {
+  auto rule = std::make_unique<fb::RankRuleT>();
+  rule->layer = layer;
+  rule->energy = energy;
+  return rule;
+}
+
 struct BrokenModel {
   const char *name;
   const char *message;
@@ -83,6 +90,19 @@ const BrokenModel BrokenModels[] = {
 }
 , {"ValueOutside", "value \"v\" (4 bytes at offset 6400) is outside the arena",
    BREAK{plan.programs[1]->values.push_back(valueOf(6400, 0));
+}
+}
+, {"RankRuleOfNoLayer", "a rank rule is of no layer: hiden",
+   BREAK{phase.rank_rules.push_back(ruleOf("hiden", 0.9));
+}
+}
+, {"RankRuleEnergy", "has an energy that is not in [0, 1]",
+   BREAK{phase.rank_rules.push_back(ruleOf(phase.layers[0]->name, NotANumber));
+}
+}
+, {"RankRuleTwice", "a rank rule is of no layer",
+   BREAK{phase.rank_rules.push_back(ruleOf(phase.layers[0]->name, 0.5));
+phase.rank_rules.push_back(ruleOf(phase.layers[0]->name, 0.5));
 }
 }
 , {"Momentum", "optimizer.momentum is not", BREAK{model.optimizer->momentum = NotANumber;
