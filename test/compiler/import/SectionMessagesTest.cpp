@@ -67,9 +67,9 @@ const MessageCase cases[] = {
     {"RankByNoWeightsInAPhase", 7,
      "train:\n  phases:\n    - epochs: 3\n"
      "      structure: [{match: \"*\", kind: low_rank, rank: {energy: 1}}]",
-     R"~(bad.yaml:10:55: error: this rank is chosen by weights, and the first phase has none yet: train dense ones before (train.phases: [{epochs: 5, structure: dense}, {epochs: 25}]), or give some as train.init
+     R"~(bad.yaml:10:54: error: this rank is chosen by weights, and the first phase has none yet: train dense ones before (train.phases: [{epochs: 5, structure: dense}, {epochs: 25}]), or give some as train.init
       structure: [{match: "*", kind: low_rank, rank: {energy: 1}}]
-                                                      ^
+                                                     ^
 )~"},
     {"KindMisspelt", 7, "structure:\n  - {match: \"*\", kind: monarc, nblocks: 4}",
      R"~(bad.yaml:8:24: error: structure.0.kind: unknown value 'monarc'; did you mean 'monarch'?

@@ -102,9 +102,8 @@ TEST(ChooseRanks, OfWhatIsNotThere) {
     auto ranks = chooseRanks({linear}, tensors.source());
     ASSERT_FALSE(bool(ranks));
     EXPECT_EQ(ranks.error().code(), ExitCode::CheckpointInvalid);
-    EXPECT_EQ(ranks.error().message(),
-              "the test has no weight of the linear " + linear.layer +
-                  format(", %d -> 32", int(linear.in)));
+    EXPECT_EQ(ranks.error().message(), "the test has no weight of the linear " + linear.layer +
+                                           format(", %d -> 32", int(linear.in)));
   }
 }
 
