@@ -26,21 +26,7 @@ void expectStepsAgree(const std::string &text, unsigned seed, const std::vector<
   Folder folder;
   for (const std::string &isa : isas) {
     SCOPED_TRACE(isa);
-    std::string path = compiled(model, folder, isa);
-    std::vector<std::vector<float>> first;
-    for (unsigned threads : {1u, 2u, 1u}) {
-      Loaded loaded(path, threads);
-      ASSERT_TRUE(loaded.executor);
-      setArguments(*loaded.executor, arguments);
-      ASSERT_TRUE(bool(loaded.executor->run(fb::ProgramKind::TrainStep)));
-      expectResults(*loaded.executor, *wanted, tolerance);
-      auto results = resultsOf(*loaded.executor);
-      if (first.empty())
-        first = results;
-      for (size_t i = 0; i < results.size(); ++i)
-        EXPECT_EQ(std::memcmp(results[i].data(), first[i].data(), 4 * first[i].size()), 0)
-            << "result " << i << " depends on the threads";
-    }
+    expectTrainSteps(compiled(model, folder, isa), arguments, *wanted, tolerance);
   }
 }
 

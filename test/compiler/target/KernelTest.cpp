@@ -23,25 +23,13 @@ void expectStepsAgree(const std::string &text, unsigned seed,
   Folder folder;
   for (const std::string &isa : isas) {
     SCOPED_TRACE(isa);
-    std::string path = compiled(model, folder, isa);
-    std::vector<std::vector<float>> first;
-    for (unsigned threads : {1u, 2u, 1u}) {
-      Loaded loaded(path, threads);
-      ASSERT_TRUE(loaded.executor);
-      EXPECT_EQ(loaded.executor->mixWeight().empty(), seed % 3 != 0);
-      setArguments(*loaded.executor, arguments);
-      ASSERT_TRUE(bool(loaded.executor->run(fb::ProgramKind::EvalStep)));
-      EXPECT_LE(errorOf(loaded.executor->metrics(), (*wantedEval)[0]), 1e-4);
-      EXPECT_LE(errorOf(loaded.executor->logits(), (*wantedEval)[1]), 1e-4);
-      ASSERT_TRUE(bool(loaded.executor->run(fb::ProgramKind::TrainStep)));
-      expectResults(*loaded.executor, *wanted, 3e-4);
-      auto results = resultsOf(*loaded.executor);
-      if (first.empty())
-        first = results;
-      for (size_t i = 0; i < results.size(); ++i)
-        EXPECT_EQ(std::memcmp(results[i].data(), first[i].data(), 4 * first[i].size()), 0)
-            << "result " << i << " depends on the threads";
-    }
+    expectTrainSteps(compiled(model, folder, isa), arguments, *wanted, 3e-4,
+                     [&](Executor &executor) {
+                       EXPECT_EQ(executor.mixWeight().empty(), seed % 3 != 0);
+                       ASSERT_TRUE(bool(executor.run(fb::ProgramKind::EvalStep)));
+                       EXPECT_LE(errorOf(executor.metrics(), (*wantedEval)[0]), 1e-4);
+                       EXPECT_LE(errorOf(executor.logits(), (*wantedEval)[1]), 1e-4);
+                     });
   }
 }
 

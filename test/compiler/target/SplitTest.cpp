@@ -73,21 +73,7 @@ TEST_P(SplitLayers, StepsAgreeWithFusedMultiplyAdds) {
   for (const std::vector<float> &result : resultsOf(*fused.executor))
     wanted.emplace_back(std::vector<int64_t>{int64_t(result.size())},
                         std::vector<double>(result.begin(), result.end()));
-  std::string path = compiled(model, folder, "amx");
-  std::vector<std::vector<float>> first;
-  for (unsigned threads : {1u, 2u, 3u}) {
-    Loaded loaded(path, threads);
-    ASSERT_TRUE(loaded.executor);
-    setArguments(*loaded.executor, arguments);
-    ASSERT_TRUE(bool(loaded.executor->run(fb::ProgramKind::TrainStep)));
-    expectResults(*loaded.executor, wanted, 2e-5);
-    auto results = resultsOf(*loaded.executor);
-    if (first.empty())
-      first = results;
-    for (size_t i = 0; i < results.size(); ++i)
-      EXPECT_EQ(std::memcmp(results[i].data(), first[i].data(), 4 * first[i].size()), 0)
-          << "result " << i << " depends on the threads";
-  }
+  expectTrainSteps(compiled(model, folder, "amx"), arguments, wanted, 2e-5);
 }
 INSTANTIATE_TEST_SUITE_P(Kinds, SplitLayers, testing::ValuesIn(layerCases),
                          [](const auto &info) { return std::string(info.param.name); });

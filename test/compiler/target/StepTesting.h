@@ -219,4 +219,27 @@ inline void expectResults(Executor &executor, llvm::ArrayRef<reference::Tensor> 
     EXPECT_LE(errorOf(results[i], wanted[i]), tolerance) << "result " << i;
 }
 
+/// A training step on one, two and again one thread: results within `tolerance` of `wanted`, and
+/// the same bits each time. `before` is called with each executor and its arguments set.
+inline void expectTrainSteps(const std::string &path, llvm::ArrayRef<reference::Tensor> arguments,
+                             llvm::ArrayRef<reference::Tensor> wanted, double tolerance,
+                             llvm::function_ref<void(Executor &)> before = nullptr) {
+  std::vector<std::vector<float>> first;
+  for (unsigned threads : {1u, 2u, 1u}) {
+    Loaded loaded(path, threads);
+    ASSERT_TRUE(loaded.executor);
+    setArguments(*loaded.executor, arguments);
+    if (before)
+      before(*loaded.executor);
+    ASSERT_TRUE(bool(loaded.executor->run(fb::ProgramKind::TrainStep)));
+    expectResults(*loaded.executor, wanted, tolerance);
+    auto results = resultsOf(*loaded.executor);
+    if (first.empty())
+      first = results;
+    for (size_t i = 0; i < results.size(); ++i)
+      EXPECT_EQ(std::memcmp(results[i].data(), first[i].data(), 4 * first[i].size()), 0)
+          << "result " << i << " depends on the threads";
+  }
+}
+
 } // namespace danaus::test

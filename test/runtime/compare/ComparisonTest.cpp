@@ -100,7 +100,10 @@ TEST(Comparison, RowsPairSeedBySeed) {
     return result;
   };
   std::vector<ComparedModel> models{{"a", "a.yaml", 100, 200, runs({{0.5, 2}, {0.7, 4}})},
-                                    {"b<", "b.yaml", 50, 70, runs({{0.6, 1}, {0.7, 1}})}};
+                                    {"b<", "b.yaml", 60, 80, runs({{0.6, 1}, {0.7, 1}})}};
+  // The ranks that its weights chose are a run's own: counted are the means.
+  models[1].runs[0].params = 48, models[1].runs[1].params = 52;
+  models[1].runs[0].macs = 68, models[1].runs[1].macs = 72;
   auto rows = compareRuns(models);
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_FALSE(rows[0].accuracy);

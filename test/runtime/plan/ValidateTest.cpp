@@ -68,6 +68,13 @@ std::unique_ptr<fb::RankRuleT> ruleOf(const std::string &layer, double energy) {
   return rule;
 }
 
+std::unique_ptr<fb::LayerT> layerOf(const std::string &name) {
+  auto layer = std::make_unique<fb::LayerT>();
+  layer->name = name;
+  layer->structure = "low_rank";
+  return layer;
+}
+
 struct BrokenModel {
   const char *name;
   const char *message;
@@ -97,12 +104,13 @@ const BrokenModel BrokenModels[] = {
 }
 }
 , {"RankRuleEnergy", "has an energy that is not in [0, 1]",
-   BREAK{phase.rank_rules.push_back(ruleOf(phase.layers[0]->name, NotANumber));
+   BREAK{phase.layers.push_back(layerOf("hidden"));
+phase.rank_rules.push_back(ruleOf("hidden", NotANumber));
 }
 }
-, {"RankRuleTwice", "a rank rule is of no layer",
-   BREAK{phase.rank_rules.push_back(ruleOf(phase.layers[0]->name, 0.5));
-phase.rank_rules.push_back(ruleOf(phase.layers[0]->name, 0.5));
+, {"RankRuleTwice", "a rank rule is of no layer", BREAK{phase.layers.push_back(layerOf("hidden"));
+phase.rank_rules.push_back(ruleOf("hidden", 0.5));
+phase.rank_rules.push_back(ruleOf("hidden", 0.5));
 }
 }
 , {"Momentum", "optimizer.momentum is not", BREAK{model.optimizer->momentum = NotANumber;
