@@ -2,9 +2,9 @@
 #include "compiler/Layers.h"
 
 #include "dialects/nn/NN.h"
+#include "runtime/base/Status.h"
 
 #include "llvm/ADT/StringMap.h"
-#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 using namespace danaus;
@@ -51,7 +51,7 @@ std::string describe(Operation *op) {
 /// "low_rank r<=56 (energy 0.9)" of "low_rank r=56".
 std::string withOpenRank(StringRef structure, double energy) {
   auto [kind, rank] = structure.split('=');
-  std::string rule = energy > 0 ? "energy " + llvm::formatv("{0}", energy).str() : "auto";
+  std::string rule = energy > 0 ? danaus::format("energy %g", energy) : "auto";
   return (kind + "<=" + rank + " (" + rule + ")").str();
 }
 

@@ -30,6 +30,7 @@ STEPS = {
 OTHER_BATCHES = {
     "mnist_mlp_large": 128,
     "mnist_mlp_pufferfish": 128,
+    "mnist_mlp_pufferfish_energy": 128,
     "mnist_mlp_large_low_rank": 128,
     "cifar10_vit_s4_monarch": 32,
     "mixer_s16": 8,

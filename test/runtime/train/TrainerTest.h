@@ -39,7 +39,7 @@ protected:
   TempFolder folder;
   Dataset data = tinyDataset(93, 0), test = tinyDataset(29, 1);
   Watcher watcher;
-  TrainerOptions options{.logEvery = 1, .stopRequested = {}};
+  TrainerOptions options{.logEvery = 1, .stopRequested = {}, .recompile = {}};
 
   Expected<RunSummary> train(const TinyOptions &tiny, const std::string &run,
                              RunMode mode = RunMode::Fresh, unsigned threads = 1) {
