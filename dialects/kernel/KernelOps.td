@@ -48,7 +48,7 @@ def Kernel_ContractOp : Kernel_Op<"contract", [Pure, SingleBlockImplicitTerminat
     operands are bfloat16, rhs packed in pairs, and lhs, where its K is not contiguous, in rows (kernel.pack); or they
     are float32, split exactly into three bfloat16 terms each, of whose nine products the six largest are added: what is
     left out is below 2^-23 of a product. rhs then is packed in pairs of three terms, or with five numbers in `tile` by the
-    call; the call splits lhs.
+    call, in stretches of its own (SplitStage.h), not of `depth`; the call splits lhs.
 
     (C1) one map per lhs, rhs, results and extra, over all dimensions of sizes. (C2) at least 3 sizes.
     (C3) the region takes the sum and one scalar per extra, and yields one per result.
