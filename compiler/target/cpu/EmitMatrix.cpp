@@ -110,6 +110,7 @@ private:
     bool hasEnd = !layout.stagesAll && layout.stagedDepths;
     int64_t whole = layout.depths - hasEnd, tileBytes = 2 * MatrixDepth * MatrixTile;
     e.loop(whole, [&](Value d) {
+      epilogue.fetchRows(point, row, slab, columnTiles, e.add(e.mul(g, whole), d), group * whole);
       emitStep(rowTiles, columnTiles, e.add(left, e.mul(d, 2 * MatrixDepth)), stride,
                e.add(right, e.mul(d, tileBytes)));
     });

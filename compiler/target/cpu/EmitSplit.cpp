@@ -212,17 +212,9 @@ private:
   void fetchAhead(Value row, Value slab, int64_t columnTiles, Value g, Value depth, Value d) {
     fetchNext(row, slab, columnTiles, g, depth, d);
     fetchLeft(row, slab, g, depth, d);
-    if (!epilogue.readsRows())
-      return;
-    int64_t steps = layout.group * layout.depthsAtOnce;
     ifLast(depth, [&] {
-      Value first =
-          e.mul(e.add(e.mul(g, layout.depthsAtOnce), d), llvm::divideCeil(BlockRows, steps));
-      for (int64_t i = 0; i < llvm::divideCeil(BlockRows, steps); ++i) {
-        auto at = point;
-        at[op.getM()] = e.add(row, e.add(first, e.index(i)));
-        epilogue.fetchRow(at, slab, columnTiles);
-      }
+      epilogue.fetchRows(point, row, slab, columnTiles, e.add(e.mul(g, layout.depthsAtOnce), d),
+                         layout.group * layout.depthsAtOnce);
     });
   }
 

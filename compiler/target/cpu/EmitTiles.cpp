@@ -128,20 +128,23 @@ void BlockEpilogue::emitRow(ArrayRef<Value> row, Value slab, int64_t tiles, bool
   }
 }
 
-bool BlockEpilogue::readsRows() {
-  return llvm::any_of(extras,
-                      [&](const Operand &extra) { return extra.access.offset.uses(op.getM()); });
-}
-
-void BlockEpilogue::fetchRow(ArrayRef<Value> row, Value slab, int64_t tiles) {
-  SmallVector<Value> at(row);
+void BlockEpilogue::fetchRows(ArrayRef<Value> point, Value row, Value slab, int64_t tiles,
+                              Value step, int64_t steps) {
+  SmallVector<Value> at(point);
   at[op.getN()] = e.mul(slab, BlockColumns * group);
-  for (const Operand &extra : extras)
-    if (extra.access.offset.uses(op.getM()) &&
-        extra.access.along(op.getN()) == Access::Motion::Unit)
-      for (int64_t i = 0; i < tiles * group; ++i)
-        e.prefetch(extra.view.memory, e.add(e.offsetOf(extra, at), e.index(i * MatrixTile)), false,
-                   2);
+  int64_t perStep = llvm::divideCeil(BlockRows, steps);
+  for (const Operand &extra : extras) {
+    if (!extra.access.offset.uses(op.getM()) ||
+        extra.access.along(op.getN()) != Access::Motion::Unit)
+      continue;
+    int64_t perLine = cacheLine * 8 / extra.element.getIntOrFloatBitWidth();
+    for (int64_t i = 0; i < perStep; ++i) {
+      at[op.getM()] = e.add(row, e.add(e.mul(step, perStep), e.index(i)));
+      Value first = e.offsetOf(extra, at);
+      for (int64_t column = 0; column < tiles * group * MatrixTile; column += perLine)
+        e.prefetch(extra.view.memory, e.add(first, e.index(column)), false, 2);
+    }
+  }
 }
 
 void BlockEpilogue::finish(ArrayRef<Value> at, Value sum, std::optional<int64_t> limit) {

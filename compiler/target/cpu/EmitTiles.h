@@ -53,10 +53,10 @@ public:
   void emitRow(llvm::ArrayRef<mlir::Value> at, mlir::Value slab, int64_t tiles, bool isLast,
                mlir::Value floats, llvm::function_ref<mlir::Value(int64_t g, int64_t c)> sumsOf);
 
-  /// Asks for the lines that the epilogue reads of one row of a slab.
-  void fetchRow(llvm::ArrayRef<mlir::Value> at, mlir::Value slab, int64_t tiles);
-  /// Whether it reads anything row by row.
-  bool readsRows();
+  /// Asks for what the epilogue reads row by row, of a slab's 32 rows from `row` on: the share of
+  /// one of so many steps of the products before it.
+  void fetchRows(llvm::ArrayRef<mlir::Value> point, mlir::Value row, mlir::Value slab,
+                 int64_t tiles, mlir::Value step, int64_t steps);
 
 private:
   void finish(llvm::ArrayRef<mlir::Value> at, mlir::Value sum, std::optional<int64_t> limit);
