@@ -45,7 +45,7 @@ public:
     firstSlab = e.mul(block, layout.slabs);
     tiles.configure(BlockRows, memory.floats, e.index(memory.place));
     int64_t atOnce = layout.depthsAtOnce;
-    if (layout.depths == atOnce)
+    if (layout.isWhole())
       return emitStretch(e.index(0), e.index(atOnce));
     e.loop(e.index(0), e.index(layout.depths), atOnce, [&](Value depth) {
       Value count = e.index(atOnce);
@@ -72,18 +72,30 @@ private:
     e.forRows(panel, BlockRows, [&](Value row, int64_t rows) {
       stage.splitLeft(point, row, rows, depth, count);
       int64_t rowTiles = rows > MatrixTile ? 2 : 1;
+      if (layout.isWhole()) { // the sums of one slab stay in the first-level cache
+        epilogue.forSlabs(firstSlab, layout.slabs, [&](Value slab, int64_t tiles, bool isLast) {
+          e.loop(layout.group,
+                 [&](Value g) { emitProducts(row, rowTiles, slab, tiles, g, depth, count); });
+          emitEpilogue(row, rows, slab, tiles, isLast);
+        });
+        return;
+      }
       e.loop(layout.group, [&](Value g) {
-        epilogue.forSlabs(firstSlab, layout.slabs, [&](Value slab, int64_t columnTiles, bool) {
-          emitProducts(row, rowTiles, slab, columnTiles, g, depth, count);
+        epilogue.forSlabs(firstSlab, layout.slabs, [&](Value slab, int64_t tiles, bool) {
+          emitProducts(row, rowTiles, slab, tiles, g, depth, count);
         });
       });
-      ifLast(depth, [&] { emitEpilogue(row, rows); });
+      ifLast(depth, [&] {
+        epilogue.forSlabs(firstSlab, layout.slabs, [&](Value slab, int64_t tiles, bool isLast) {
+          emitEpilogue(row, rows, slab, tiles, isLast);
+        });
+      });
     });
   }
 
   /// Whether the stretch is the first, the last one.
   void ifFirst(Value depth, llvm::function_ref<void()> first, llvm::function_ref<void()> other) {
-    if (layout.depths == layout.depthsAtOnce)
+    if (layout.isWhole())
       return first();
     auto branch = scf::IfOp::create(e.b, e.loc, e.equal(depth, 0), /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(e.b);
@@ -93,7 +105,7 @@ private:
     other();
   }
   void ifLast(Value depth, llvm::function_ref<void()> body) {
-    if (layout.depths == layout.depthsAtOnce)
+    if (layout.isWhole())
       return body();
     int64_t last = (layout.depths - 1) / layout.depthsAtOnce * layout.depthsAtOnce;
     auto branch = scf::IfOp::create(e.b, e.loc, e.equal(depth, last), /*withElseRegion=*/false);
@@ -104,6 +116,8 @@ private:
 
   /// Where a block of 32 x 32 sums lies.
   Value sumsPlace(Value row, Value slab, Value g) {
+    if (layout.isWhole())
+      return e.add(e.index(memory.place + layout.sums), e.mul(g, BlockRows * BlockColumns));
     Value number = e.add(e.mul(e.div(e.sub(row, panel.begin), BlockRows), layout.slabs),
                          e.sub(slab, firstSlab));
     return e.add(e.index(memory.place + layout.sums),
@@ -148,6 +162,9 @@ private:
           for (int64_t column = 0; column < columnTiles; ++column)
             tiles.multiply(2 * r + column, LhsTiles + r, RhsTiles + column);
       }
+      if (layout.depthsAtOnce * SplitProducts * 4 > TileCode::mostUnstored)
+        tiles.store(LhsTiles, tiles.addressOf(memory.floats, e.index(memory.place + layout.spare)),
+                    tileStride);
     });
     forSums([&](int64_t sum, Value place) { tiles.store(sum, place, sumStride); });
   }
@@ -254,15 +271,13 @@ private:
     }
   }
 
-  void emitEpilogue(Value row, int64_t rows) {
-    epilogue.forSlabs(firstSlab, layout.slabs, [&](Value slab, int64_t columnTiles, bool isLast) {
-      e.loop(e.index(0), e.index(rows), 1, [&](Value r) {
-        auto at = point;
-        at[op.getM()] = e.add(row, r);
-        epilogue.emitRow(at, slab, columnTiles, isLast, memory.floats, [&](int64_t g, int64_t c) {
-          return e.add(sumsPlace(row, slab, e.index(g)),
-                       e.add(e.mul(r, BlockColumns), e.index(c * MatrixTile)));
-        });
+  void emitEpilogue(Value row, int64_t rows, Value slab, int64_t columnTiles, bool isLast) {
+    e.loop(e.index(0), e.index(rows), 1, [&](Value r) {
+      auto at = point;
+      at[op.getM()] = e.add(row, r);
+      epilogue.emitRow(at, slab, columnTiles, isLast, memory.floats, [&](int64_t g, int64_t c) {
+        return e.add(sumsPlace(row, slab, e.index(g)),
+                     e.add(e.mul(r, BlockColumns), e.index(c * MatrixTile)));
       });
     });
   }

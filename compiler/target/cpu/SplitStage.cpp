@@ -16,20 +16,26 @@ static constexpr int64_t mostDepths = 2;
 /// Columns of a block: with their stretch of the rhs and 64 rows of sums half a second-level cache.
 static constexpr int64_t mostColumns = 768;
 
+/// Steps of K of all slabs of a block that stay in the second-level cache: 6 KiB each.
+static constexpr int64_t mostSteps = 144;
+
 SplitScratch::SplitScratch(kernel::ContractOp op) {
   auto sizes = op.getSizes(), tiles = *op.getTile();
   group = op.getGroup();
   depths = llvm::divideCeil(sizes[op.getK()], MatrixDepth);
-  depthsAtOnce = llvm::divideCeil(depths, llvm::divideCeil(depths, mostDepths));
   rows = std::min<int64_t>(tiles[2], llvm::alignTo(sizes[op.getM()], BlockRows));
-  int64_t allSlabs = llvm::divideCeil(sizes[op.getN()], BlockColumns * group);
   splitsRight = op.isBlocked();
+  int64_t allSlabs = llvm::divideCeil(sizes[op.getN()], BlockColumns * group);
   slabs = std::min<int64_t>(
       allSlabs, splitsRight ? tiles[3] : std::max<int64_t>(mostColumns / BlockColumns / group, 1));
-  left = 16;
+  bool allStay = !splitsRight && slabs * group * depths <= mostSteps;
+  int64_t stretches = allStay ? 1 : llvm::divideCeil(depths, mostDepths);
+  depthsAtOnce = llvm::divideCeil(depths, stretches);
+  spare = 16;
+  left = spare + tile / 2;
   right = left + group * 2 * depthsAtOnce * terms / 2;
   sums = right + (splitsRight ? slabs * 2 * group * depthsAtOnce * terms / 2 : 0);
-  size = sums + rows * slabs * group * BlockColumns;
+  size = sums + (isWhole() ? 1 : rows / BlockRows * slabs) * group * BlockRows * BlockColumns;
 }
 
 Value SplitStage::leftPlace(Value g, int64_t rowTile) {
