@@ -162,9 +162,9 @@ private:
           for (int64_t column = 0; column < columnTiles; ++column)
             tiles.multiply(2 * r + column, LhsTiles + r, RhsTiles + column);
       }
-      if (layout.depthsAtOnce * SplitProducts * 4 > TileCode::mostUnstored)
-        tiles.store(LhsTiles, tiles.addressOf(memory.floats, e.index(memory.place + layout.spare)),
-                    tileStride);
+      constexpr int64_t perStep = 4 * SplitProducts + 12; // products, loads
+      if (layout.depthsAtOnce * perStep > TileCode::mostUnstored)
+        tiles.store(LhsTiles, sums, tileStride); // the sums come later
     });
     forSums([&](int64_t sum, Value place) { tiles.store(sum, place, sumStride); });
   }

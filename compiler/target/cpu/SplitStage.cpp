@@ -31,8 +31,7 @@ SplitScratch::SplitScratch(kernel::ContractOp op) {
   bool allStay = !splitsRight && slabs * group * depths <= mostSteps;
   int64_t stretches = allStay ? 1 : llvm::divideCeil(depths, mostDepths);
   depthsAtOnce = llvm::divideCeil(depths, stretches);
-  spare = 16;
-  left = spare + tile / 2;
+  left = 16;
   right = left + group * 2 * depthsAtOnce * terms / 2;
   sums = right + (splitsRight ? slabs * 2 * group * depthsAtOnce * terms / 2 : 0);
   size = sums + (isWhole() ? 1 : rows / BlockRows * slabs) * group * BlockRows * BlockColumns;

@@ -8,9 +8,9 @@
 namespace danaus::cpu {
 
 /// Where the parts of a call's scratch begin, in float32 elements: the configuration of the tiles;
-/// a spare tile; 32 rows of the lhs (group, row tile, step, term, 16, 32); the columns of a block
-/// of the rhs, where the call splits it (column tile, group, step, term, 16, 16, 2); the sums
-/// (group, 32, 32), for each 32 rows and slab of a block unless all of K is added up at once.
+/// 32 rows of the lhs (group, row tile, step, term, 16, 32); the columns of a block of the rhs,
+/// where the call splits it (column tile, group, step, term, 16, 16, 2); the sums (group, 32, 32),
+/// for each 32 rows and slab of a block unless all of K is added up at once.
 struct SplitScratch {
   explicit SplitScratch(kernel::ContractOp op);
 
@@ -21,7 +21,7 @@ struct SplitScratch {
   int64_t depthsAtOnce;  ///< so many are added before sums go back to scratch
   int64_t rows, slabs;   ///< of a block: what is computed for one stretch of K after the other
   bool splitsRight;
-  int64_t spare, left, right, sums, size;
+  int64_t left, right, sums, size;
 
   bool isWhole() const { return depths == depthsAtOnce; }
 };
