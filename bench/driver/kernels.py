@@ -4,7 +4,7 @@ import json
 from driver import commands
 from driver.errors import BenchError
 
-COUNTERS = ("share", "best_share", "of_tile", "with_packing", "limit", "GFLOPs", "GBs")
+COUNTERS = ("share", "best_share", "of_tile", "of_fused", "with_packing", "limit", "GFLOPs", "GBs")
 
 
 def program_of(build):

@@ -10,17 +10,18 @@
 
 namespace danaus::bench {
 
-/// fp32, one core. The loops are in Avx512.cpp, Avx2.cpp and Baseline.cpp, from YardstickLoops.inc.
+/// fp32, one core. The loops are in Amx.cpp, and from YardstickLoops.inc in Avx512.cpp, Avx2.cpp and
+/// Baseline.cpp.
 struct Yardstick {
   std::string_view isa;
   std::string_view instructions; ///< what the limit is made of
   uint64_t registerFlops;        ///< of one loop of `registers`
   void (*registers)(uint64_t loops);
-  uint64_t tileFlops; ///< of one loop of `tile`
+  uint64_t tileFlops; ///< of one loop of `tile`, which may be missing
   void (*tile)(const float *lhs, const float *rhs, uint64_t loops);
 };
 
-extern const Yardstick avx512Yardstick, avx2Yardstick, baselineYardstick;
+extern const Yardstick amxYardstick, avx512Yardstick, avx2Yardstick, baselineYardstick;
 
 /// Null for an instruction set that has none.
 const Yardstick *findYardstick(std::string_view isa);

@@ -3,8 +3,9 @@
 // [--benchmark_format=json]. One thread. The time that Google Benchmark shows is that of the
 // kernels alone. Counters: GFLOPs or GBs (of the kernel), limit (registers, or a copy of as many
 // bytes), share (of that limit, median over the turns), best_share (the best kernel by the best
-// limit), of_tile (share of a register tile fed from the first-level cache), with_packing (share if
-// the time of packing its operands is counted too).
+// limit), of_tile (share of a register tile fed from the first-level cache), of_fused (for AMX: share
+// of AVX-512's multiply-adds), with_packing (share if the time of packing its operands is counted
+// too).
 #include "bench/kernels/Workload.h"
 #include "bench/kernels/Yardstick.h"
 
@@ -23,7 +24,7 @@ double medianOf(std::vector<double> values) {
 
 /// What the turns of one benchmark gave; rates are operations or bytes in a second.
 struct Turns {
-  std::vector<double> rate, limit, share, ofTile, withPacking;
+  std::vector<double> rate, limit, share, ofTile, ofFused, withPacking;
 
   void report(::benchmark::State &state, const char *unit) const {
     auto best = [](const std::vector<double> &values) { return *std::ranges::max_element(values); };
@@ -33,6 +34,8 @@ struct Turns {
     state.counters["best_share"] = best(rate) / best(limit);
     if (!ofTile.empty())
       state.counters["of_tile"] = medianOf(ofTile);
+    if (!ofFused.empty())
+      state.counters["of_fused"] = medianOf(ofFused);
     if (!withPacking.empty())
       state.counters["with_packing"] = medianOf(withPacking);
   }
@@ -51,7 +54,9 @@ Status turn(Workload &workload, ::benchmark::State &state, const Yardstick &yard
   turns.rate.push_back(amount / times->kernels);
   turns.limit.push_back(limit);
   turns.share.push_back(amount / times->kernels / limit);
-  if (!copy)
+  if (!copy && &yardstick == &amxYardstick)
+    turns.ofFused.push_back(amount / times->kernels / registerRate(avx512Yardstick));
+  if (!copy && yardstick.tile)
     turns.ofTile.push_back(amount / times->kernels / tileRate(yardstick));
   if (packs)
     turns.withPacking.push_back(amount / (times->kernels + times->serving) / limit);
