@@ -64,6 +64,11 @@ def NNLowerPrecision : Pass<"nn-lower-precision", "::mlir::func::FuncOp"> {
     Where the module has `nn.operands = bf16` (or f16), both operands of every nn.contract, forward and backward, go
     through nn.round, once each; sums, parameters, their updates and everything element-wise stay float32.
 
+    What else the backward pass reads in 16 bits: nn.sum_leading, the gradient of a bias, sums the rounded value where
+    a product reads one; the gradient of an activation takes the rounded input of the activation (of a ReLU its
+    rounded result, where there is one), unless a norm's or an attention's gradient reads that input too, and keeps it
+    in float32. Both only read rounded values: sums and what an activation makes are float32.
+
     ```mlir
     %y = nn.contract %x, %w sizes [4, 10, 8] maps [...] : ...
     // becomes

@@ -5,6 +5,7 @@
 #include "compiler/lower/FormTokens.h"
 #include "compiler/lower/FusionRecord.h"
 #include "compiler/lower/Layout.h"
+#include "compiler/lower/Scalar.h"
 #include "compiler/lower/ScalarCode.h"
 #include "dialects/kernel/Kernel.h"
 #include "dialects/nn/NN.h"
@@ -141,7 +142,7 @@ private:
   // --- element-wise -----------------------------------------------------------------------------
 
   /// Creates kernel.row over matrices of the result's elements; `broadcast` marks inputs that are
-  /// one row.
+  /// one row. The code sees inputs of 16 bits in float32.
   LogicalResult formRows(Operation *op, int64_t rows, int64_t columns, ArrayRef<bool> broadcast,
                          llvm::function_ref<Value(OpBuilder &, Location, ValueRange)> code) {
     auto r = builder.getAffineDimExpr(0), c = builder.getAffineDimExpr(1);
@@ -158,10 +159,14 @@ private:
                                      builder.getAffineMapArrayAttr(maps), IntegerAttr());
     {
       OpBuilder::InsertionGuard guard(builder);
-      SmallVector<Type> types(inputs.size(), builder.getF32Type());
+      auto types = llvm::map_to_vector(
+          inputs, [](Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); });
       Block *block = builder.createBlock(&row.getBody(), {}, types,
                                          SmallVector<Location>(inputs.size(), op->getLoc()));
-      Value result = code(builder, op->getLoc(), block->getArguments());
+      Scalar scalar{builder, op->getLoc()};
+      auto elements =
+          llvm::map_to_vector(block->getArguments(), [&](Value v) { return scalar.widened(v); });
+      Value result = code(builder, op->getLoc(), elements);
       kernel::YieldOp::create(builder, op->getLoc(), result);
     }
     op->getResult(0).replaceAllUsesWith(reshaped(row.getResult(0), nn::shapeOf(op->getResult(0))));

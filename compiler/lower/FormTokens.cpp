@@ -28,13 +28,16 @@ struct Maps {
   unsigned dims;
 };
 
-/// Fills the region of a kernel.row or kernel.reduce.
+/// Fills the region of a kernel.row or kernel.reduce; the code sees 16-bit inputs in float32.
 void fillBody(OpBuilder &builder, Location loc, Region &body, ValueRange inputs, Code code) {
   OpBuilder::InsertionGuard guard(builder);
   auto types = llvm::map_to_vector(
       inputs, [](Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); });
   Block *block = builder.createBlock(&body, {}, types, SmallVector<Location>(inputs.size(), loc));
-  Values results = code(Scalar{builder, loc}, block->getArguments());
+  Scalar scalar{builder, loc};
+  auto elements =
+      llvm::map_to_vector(block->getArguments(), [&](Value v) { return scalar.widened(v); });
+  Values results = code(scalar, elements);
   kernel::YieldOp::create(builder, loc, results);
 }
 

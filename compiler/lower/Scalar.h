@@ -14,6 +14,12 @@ struct Scalar {
   mlir::Value number(double value) {
     return mlir::arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(value));
   }
+  /// A 16-bit number in float32; others as they are.
+  mlir::Value widened(mlir::Value v) {
+    if (!v.getType().isF16() && !v.getType().isBF16())
+      return v;
+    return mlir::arith::ExtFOp::create(builder, loc, builder.getF32Type(), v);
+  }
   mlir::Value add(mlir::Value a, mlir::Value b) {
     return mlir::arith::AddFOp::create(builder, loc, a, b);
   }
