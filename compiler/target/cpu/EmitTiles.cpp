@@ -98,6 +98,8 @@ void BlockEpilogue::forSlabs(Value first, int64_t count,
 void BlockEpilogue::emitRow(ArrayRef<Value> row, Value slab, int64_t tiles, bool isLast,
                             Value floats, llvm::function_ref<Value(int64_t g, int64_t c)> sumsOf) {
   SmallVector<Value> at(row);
+  int64_t begin = (slabCount() - 1) * BlockColumns * group; // of the last slab
+  int64_t whole = isLast ? (columns - begin) / MatrixTile : tiles * group;
   for (int64_t c = 0; c < tiles; ++c) {
     SmallVector<Value> sums;
     for (int64_t g = 0; g < group; ++g)
@@ -113,17 +115,17 @@ void BlockEpilogue::emitRow(ArrayRef<Value> row, Value slab, int64_t tiles, bool
     }
     interleaveLanes(e, sums);
     for (int64_t g = 0; g < group; ++g) {
-      int64_t column = (c * group + g) * MatrixTile;
+      int64_t number = c * group + g, column = number * MatrixTile;
       std::optional<int64_t> limit;
       if (isLast) {
-        int64_t first = (slabCount() - 1) * BlockColumns * group + column;
-        if (first >= columns)
+        if (begin + column >= columns)
           break;
-        if (first + MatrixTile > columns)
+        if (begin + column + MatrixTile > columns)
           limit = columns;
       }
       at[op.getN()] = e.add(e.mul(slab, BlockColumns * group), e.index(column));
-      finish(at, sums[g], limit);
+      Half half = number >= whole / 2 * 2 ? Half::Alone : number % 2 ? Half::Second : Half::First;
+      finish(at, sums[g], limit, half);
     }
   }
 }
@@ -147,14 +149,20 @@ void BlockEpilogue::fetchRows(ArrayRef<Value> point, Value row, Value slab, int6
   }
 }
 
-void BlockEpilogue::finish(ArrayRef<Value> at, Value sum, std::optional<int64_t> limit) {
+void BlockEpilogue::finish(ArrayRef<Value> at, Value sum, std::optional<int64_t> limit, Half half) {
   unsigned n = op.getN();
   SmallVector<Value> arguments{sum};
   for (const Operand &extra : extras)
     arguments.push_back(e.loadVector(extra, at, n));
   auto values = e.vectorise(op.getEpilogue().front(), arguments);
-  for (auto [result, value] : llvm::zip(results, values))
-    e.storeVector(result, at, n, value, e.mask(result, at, n, limit));
+  SmallVector<Value> before(at); // the first half of a pair
+  before[n] = e.sub(at[n], e.index(MatrixTile));
+  for (auto [i, result] : llvm::enumerate(results))
+    if (half == Half::Alone || !e.isStreamed(result, n, 2))
+      e.storeVector(result, at, n, values[i], e.mask(result, at, n, limit));
+    else if (half == Half::Second)
+      e.streamPair(result, before, firstHalves[i], values[i]);
+  firstHalves = values;
 }
 
 /// 16 results of one member of the group, which are neighbours in memory; `lanes` of them are

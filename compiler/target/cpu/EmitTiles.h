@@ -64,7 +64,10 @@ public:
                  int64_t tiles, mlir::Value step, int64_t steps);
 
 private:
-  void finish(llvm::ArrayRef<mlir::Value> at, mlir::Value sum, std::optional<int64_t> limit);
+  /// Vectors of 16-bit results are streamed in pairs, which make a cache line.
+  enum class Half { Alone, First, Second };
+  void finish(llvm::ArrayRef<mlir::Value> at, mlir::Value sum, std::optional<int64_t> limit,
+              Half half);
   void finishMember(llvm::ArrayRef<mlir::Value> at, mlir::Value sum, int64_t lanes);
 
   Emitter &e;
@@ -72,6 +75,7 @@ private:
   int64_t columns, group;
   bool byMember;
   std::vector<Operand> results, extras;
+  llvm::SmallVector<mlir::Value> firstHalves; ///< values of the vector before, for each result
 };
 
 /// The batch indices of a flat batch number, then 0 for M, N and K.

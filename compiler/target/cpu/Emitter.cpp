@@ -1,6 +1,7 @@
 // Index arithmetic, vector memory access and the vectorisation of scalar regions.
 #include "compiler/target/cpu/Emitter.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -142,9 +143,11 @@ Value Emitter::mask(const Operand &operand, ValueRange point, unsigned lane,
   return result;
 }
 
-bool Emitter::isStreamed(const Operand &operand, unsigned lane) const {
-  auto isWhole = [&](int64_t elements) { return elements % width() == 0; };
-  return operand.view.isStreamed && operand.element.isF32() && 4 * width() == cacheLine &&
+bool Emitter::isStreamed(const Operand &operand, unsigned lane, int64_t vectors) const {
+  int64_t line = vectors * width();
+  auto isWhole = [&](int64_t elements) { return elements % line == 0; };
+  return operand.view.isStreamed &&
+         line * operand.element.getIntOrFloatBitWidth() == 8 * cacheLine &&
          operand.access.along(lane) == Access::Motion::Unit && operand.access.guards.empty() &&
          isWhole(operand.view.base + operand.access.offset.constant) &&
          llvm::all_of(operand.access.offset.terms, [&](const AccessTerm &term) {
@@ -169,6 +172,23 @@ void Emitter::storeVector(const Operand &operand, ValueRange point, unsigned lan
     mask = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(vectorOf(b.getI1Type()), true));
   vector::ScatterOp::create(b, loc, Type(), operand.view.memory,
                             ValueRange(index(operand.view.base)), offsets, mask, value);
+}
+
+void Emitter::streamPair(const Operand &operand, ValueRange point, Value first, Value second) {
+  auto both = llvm::to_vector(llvm::seq<int64_t>(0, 2 * width()));
+  Value line = vector::ShuffleOp::create(b, loc, first, second, both);
+  // As float32: LLVM has no such store of 16-bit floats, and would store into the cache. The fence,
+  // which is no code, keeps it from undoing that.
+  line = vector::BitCastOp::create(b, loc, floats(), line);
+  line = LLVM::CallIntrinsicOp::create(b, loc, floats(), b.getStringAttr("llvm.arithmetic.fence"),
+                                       ValueRange{line})
+             .getResult(0);
+  Value base = memref::ExtractAlignedPointerAsIndexOp::create(b, loc, operand.view.memory);
+  Value address = arith::IndexCastOp::create(b, loc, b.getI64Type(),
+                                             add(base, mul(offsetOf(operand, point), 2)));
+  auto pointer = LLVM::LLVMPointerType::get(b.getContext());
+  LLVM::StoreOp::create(b, loc, line, LLVM::IntToPtrOp::create(b, loc, pointer, address), cacheLine,
+                        /*isVolatile=*/false, /*isNonTemporal=*/true);
 }
 
 Panel Emitter::panel(Value call, int64_t rows, int64_t perCall) {

@@ -88,10 +88,13 @@ public:
   /// along `lane`.
   mlir::Value mask(const Operand &operand, mlir::ValueRange point, unsigned lane,
                    std::optional<int64_t> limit);
-  /// Whether its vectors are stored around the caches: whole lines only.
-  bool isStreamed(const Operand &operand, unsigned lane) const;
+  /// Whether it is stored around the caches, so many vectors at once: whole lines only.
+  bool isStreamed(const Operand &operand, unsigned lane, int64_t vectors = 1) const;
   void storeVector(const Operand &operand, mlir::ValueRange point, unsigned lane, mlir::Value value,
                    mlir::Value mask);
+  /// Two vectors of 16-bit numbers, neighbours from `point` on, around the caches.
+  void streamPair(const Operand &operand, mlir::ValueRange point, mlir::Value first,
+                  mlir::Value second);
 
   /// A panel for call number `call` of `rows` rows in all.
   Panel panel(mlir::Value call, int64_t rows, int64_t perCall);
