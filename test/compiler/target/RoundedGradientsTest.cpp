@@ -31,8 +31,7 @@ Tensor product(const Tensor &a, const Tensor &b) {
   for (int64_t m = 0; m < a.shape[0]; ++m)
     for (int64_t n = 0; n < b.shape[1]; ++n)
       for (int64_t k = 0; k < a.shape[1]; ++k)
-        result.data[m * b.shape[1] + n] +=
-            a.data[m * a.shape[1] + k] * b.data[k * b.shape[1] + n];
+        result.data[m * b.shape[1] + n] += a.data[m * a.shape[1] + k] * b.data[k * b.shape[1] + n];
   return result;
 }
 
@@ -81,9 +80,8 @@ Tensor lossGradient(const Tensor &logits, const Tensor &labels, double weight) {
     for (int64_t c = 0; c < classes; ++c)
       all += std::exp(values[c]);
     for (int64_t c = 0; c < classes; ++c)
-      values[c] = labels.data[row] < 0
-                      ? 0
-                      : (std::exp(values[c]) / all - (labels.data[row] == c)) * weight;
+      values[c] =
+          labels.data[row] < 0 ? 0 : (std::exp(values[c]) / all - (labels.data[row] == c)) * weight;
   }
   return result;
 }
@@ -123,9 +121,8 @@ TEST_P(RoundedGradients, AreRoundedWhereProductsAndSavedValuesAre) {
   }
   Tensor ofStream = sum(ofLast, b.back(ofInput)); // not of the rounded ofLast
   std::vector<Tensor> wanted;
-  for (const auto &own :
-       {Linear::gradients(x, ofStream), Linear::gradients(stream, ofInput),
-        Linear::gradients(hidden, ofLast), Linear::gradients(last, ofLogits)})
+  for (const auto &own : {Linear::gradients(x, ofStream), Linear::gradients(stream, ofInput),
+                          Linear::gradients(hidden, ofLast), Linear::gradients(last, ofLogits)})
     wanted.insert(wanted.end(), own.begin(), own.end());
 
   for (size_t i = 0; i < wanted.size(); ++i) {
