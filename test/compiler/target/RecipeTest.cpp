@@ -251,8 +251,7 @@ TEST(Recompute, ChangesNoBitAndSavesMemory) {
     EXPECT_TRUE(std::isfinite(kept.losses[4]));
     EXPECT_EQ(kept.losses, again.losses);
     EXPECT_EQ(kept.results, again.results);
-    EXPECT_LE(double(again.bytes - fixedBytes(again)),
-              0.6 * double(kept.bytes - fixedBytes(kept)));
+    EXPECT_LE(double(again.bytes - fixedBytes(again)), 0.6 * double(kept.bytes - fixedBytes(kept)));
   }
 }
 
