@@ -34,7 +34,7 @@ static unsigned sharedBytesOf(const Machine &machine) {
 /// Which rounded operands lie in memory as such, because the machine multiplies them.
 static NNFormKernelsOptions storedTypes(const Machine &machine) {
   if (const auto *isa = std::get_if<const cpu::Isa *>(&machine))
-    return {(*isa)->matrixUnit, false, false};
+    return {(*isa)->matrixUnit, false, (*isa)->matrixUnit};
   const auto *arch = std::get<const cuda::Arch *>(machine);
   return {arch->multipliesBf16(), arch->multipliesF16(), true};
 }

@@ -154,15 +154,17 @@ struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
   using KernelChooseTilesBase::KernelChooseTilesBase;
 
   /// Queries and keys of a tile: scores, and the keys turned, stay in the second-level cache. Tiles
-  /// are of equal size, so that no short one is left.
-  template <typename Op> DenseI64ArrayAttr attentionTile(Op op) {
-    constexpr int64_t mostQueries = 112, mostKeys = 256;
-    int64_t tokens = op.getTokens();
+  /// are of equal size, so that no short one is left. On the matrix unit more queries share what is
+  /// staged of the keys, and a step of K is 32 keys.
+  template <typename Op> void chooseAttentionTile(Op op) {
+    op.setMatrixUnit(matrixUnit && op.getProducts() && op.getProducts()->isBF16());
+    int64_t mostQueries = op.getMatrixUnit() ? 256 : 112, mostKeys = 256, tokens = op.getTokens();
     auto equalTiles = [&](int64_t most, int64_t unit) -> int64_t {
       return llvm::alignTo(llvm::divideCeil(tokens, llvm::divideCeil(tokens, most)), unit);
     };
-    return DenseI64ArrayAttr::get(op.getContext(), {std::min(tokens, equalTiles(mostQueries, 8)),
-                                                    equalTiles(mostKeys, vectorWidth)});
+    int64_t queries = equalTiles(mostQueries, op.getMatrixUnit() ? 2 * MatrixTile : 8);
+    int64_t keys = equalTiles(mostKeys, op.getMatrixUnit() ? MatrixDepth : vectorWidth);
+    op.setTile(ArrayRef<int64_t>{std::min(tokens, queries), keys});
   }
 
   /// Two by two tiles of sums: each operand's tile is loaded for two products.
@@ -228,9 +230,9 @@ struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
       } else if (auto row = dyn_cast<kernel::RowOp>(op)) {
         row.setRows(rowsPerCall(row.getRowCount(), mostRows, fewestRowsOf(row.getColumnCount())));
       } else if (auto attention = dyn_cast<kernel::AttentionOp>(op)) {
-        attention.setTileAttr(attentionTile(attention));
+        chooseAttentionTile(attention);
       } else if (auto attention = dyn_cast<kernel::AttentionBackwardOp>(op)) {
-        attention.setTileAttr(attentionTile(attention));
+        chooseAttentionTile(attention);
       }
     });
     getOperation().walk([&](kernel::ChainOp chain) {

@@ -49,13 +49,11 @@ int64_t danaus::matrixMacsOf(Operation *op, Processor processor) {
     if (onGpu ? usesTensorCores(contract) : contract.getMatrixUnit())
       macs += contract.getMacs();
   });
-  if (!onGpu) // where attention is float32
-    return macs;
-  auto isOnTensorCores = [](auto attention) {
-    return attention && attendsOnTensorCores(attention);
+  auto isOnMatrixUnit = [&](auto attention) {
+    return attention && (onGpu ? attendsOnTensorCores(attention) : attention.getMatrixUnit());
   };
-  if (isOnTensorCores(dyn_cast<kernel::AttentionOp>(op)) ||
-      isOnTensorCores(dyn_cast<kernel::AttentionBackwardOp>(op)))
+  if (isOnMatrixUnit(dyn_cast<kernel::AttentionOp>(op)) ||
+      isOnMatrixUnit(dyn_cast<kernel::AttentionBackwardOp>(op)))
     macs += macsOf(op);
   return macs;
 }

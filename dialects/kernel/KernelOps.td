@@ -223,7 +223,8 @@ class Kernel_AttentionKernel<string mnemonic> : Kernel_Op<mnemonic, [Pure]> {
   let description = [{
     Tensors as nn.attention has them. Scores exist for one tile at a time, in scratch. `tile` = [queries, keys] of a
     tile, set by kernel-choose-tiles. `products` T: the operands of products, queries, keys, values, probabilities and
-    gradients, are rounded to T on the way; sums and the softmax are float32.
+    gradients, are rounded to T on the way; sums and the softmax are float32. With `matrix_unit` the processor's matrix
+    unit multiplies, bfloat16 or float32 in three terms of it (as kernel.contract).
     (C1) query (batch, tokens, d). (C2) heads divides d. (C3) logsumexp is (batch, heads, tokens).
     (C4) tile, where set, has 2 positive entries.
   }];
@@ -241,10 +242,10 @@ class Kernel_AttentionKernel<string mnemonic> : Kernel_Op<mnemonic, [Pure]> {
 def Kernel_AttentionOp : Kernel_AttentionKernel<"attention"> {
   let summary = "attention of one tile of queries of one head per call, over tiles of keys with a running softmax";
   let arguments = (ins Kernel_Tensor:$query, Kernel_Tensor:$key, Kernel_Tensor:$value, I64Attr:$heads,
-                       OptionalAttr<DenseI64ArrayAttr>:$tile, OptionalAttr<TypeAttr>:$products);
+                       OptionalAttr<DenseI64ArrayAttr>:$tile, OptionalAttr<TypeAttr>:$products, UnitAttr:$matrix_unit);
   let results = (outs Kernel_Tensor:$result, Kernel_Tensor:$logsumexp);
   let assemblyFormat = [{
-    $query `,` $key `,` $value `heads` $heads (`tile` $tile^)? (`products` $products^)? attr-dict `:` functional-type(operands, results)
+    $query `,` $key `,` $value `heads` $heads (`tile` $tile^)? (`products` $products^)? (`matrix_unit` $matrix_unit^)? attr-dict `:` functional-type(operands, results)
   }];
 }
 
@@ -252,10 +253,10 @@ def Kernel_AttentionBackwardOp : Kernel_AttentionKernel<"attention_backward"> {
   let summary = "gradients of query, key and value of one head per call; probabilities are computed again, tile by tile";
   let arguments = (ins Kernel_Tensor:$query, Kernel_Tensor:$key, Kernel_Tensor:$value, Kernel_Tensor:$result,
                        Kernel_Tensor:$logsumexp, Kernel_Tensor:$gradient, I64Attr:$heads,
-                       OptionalAttr<DenseI64ArrayAttr>:$tile, OptionalAttr<TypeAttr>:$products);
+                       OptionalAttr<DenseI64ArrayAttr>:$tile, OptionalAttr<TypeAttr>:$products, UnitAttr:$matrix_unit);
   let results = (outs Kernel_Tensor:$query_gradient, Kernel_Tensor:$key_gradient, Kernel_Tensor:$value_gradient);
   let assemblyFormat = [{
-    $query `,` $key `,` $value `,` $result `,` $logsumexp `,` $gradient `heads` $heads (`tile` $tile^)? (`products` $products^)? attr-dict
+    $query `,` $key `,` $value `,` $result `,` $logsumexp `,` $gradient `heads` $heads (`tile` $tile^)? (`products` $products^)? (`matrix_unit` $matrix_unit^)? attr-dict
     `:` functional-type(operands, results)
   }];
 }

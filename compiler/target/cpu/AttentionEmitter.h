@@ -137,6 +137,28 @@ protected:
                                          e.index(panel.full));
   }
 
+  void emitZeros(const Matrix &matrix) {
+    e.loop(e.index(0), e.index(tokens), 1, [&](mlir::Value row) {
+      for (int64_t c = 0; c < headSize; c += e.width())
+        storeHead(matrix, row, e.index(c), number(0));
+    });
+  }
+
+  /// sum_c a_c b_c of a row, in all lanes; `change` is applied to what is loaded of a.
+  mlir::Value dotOf(const Matrix &a, const Matrix &b, mlir::Value row,
+                    llvm::function_ref<mlir::Value(mlir::Value)> change) {
+    mlir::SmallVector<mlir::Value> terms;
+    for (int64_t c = 0; c < headSize; c += e.width()) {
+      mlir::Value column = e.index(c),
+                  term = mul(change(load(a, row, column)), load(b, row, column));
+      if (c + e.width() > headSize)
+        term = mlir::arith::SelectOp::create(e.b, e.loc, lanesBelow(column, e.index(headSize)),
+                                             term, number(0));
+      terms.push_back(term);
+    }
+    return foldRow(&AttentionEmitter::add, terms);
+  }
+
   /// into[c][j] = from[first + j][c] for the keys of a tile; keys past the last are copies of it.
   void emitTurned(const Matrix &from, mlir::Value first, const Matrix &into) {
     e.loop(e.index(0), e.index(keys), e.width(), [&](mlir::Value j) {
@@ -182,8 +204,11 @@ protected:
           mlir::arith::MinUIOp::create(e.b, e.loc, e.div(turn, lines), e.index(queries - 1));
       mlir::Value column = e.add(e.mul(e.rem(turn, lines), line), e.index(headSize));
       for (auto &[matrix, isWritten] : matrices)
-        e.prefetch(matrix.memory, place(matrix, row, column), isWritten, 2);
+        ask(matrix, row, column, isWritten);
     };
+  }
+  void ask(const Matrix &m, mlir::Value row, mlir::Value column, bool isWritten) {
+    e.prefetch(m.memory, place(m, row, column), isWritten, 2);
   }
 
   Emitter &e;

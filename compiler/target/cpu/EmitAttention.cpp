@@ -1,5 +1,6 @@
 // kernel.attention: softmax over tiles of keys. See AttentionEmitter.h.
-#include "compiler/target/cpu/AttentionEmitter.h"
+#include "compiler/target/cpu/AttentionForward.h"
+#include "compiler/target/cpu/TileAttention.h"
 
 using namespace mlir;
 using namespace danaus;
@@ -15,10 +16,10 @@ struct ForwardLayout : ScratchLayout {
   int64_t turned, values, scores, sums, largest, totals;
 };
 
-class ForwardEmitter : AttentionEmitter {
+class ForwardEmitter : AttentionForward {
 public:
   ForwardEmitter(Emitter &e, kernel::AttentionOp op, ViewOf viewOf, Value scratch)
-      : AttentionEmitter(e, op, viewOf, scratch), op(op), layout(queries, keys, paddedHead()) {}
+      : AttentionForward(e, op, viewOf, scratch), layout(queries, keys, paddedHead()) {}
 
   /// A call is a head where one tile holds all of its keys, otherwise a tile of its queries.
   int64_t emit(Value call) {
@@ -40,7 +41,7 @@ public:
     }
     enter(e.div(call, queryTiles()));
     enterQueries(e.rem(call, queryTiles()));
-    e.forRows(rows, 1, [&](Value row, int64_t) { emitReset(row); });
+    e.forRows(rows, 1, [&](Value row, int64_t) { emitReset(row, sums); });
     e.loop(keyTiles(), [&](Value tile) { emitKeys(prepareKeys(tile)); });
     emitResults();
     return batch * heads * queryTiles();
@@ -60,13 +61,6 @@ private:
     return keyRows;
   }
 
-  void emitReset(Value row) {
-    storeLane(largest, row, e.index(0), number(Lowest));
-    storeLane(totals, row, e.index(0), number(0));
-    e.loop(e.index(0), e.index(paddedHead()), e.width(),
-           [&](Value c) { store(sums, row, c, number(0)); });
-  }
-
   void emitKeys(const Panel &keyRows) {
     Product product{keys, e.index(headSize), query, false, turned, {}, {}};
     product.finish = [&](Value row, Value column, Value sum) {
@@ -83,78 +77,41 @@ private:
     emitProduct(e, rows, weighted);
   }
 
-  /// Scores to exp(score - largest so far); what was summed before is scaled to the new largest.
+  /// Scores to probabilities; what was summed before is scaled to the new largest.
   void emitSoftmax(Value row, const Panel &keyRows) {
-    Value zero = e.index(0);
-    SmallVector<Value> held, isKey(keys / e.width()); // 256 keys are 16 registers of AVX-512
-    for (auto [i, mask] : llvm::enumerate(isKey)) {
-      Value column = e.index(i * e.width());
-      held.push_back(load(scores, row, column));
-      if (int64_t((i + 1) * e.width()) <= fewestKeys(keyRows))
-        continue;
-      mask = lanesBelow(column, countOf(keyRows));
-      held[i] = arith::SelectOp::create(e.b, e.loc, mask, held[i], number(Lowest));
-    }
-    Value most = foldRow(&ForwardEmitter::larger, held);
-    Value before;
-    if (keyTiles() > 1) {
-      before = loadScalar(largest, row, zero);
-      most = larger(most, before);
-    }
-    for (auto [score, mask, i] : llvm::zip_equal(held, isKey, llvm::seq(held.size()))) {
-      // Lanes past the last key take exp(0): an exp that vanishes costs more than a row.
-      auto where = [&](Value value) {
-        return mask ? arith::SelectOp::create(e.b, e.loc, mask, value, number(0)) : value;
-      };
-      score = where(exp(where(sub(score, most))));
-      store(scores, row, e.index(i * e.width()), score);
-    }
-    Value total = foldRow(&ForwardEmitter::add, held);
-    if (keyTiles() > 1) {
-      Value factor = exp(sub(before, most));
-      total = add(total, mul(loadScalar(totals, row, zero), factor));
+    SmallVector<Value> held; // 256 keys are 16 registers of AVX-512
+    for (int64_t column = 0; column < keys; column += e.width())
+      held.push_back(load(scores, row, e.index(column)));
+    Value factor = softmax(row, held, keyRows);
+    for (auto [i, probability] : llvm::enumerate(held))
+      store(scores, row, e.index(i * e.width()), probability);
+    if (factor)
       e.loop(e.index(0), e.index(paddedHead()), e.width(),
              [&](Value c) { store(sums, row, c, mul(load(sums, row, c), factor)); });
-    }
-    storeLane(largest, row, zero, most);
-    storeLane(totals, row, zero, total);
-  }
-
-  int64_t fewestKeys(const Panel &keyRows) {
-    return keyRows.isLast ? std::min(keyRows.full, keyRows.last) : keyRows.full;
   }
 
   void emitResults() {
-    e.forRows(rows, 1, [&](Value row, int64_t) { emitResult(row, firstQuery); });
+    e.forRows(rows, 1, [&](Value row, int64_t) { emitResult(row, sums, row, firstQuery); });
   }
 
-  void emitResult(Value row, Value first) {
-    Matrix result = matrixOf(op.getResult()).from(e, first);
-    Value total = loadScalar(totals, row, e.index(0));
-    Value inverse = arith::DivFOp::create(e.b, e.loc, number(1), total);
-    e.loop(e.index(0), e.index(paddedHead()), e.width(),
-           [&](Value c) { storeHead(result, row, c, mul(load(sums, row, c), inverse)); });
-    Matrix logsumexp{viewOf(op.getLogsumexp()).memory, e.mul(head, tokens), 1};
-    Value log = math::LogOp::create(e.b, e.loc, total);
-    storeLane(logsumexp, e.add(first, row), e.index(0),
-              add(loadScalar(largest, row, e.index(0)), log));
-  }
-
-  kernel::AttentionOp op;
   ForwardLayout layout;
   Panel rows;
   Value firstQuery;
-  Matrix query, turned, values, scores, sums, largest, totals;
+  Matrix query, turned, values, scores, sums;
 };
 
 } // namespace
 
 int64_t danaus::cpu::attentionScratch(kernel::AttentionOp op, const Isa &isa) {
+  if (op.getMatrixUnit())
+    return tileAttentionScratch(op);
   auto tile = *op.getTile();
   return ForwardLayout(tile[0], tile[1], llvm::alignTo(op.getHeadSize(), isa.width)).size();
 }
 
 int64_t danaus::cpu::emitAttention(Emitter &e, kernel::AttentionOp op, ViewOf viewOf, Value call,
-                                   Value scratch) {
-  return ForwardEmitter(e, op, viewOf, scratch).emit(call);
+                                   MatrixMemory memory) {
+  if (op.getMatrixUnit())
+    return emitTileAttention(e, op, viewOf, call, memory);
+  return ForwardEmitter(e, op, viewOf, memory.floats).emit(call);
 }

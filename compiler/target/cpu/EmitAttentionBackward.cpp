@@ -1,5 +1,5 @@
 // kernel.attention_backward. See AttentionEmitter.h.
-#include "compiler/target/cpu/AttentionEmitter.h"
+#include "compiler/target/cpu/TileAttention.h"
 
 using namespace mlir;
 using namespace danaus;
@@ -48,13 +48,6 @@ public:
   }
 
 private:
-  void emitZeros(const Matrix &matrix) {
-    e.loop(e.index(0), e.index(tokens), 1, [&](Value row) {
-      for (int64_t c = 0; c < headSize; c += e.width())
-        storeHead(matrix, row, e.index(c), number(0));
-    });
-  }
-
   /// One tile of queries against one of keys.
   void emitTile(Value queryTile, const Panel &keyRows, Value firstKey) {
     Value first;
@@ -83,7 +76,10 @@ private:
   void emitScores(const Panel &rows, Value first) {
     Matrix logsumexp{viewOf(op.getLogsumexp()).memory, e.add(e.mul(head, tokens), first), 1};
     Matrix result = matrixOf(op.getResult()).from(e, first);
-    e.forRows(rows, 1, [&](Value row, int64_t) { emitDot(row, result); });
+    e.forRows(rows, 1, [&](Value row, int64_t) { // D = sum_c do_c o_c
+      auto same = [](Value value) { return value; };
+      storeLane(dots, row, e.index(0), dotOf(gradient, result, row, same));
+    });
     Product scores{keys, e.index(headSize), query, false, turnedKeys, {}, {}};
     scores.finish = [&](Value row, Value column, Value sum) {
       Value s = mul(sum, number(scale()));
@@ -99,19 +95,6 @@ private:
     };
     products.ask = askAhead(first, {{op.getResult(), false}, {op.getQueryGradient(), true}});
     emitProduct(e, rows, products);
-  }
-
-  /// D = sum_c do_c o_c of a row.
-  void emitDot(Value row, const Matrix &result) {
-    SmallVector<Value> terms;
-    for (int64_t c = 0; c < headSize; c += e.width()) {
-      Value column = e.index(c), term = mul(load(gradient, row, column), load(result, row, column));
-      if (c + e.width() > headSize)
-        term = arith::SelectOp::create(e.b, e.loc, lanesBelow(column, e.index(headSize)), term,
-                                       number(0));
-      terms.push_back(term);
-    }
-    storeLane(dots, row, e.index(0), foldRow(&BackwardEmitter::add, terms));
   }
 
   /// gradient[key] += sum over the tile's queries of left[query][key] right[query].
@@ -133,11 +116,15 @@ private:
 } // namespace
 
 int64_t danaus::cpu::attentionScratch(kernel::AttentionBackwardOp op, const Isa &isa) {
+  if (op.getMatrixUnit())
+    return tileAttentionScratch(op);
   auto tile = *op.getTile();
   return BackwardLayout(tile[0], tile[1], llvm::alignTo(op.getHeadSize(), isa.width)).size();
 }
 
 int64_t danaus::cpu::emitAttentionBackward(Emitter &e, kernel::AttentionBackwardOp op,
-                                           ViewOf viewOf, Value call, Value scratch) {
-  return BackwardEmitter(e, op, viewOf, scratch).emit(call);
+                                           ViewOf viewOf, Value call, MatrixMemory memory) {
+  if (op.getMatrixUnit())
+    return emitTileAttentionBackward(e, op, viewOf, call, memory);
+  return BackwardEmitter(e, op, viewOf, memory.floats).emit(call);
 }

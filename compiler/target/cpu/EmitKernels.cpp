@@ -141,9 +141,9 @@ private:
     if (auto op = dyn_cast<kernel::RowOp>(body))
       return emitRow(emitter, op, viewOf, call);
     if (auto op = dyn_cast<kernel::AttentionOp>(body))
-      return emitAttention(emitter, op, viewOf, call, scratch);
+      return emitAttention(emitter, op, viewOf, call, {scratch, halves});
     if (auto op = dyn_cast<kernel::AttentionBackwardOp>(body))
-      return emitAttentionBackward(emitter, op, viewOf, call, scratch);
+      return emitAttentionBackward(emitter, op, viewOf, call, {scratch, halves});
     if (auto op = dyn_cast<kernel::CopyOp>(body))
       return emitCopy(emitter, op, viewOf, call);
     if (auto op = dyn_cast<kernel::ReduceOp>(body))

@@ -5,13 +5,7 @@
 
 namespace danaus::cpu {
 
-/// A part of a call's scratch, seen as float32 and as bfloat16; `place` counts float32 elements.
-struct MatrixMemory {
-  mlir::Value floats, halves;
-  int64_t place = 0;
-};
-
-/// How much of it a contraction needs, in float32 elements; 0 for those without `matrix_unit`.
+/// How much scratch a contraction needs, in float32 elements; 0 for those without `matrix_unit`.
 int64_t matrixScratch(kernel::ContractOp op);
 
 /// As emitContract() and emitContractRows().

@@ -6,6 +6,7 @@
 #include "compiler/target/cpu/EmitSplit.h"
 
 #include "compiler/target/cpu/SplitStage.h"
+#include "compiler/target/cpu/SplitTerms.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -14,9 +15,6 @@ using namespace danaus;
 using namespace danaus::cpu;
 
 namespace {
-
-/// The terms (lhs, rhs) of the six products; one operand's tiles change from one to the next.
-constexpr int64_t products[SplitProducts][2] = {{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 2}, {0, 0}};
 
 class SplitEmitter {
 public:
@@ -153,7 +151,7 @@ private:
       else
         fetchAhead(row, slab, columnTiles, g, depth, d);
       int64_t leftTerm = -1, rightTerm = -1;
-      for (auto [a, c] : products) {
+      for (auto [a, c] : productsOf(SplitTerms)) {
         if (a != leftTerm)
           load(LhsTiles, left, leftTerm = a);
         if (c != rightTerm)

@@ -25,6 +25,12 @@ struct View {
 /// Bytes that a cache reads and writes at once.
 constexpr int64_t cacheLine = 64;
 
+/// A part of a call's scratch, seen as float32 and as bfloat16; `place` counts float32 elements.
+struct MatrixMemory {
+  mlir::Value floats, halves;
+  int64_t place = 0;
+};
+
 /// An operand as a kernel sees it: its place and how the iteration space reaches it.
 struct Operand {
   View view;
@@ -143,11 +149,11 @@ int64_t emitRow(Emitter &emitter, kernel::RowOp op, ViewOf viewOf, mlir::Value c
 void emitRowRows(Emitter &emitter, kernel::RowOp op, ViewOf viewOf, const Panel &panel);
 int64_t emitPack(Emitter &emitter, kernel::PackOp op, ViewOf viewOf, mlir::Value call);
 int64_t emitCopy(Emitter &emitter, kernel::CopyOp op, ViewOf viewOf, mlir::Value call);
-/// `scratch` is where the call's scratch begins; attentionScratch() elements of it are used.
+/// The call's scratch begins with `memory`; attentionScratch() float32 elements of it are used.
 int64_t emitAttention(Emitter &emitter, kernel::AttentionOp op, ViewOf viewOf, mlir::Value call,
-                      mlir::Value scratch);
+                      MatrixMemory memory);
 int64_t emitAttentionBackward(Emitter &emitter, kernel::AttentionBackwardOp op, ViewOf viewOf,
-                              mlir::Value call, mlir::Value scratch);
+                              mlir::Value call, MatrixMemory memory);
 int64_t attentionScratch(kernel::AttentionOp op, const Isa &isa);
 int64_t attentionScratch(kernel::AttentionBackwardOp op, const Isa &isa);
 int64_t emitReduce(Emitter &emitter, kernel::ReduceOp op, ViewOf viewOf, mlir::Value call);
