@@ -234,6 +234,9 @@ template <typename Op> LogicalResult verifyAttention(Op op) {
   // attention_c4, attention_backward_c4
   if (auto tile = op.getTile(); tile && (tile->size() != 2 || (*tile)[0] < 1 || (*tile)[1] < 1))
     return op.emitOpError() << "tile must be [queries, keys], got [" << *tile << "]";
+  // attention_c5, attention_backward_c5
+  if (op.getMatrixUnit() && !(op.getProducts() && op.getProducts()->isBF16()))
+    return op.emitOpError("the matrix unit multiplies bf16: products must be bf16");
   return success();
 }
 } // namespace

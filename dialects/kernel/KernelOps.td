@@ -224,9 +224,9 @@ class Kernel_AttentionKernel<string mnemonic> : Kernel_Op<mnemonic, [Pure]> {
     Tensors as nn.attention has them. Scores exist for one tile at a time, in scratch. `tile` = [queries, keys] of a
     tile, set by kernel-choose-tiles. `products` T: the operands of products, queries, keys, values, probabilities and
     gradients, are rounded to T on the way; sums and the softmax are float32. With `matrix_unit` the processor's matrix
-    unit multiplies, bfloat16 or float32 in three terms of it (as kernel.contract).
+    unit multiplies.
     (C1) query (batch, tokens, d). (C2) heads divides d. (C3) logsumexp is (batch, heads, tokens).
-    (C4) tile, where set, has 2 positive entries.
+    (C4) tile, where set, has 2 positive entries. (C5) With matrix_unit, products are bf16.
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{

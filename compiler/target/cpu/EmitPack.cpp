@@ -106,8 +106,8 @@ private:
     Value base =
         e.add(e.mul(panelOf(block, g), depths() * SplitTerms * tile), e.mul(d, SplitTerms * tile));
     for (int64_t i = 0; i < MatrixTile; ++i)
-      storeTerms(e, pairTerms(e, columns[2 * i], columns[2 * i + 1], SplitTerms), result,
-                 e.add(base, e.index(i * MatrixDepth)), tile);
+      storePairTerms(e, columns[2 * i], columns[2 * i + 1], result,
+                     e.add(base, e.index(i * MatrixDepth)), tile);
   }
 
   Value panelOf(Value block, Value g) {

@@ -6,7 +6,6 @@
 #include "compiler/target/cpu/EmitSplit.h"
 
 #include "compiler/target/cpu/SplitStage.h"
-#include "compiler/target/cpu/SplitTerms.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -15,6 +14,9 @@ using namespace danaus;
 using namespace danaus::cpu;
 
 namespace {
+
+/// The terms (lhs, rhs) of the six products; one operand's tiles change from one to the next.
+constexpr int64_t products[SplitProducts][2] = {{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 2}, {0, 0}};
 
 class SplitEmitter {
 public:
@@ -151,7 +153,7 @@ private:
       else
         fetchAhead(row, slab, columnTiles, g, depth, d);
       int64_t leftTerm = -1, rightTerm = -1;
-      for (auto [a, c] : productsOf(SplitTerms)) {
+      for (auto [a, c] : products) {
         if (a != leftTerm)
           load(LhsTiles, left, leftTerm = a);
         if (c != rightTerm)

@@ -25,7 +25,7 @@ struct ForwardLayout : TileLayout {
 class ForwardEmitter : AttentionForward {
 public:
   ForwardEmitter(Emitter &e, kernel::AttentionOp op, ViewOf viewOf, MatrixMemory memory)
-      : AttentionForward(e, op, viewOf, memory.floats), layout(op), unit(e, memory, layout.terms) {}
+      : AttentionForward(e, op, viewOf, memory.floats), layout(op), unit(e, memory) {}
 
   /// A call is a head where one tile holds all of its keys, otherwise a tile of its queries.
   int64_t emit(Value call) {

@@ -34,8 +34,7 @@ struct BackwardLayout : TileLayout {
 class BackwardEmitter : AttentionEmitter {
 public:
   BackwardEmitter(Emitter &e, kernel::AttentionBackwardOp op, ViewOf viewOf, MatrixMemory memory)
-      : AttentionEmitter(e, op, viewOf, memory.floats), op(op), layout(op),
-        unit(e, memory, layout.terms) {}
+      : AttentionEmitter(e, op, viewOf, memory.floats), op(op), layout(op), unit(e, memory) {}
 
   int64_t emit(Value call) {
     enter(call);
@@ -106,8 +105,6 @@ private:
   }
 
   Value asMultiplied(Value value) {
-    if (layout.terms > 1)
-      return value;
     Value rounded = arith::TruncFOp::create(e.b, e.loc, e.vectorOf(e.b.getBF16Type()), value);
     return e.widened(rounded);
   }
@@ -177,20 +174,21 @@ private:
     });
   }
 
-  /// Asks for lines of row `row` of the next head, whose columns lie behind this one's: a share for
-  /// each block of queries.
-  void askNextHead(Value row, Value share) {
+  /// Row `row` of the keys and block `block` of the queries asks for what the next head reads: line
+  /// by line, columns behind this one's. Not for what it writes: measured, that only delays reads.
+  void askNextHead(Value row, Value block) {
     int64_t lines = llvm::divideCeil(headSize, MatrixTile),
-            shares = llvm::divideCeil(tokens, BlockRows);
-    for (int64_t i = 0; i < llvm::divideCeil(lines, shares); ++i) {
-      Value line = e.add(share, e.index(i * shares));
-      line = arith::MinUIOp::create(e.b, e.loc, line, e.index(lines - 1));
-      Value column = e.add(e.mul(line, MatrixTile), e.index(headSize));
+            blocks = llvm::divideCeil(tokens, BlockRows);
+    Value turn = e.add(e.mul(e.div(row, BlockRows), blocks), block);
+    turn = e.add(e.mul(turn, BlockRows), e.rem(row, BlockRows));
+    int64_t perTurn = llvm::divideCeil(tokens * lines, tokens * blocks);
+    for (int64_t i = 0; i < perTurn; ++i) {
+      Value line = e.add(e.mul(turn, perTurn), e.index(i));
+      Value token = arith::MinUIOp::create(e.b, e.loc, e.div(line, lines), e.index(tokens - 1));
+      Value column = e.add(e.mul(e.rem(line, lines), MatrixTile), e.index(headSize));
       for (Value read :
            {op.getQuery(), op.getKey(), op.getValue(), op.getResult(), op.getGradient()})
-        ask(matrixOf(read), row, column, false);
-      for (Value written : op.getResults())
-        ask(matrixOf(written), row, column, true);
+        ask(matrixOf(read), token, column, false);
     }
   }
 

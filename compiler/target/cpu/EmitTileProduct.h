@@ -1,7 +1,7 @@
-// Products inside a kernel on the matrix unit: what attention is made of there. Operands are staged
-// in the call's scratch as tiles that lie one after another, rounded to bfloat16 or in three terms
-// (SplitTerms.h); rows and columns that are not there are zeros. Sums go to scratch, 32 x 32 at a
-// time, where vector code finds them.
+// Products inside a kernel on the matrix unit: what attention is made of there. Operands are
+// rounded to bfloat16 and staged in the call's scratch as tiles that lie one after another; rows
+// and columns that are not there are zeros. Sums go to scratch, 32 x 32 at a time, where vector
+// code finds them.
 #pragma once
 
 #include "compiler/target/cpu/EmitMatrix.h"
@@ -10,8 +10,8 @@
 
 namespace danaus::cpu {
 
-/// An operand in scratch, tiles of 1 KiB: (tile of 16 rows or columns, step of 32 of K, term). A
-/// tile of a lhs has 16 rows of K, one of a rhs 16 pairs of K by 16 columns.
+/// An operand in scratch, tiles of 1 KiB: (tile of 16 rows or columns, step of 32 of K). A tile of
+/// a lhs has 16 rows of K, one of a rhs 16 pairs of K by 16 columns.
 struct TiledOperand {
   int64_t place;  ///< of the first tile, in float32 elements of scratch
   int64_t depths; ///< steps of K
@@ -19,12 +19,10 @@ struct TiledOperand {
 
 class TileProducts {
 public:
-  /// `terms`: 1 (rounded) or SplitTerms.
-  TileProducts(Emitter &e, MatrixMemory memory, int64_t terms)
-      : e(e), code{e}, memory(memory), terms(terms) {}
+  TileProducts(Emitter &e, MatrixMemory memory) : e(e), code{e}, memory(memory) {}
 
-  /// What so many tiles take of scratch, in float32 elements.
-  static int64_t elementsOf(int64_t tiles, int64_t terms) { return tiles * terms * tileElements; }
+  /// What a tile takes of scratch, in float32 elements.
+  static constexpr int64_t tileElements = MatrixTile * MatrixDepth / 2;
 
   /// Before the first product of a call; `place` in scratch has room for 16 float32 elements.
   void configure(int64_t place) {
@@ -63,24 +61,23 @@ public:
                        int64_t stride);
 
 private:
-  static constexpr int64_t tileElements = MatrixTile * MatrixDepth / 2; ///< of float32
-
-  using Terms = llvm::SmallVector<mlir::Value>;
-  Terms loadRow(const Matrix &from, mlir::Value row, mlir::Value depth, int64_t columns);
+  mlir::Value loadRow(const Matrix &from, mlir::Value row, mlir::Value depth, int64_t columns);
   void stageStep(const Matrix &from, mlir::Value row, int64_t count, mlir::Value depth,
                  int64_t columns, const Forms &forms);
-  void storeTurned(llvm::ArrayRef<Terms> rows, const TiledOperand &into, mlir::Value tile,
+  void storeTurned(llvm::ArrayRef<mlir::Value> rows, const TiledOperand &into, mlir::Value tile,
                    mlir::Value depth);
-  void storePairs(llvm::ArrayRef<Terms> rows, const TiledOperand &into, mlir::Value depth,
+  void storePairs(llvm::ArrayRef<mlir::Value> rows, const TiledOperand &into, mlir::Value depth,
                   int64_t firstPair, mlir::Value columnDepth, int64_t columnTiles);
+  mlir::Value rounded(mlir::Value low, mlir::Value high);
   mlir::Value interleaved(mlir::Value a, mlir::Value c, int64_t half);
   mlir::Value tileAt(const TiledOperand &operand, mlir::Value tile, mlir::Value depth);
+  mlir::VectorType halves();
   mlir::Value zeros();
+  void storeHalves(mlir::Value value, mlir::Value place, int64_t row);
 
   Emitter &e;
   TileCode code;
   MatrixMemory memory;
-  int64_t terms;
 };
 
 } // namespace danaus::cpu

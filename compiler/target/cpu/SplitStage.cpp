@@ -116,8 +116,8 @@ void SplitStage::splitRow(ArrayRef<Value> row, Value into, Value d, Value k) {
   }
   for (int64_t g = 0; g < group; ++g) {
     Value own = e.index(g * 2 * layout.depthsAtOnce * SplitScratch::terms);
-    storeTerms(e, rowTerms(e, halves[0][g], halves[1][g], SplitTerms), memory.halves,
-               e.add(e.add(into, own), e.mul(d, SplitScratch::terms)), SplitScratch::tile);
+    storeRowTerms(e, halves[0][g], halves[1][g], memory.halves,
+                  e.add(e.add(into, own), e.mul(d, SplitScratch::terms)), SplitScratch::tile);
   }
 }
 
@@ -152,8 +152,8 @@ void SplitStage::splitColumns(ArrayRef<Value> tile, int64_t rowTile, Value d, Va
     }
     Value into = e.add(leftPlace(e.index(g), rowTile), e.mul(d, SplitScratch::terms));
     for (int64_t i = 0; i < MatrixTile; ++i)
-      storeTerms(e, rowTerms(e, halves[0][i], halves[1][i], SplitTerms), memory.halves,
-                 e.add(into, e.index(i * MatrixDepth)), SplitScratch::tile);
+      storeRowTerms(e, halves[0][i], halves[1][i], memory.halves,
+                    e.add(into, e.index(i * MatrixDepth)), SplitScratch::tile);
   }
 }
 
@@ -180,8 +180,7 @@ void SplitStage::splitPairs(ArrayRef<Value> tile, Value columnTile, Value d, Val
     for (int64_t g = 0; g < layout.group; ++g) {
       Value into = e.add(rightPlace(columnTile, e.index(g)),
                          e.add(e.mul(d, SplitScratch::terms), e.mul(i, MatrixDepth)));
-      storeTerms(e, pairTerms(e, pair[0][g], pair[1][g], SplitTerms), memory.halves, into,
-                 SplitScratch::tile);
+      storePairTerms(e, pair[0][g], pair[1][g], memory.halves, into, SplitScratch::tile);
     }
   });
 }

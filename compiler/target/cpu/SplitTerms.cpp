@@ -1,7 +1,7 @@
 // See SplitTerms.h.
 #include "compiler/target/cpu/SplitTerms.h"
 
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "compiler/lower/MatrixUnit.h"
 
 using namespace mlir;
 using namespace danaus;
@@ -29,14 +29,10 @@ SmallVector<Value> termsOf(Emitter &e, Value value) {
   return terms;
 }
 
-VectorType halvesType(Emitter &e) { return VectorType::get({MatrixDepth}, e.b.getBF16Type()); }
-
-/// Both vectors rounded to nearest, the first in the lower lanes.
-Value rounded(Emitter &e, Value low, Value high) {
-  return LLVM::CallIntrinsicOp::create(e.b, e.loc, halvesType(e),
-                                       e.b.getStringAttr("llvm.x86.avx512bf16.cvtne2ps2bf16.512"),
-                                       ValueRange{high, low})
-      .getResult(0);
+void store(Emitter &e, Value value, Value halves, Value offset) {
+  auto type = VectorType::get({MatrixDepth}, e.b.getBF16Type());
+  vector::StoreOp::create(
+      e.b, e.loc, vector::BitCastOp::create(e.b, e.loc, type, value).getResult(), halves, offset);
 }
 
 } // namespace
@@ -70,46 +66,28 @@ Value danaus::cpu::loadFloats(Emitter &e, Value memory, Value offset, Value limi
                                       e.zero(e.b.getF32Type()));
 }
 
-Value danaus::cpu::shuffleHalves(Emitter &e, Value a, Value c, ArrayRef<int64_t> places) {
+void danaus::cpu::storeRowTerms(Emitter &e, Value low, Value high, Value halves, Value offset,
+                                int64_t stride) {
   auto type = VectorType::get({MatrixDepth}, e.b.getI16Type());
-  Value result =
-      vector::ShuffleOp::create(e.b, e.loc, vector::BitCastOp::create(e.b, e.loc, type, a),
-                                vector::BitCastOp::create(e.b, e.loc, type, c), places);
-  return vector::BitCastOp::create(e.b, e.loc, halvesType(e), result);
-}
-
-SmallVector<Value> danaus::cpu::rowTerms(Emitter &e, Value low, Value high, int64_t terms) {
-  if (terms == 1)
-    return {rounded(e, low, high)};
   SmallVector<int64_t> upper;
   for (int64_t i = 0; i < MatrixDepth; ++i)
     upper.push_back(2 * i + 1);
-  SmallVector<Value> result;
-  for (auto [a, c] : llvm::zip_equal(termsOf(e, low), termsOf(e, high)))
-    result.push_back(shuffleHalves(e, a, c, upper));
-  return result;
+  auto lows = termsOf(e, low), highs = termsOf(e, high);
+  for (int64_t t = 0; t < SplitTerms; ++t) {
+    Value a = vector::BitCastOp::create(e.b, e.loc, type, lows[t]);
+    Value c = vector::BitCastOp::create(e.b, e.loc, type, highs[t]);
+    store(e, vector::ShuffleOp::create(e.b, e.loc, a, c, upper), halves,
+          e.add(offset, e.index(t * stride)));
+  }
 }
 
-SmallVector<Value> danaus::cpu::pairTerms(Emitter &e, Value even, Value odd, int64_t terms) {
-  if (terms == 1) {
-    SmallVector<int64_t> inPairs;
-    for (int64_t i = 0; i < MatrixDepth; ++i)
-      inPairs.push_back(i / 2 + i % 2 * MatrixTile);
-    Value both = rounded(e, even, odd);
-    return {shuffleHalves(e, both, both, inPairs)};
-  }
+void danaus::cpu::storePairTerms(Emitter &e, Value even, Value odd, Value halves, Value offset,
+                                 int64_t stride) {
+  auto evens = termsOf(e, even), odds = termsOf(e, odd);
   Value sixteen = constantWords(e, 16);
-  SmallVector<Value> result;
-  for (auto [a, c] : llvm::zip_equal(termsOf(e, even), termsOf(e, odd))) {
-    Value low = arith::ShRUIOp::create(e.b, e.loc, a, sixteen);
-    result.push_back(vector::BitCastOp::create(
-        e.b, e.loc, halvesType(e), arith::OrIOp::create(e.b, e.loc, low, c).getResult()));
+  for (int64_t t = 0; t < SplitTerms; ++t) {
+    Value low = arith::ShRUIOp::create(e.b, e.loc, evens[t], sixteen);
+    store(e, arith::OrIOp::create(e.b, e.loc, low, odds[t]), halves,
+          e.add(offset, e.index(t * stride)));
   }
-  return result;
-}
-
-void danaus::cpu::storeTerms(Emitter &e, ArrayRef<Value> terms, Value halves, Value offset,
-                             int64_t stride) {
-  for (auto [t, term] : llvm::enumerate(terms))
-    vector::StoreOp::create(e.b, e.loc, term, halves, e.add(offset, e.index(t * stride)));
 }

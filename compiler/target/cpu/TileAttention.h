@@ -1,6 +1,5 @@
 // Attention on the matrix unit (kernel.attention and kernel.attention_backward with `matrix_unit`):
-// every product is one of tiles. Operands are rounded to bfloat16 where the kernel has `products`,
-// otherwise they are three terms (SplitTerms.h); sums and the softmax are float32.
+// every product is one of tiles of bfloat16; sums and the softmax are float32.
 #pragma once
 
 #include "compiler/target/cpu/AttentionEmitter.h"
@@ -16,14 +15,11 @@ int64_t emitTileAttentionBackward(Emitter &e, kernel::AttentionBackwardOp op, Vi
 int64_t tileAttentionScratch(kernel::AttentionOp op);
 int64_t tileAttentionScratch(kernel::AttentionBackwardOp op);
 
-/// Of how many terms an operand of the products is.
-template <typename Op> int64_t termsOf(Op op) { return op.getProducts() ? 1 : SplitTerms; }
-
 /// Sizes in tiles, and places of tiled operands in a call's scratch.
 struct TileLayout : ScratchLayout {
   template <typename Op>
   explicit TileLayout(Op op)
-      : ScratchLayout(), terms(termsOf(op)), queries(llvm::alignTo((*op.getTile())[0], BlockRows)),
+      : ScratchLayout(), queries(llvm::alignTo((*op.getTile())[0], BlockRows)),
         keys(llvm::alignTo((*op.getTile())[1], BlockRows)),
         paddedHead(llvm::alignTo(op.getHeadSize(), MatrixTile)),
         headDepths(llvm::divideCeil(op.getHeadSize(), MatrixDepth)), config(take(16)) {}
@@ -31,10 +27,10 @@ struct TileLayout : ScratchLayout {
   /// An operand of `size` rows (of a lhs) or columns.
   TiledOperand takeTiles(int64_t size, int64_t depths) {
     int64_t tiles = llvm::divideCeil(size, MatrixTile);
-    return {take(TileProducts::elementsOf(tiles * depths, terms)), depths};
+    return {take(tiles * depths * TileProducts::tileElements), depths};
   }
 
-  int64_t terms, queries, keys, paddedHead, headDepths;
+  int64_t queries, keys, paddedHead, headDepths;
   int64_t config; ///< of the unit
 };
 

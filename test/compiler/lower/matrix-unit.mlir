@@ -81,3 +81,19 @@ func.func @others(%x: tensor<40x20xf32>, %v: tensor<10x20xf32>, %r: tensor<40x50
   }
   return %y, %z : tensor<40x10xf32>, tensor<40x32xf32>
 }
+
+// Attention that multiplies bfloat16 goes there too, a step of K is 32 keys; in float32 it stays in registers.
+// CHECK-LABEL: @attention
+// CHECK: kernel.attention %arg0, %arg0, %arg0 heads 2 tile [197, 224] products bf16 matrix_unit
+// CHECK: kernel.attention_backward {{.*}} heads 2 tile [197, 224] products bf16 matrix_unit
+// CHECK: kernel.attention %arg1, %arg1, %arg1 heads 2 tile [160, 160] products bf16 matrix_unit
+// CHECK: kernel.attention %arg0, %arg0, %arg0 heads 2 tile [104, 208] :
+func.func @attention(%q: tensor<2x197x192xf32>, %r: tensor<1x290x192xf32>) {
+  %o, %l = kernel.attention %q, %q, %q heads 2 products bf16 : (tensor<2x197x192xf32>, tensor<2x197x192xf32>, tensor<2x197x192xf32>) -> (tensor<2x197x192xf32>, tensor<2x2x197xf32>)
+  %d:3 = kernel.attention_backward %q, %q, %q, %o, %l, %q heads 2 products bf16
+      : (tensor<2x197x192xf32>, tensor<2x197x192xf32>, tensor<2x197x192xf32>, tensor<2x197x192xf32>, tensor<2x2x197xf32>, tensor<2x197x192xf32>)
+      -> (tensor<2x197x192xf32>, tensor<2x197x192xf32>, tensor<2x197x192xf32>)
+  %s, %m = kernel.attention %r, %r, %r heads 2 products bf16 : (tensor<1x290x192xf32>, tensor<1x290x192xf32>, tensor<1x290x192xf32>) -> (tensor<1x290x192xf32>, tensor<1x2x290xf32>)
+  %t, %n = kernel.attention %q, %q, %q heads 2 : (tensor<2x197x192xf32>, tensor<2x197x192xf32>, tensor<2x197x192xf32>) -> (tensor<2x197x192xf32>, tensor<2x2x197xf32>)
+  return
+}

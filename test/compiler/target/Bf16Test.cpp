@@ -85,6 +85,18 @@ TEST_P(Bf16VisionModels, StepsAgreeWithTheReference) {
 }
 INSTANTIATE_TEST_SUITE_P(Seeds, Bf16VisionModels, testing::Range(0u, 10u));
 
+/// More tokens than one tile of queries and of keys: attention rounds its operands too on the
+/// matrix unit, the reference does not.
+TEST(Bf16, LongSequencesAgreeWithTheReference) {
+  expectStepsAgree("name: long\nmodel:\n  input: {shape: [1, 17, 17]}\n  layers:\n"
+                   "    - patch_embed: {patch: 1, dim: 10}\n    - class_token\n"
+                   "    - residual: [layer_norm, {attention: {name: attn, heads: 2}}]\n"
+                   "    - select_token: 0\n    - linear: {name: head, out: 3}\n"
+                   "data: {name: npy}\ntrain: {dtype: bf16, batch_size: 2}\n"
+                   "optimizer: {type: sgd, lr: 0.1}\n",
+                   1, {instructionSets().back()});
+}
+
 /// Sizes that end inside a tile of 16, a block of 32 and a pair of K, and several blocks of each.
 struct Layers {
   const char *name, *layers, *structure;

@@ -138,6 +138,14 @@ func.func @attention_c4(%q: tensor<2x5x6xf32>) {
 
 // -----
 
+func.func @attention_c5(%q: tensor<2x5x6xf32>) {
+  // expected-error @+1 {{the matrix unit multiplies bf16: products must be bf16}}
+  %o, %s = kernel.attention %q, %q, %q heads 3 products f16 matrix_unit : (tensor<2x5x6xf32>, tensor<2x5x6xf32>, tensor<2x5x6xf32>) -> (tensor<2x5x6xf32>, tensor<2x3x5xf32>)
+  return
+}
+
+// -----
+
 func.func @copy_c1(%x: tensor<4x8xf32>) {
   // expected-error @+1 {{map must go from 2 to 2 dimensions}}
   %s = kernel.copy %x map affine_map<(i) -> (i)> : tensor<4x8xf32> -> tensor<8x4xf32>

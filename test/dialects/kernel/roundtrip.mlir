@@ -62,5 +62,8 @@ func.func @attention(%q: tensor<2x5x6xf32>, %l: tensor<2x3x5xf32>) {
   %d:3 = kernel.attention_backward %q, %q, %q, %o, %l, %q heads 3
       : (tensor<2x5x6xf32>, tensor<2x5x6xf32>, tensor<2x5x6xf32>, tensor<2x5x6xf32>, tensor<2x3x5xf32>, tensor<2x5x6xf32>)
       -> (tensor<2x5x6xf32>, tensor<2x5x6xf32>, tensor<2x5x6xf32>)
+  // CHECK: kernel.attention %arg0, %arg0, %arg0 heads 3 tile [5, 32] products bf16 matrix_unit :
+  %t, %u = kernel.attention %q, %q, %q heads 3 tile [5, 32] products bf16 matrix_unit
+      : (tensor<2x5x6xf32>, tensor<2x5x6xf32>, tensor<2x5x6xf32>) -> (tensor<2x5x6xf32>, tensor<2x3x5xf32>)
   return
 }
