@@ -72,6 +72,11 @@ protected:
         mlir::vector::ExtractOp::create(e.b, e.loc, vector, mlir::ArrayRef<int64_t>{0});
     mlir::memref::StoreOp::create(e.b, e.loc, scalar, m.memory, place(m, row, column));
   }
+  /// A whole cache line.
+  void storeAroundCaches(const Matrix &m, mlir::Value row, mlir::Value column, mlir::Value value) {
+    mlir::vector::StoreOp::create(e.b, e.loc, value, m.memory, place(m, row, column),
+                                  /*nontemporal=*/true, llvm::MaybeAlign(cacheLine));
+  }
   /// Only the head's own columns: the neighbours are other heads'.
   void storeHead(const Matrix &m, mlir::Value row, mlir::Value column, mlir::Value value) {
     if (headSize % e.width() == 0)

@@ -5,6 +5,8 @@
 // its operands are zeros, and so are gradients of scores: nothing there counts.
 #include "compiler/target/cpu/TileAttention.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
 using namespace mlir;
 using namespace danaus;
 using namespace danaus::cpu;
@@ -30,6 +32,9 @@ struct BackwardLayout : TileLayout {
   TiledOperand turnedSlopes;    ///< dS
   int64_t scores, products, sums, logsumexp, dots;
 };
+
+/// Results of more bytes than this are not in a second-level cache when the next kernel reads them.
+constexpr int64_t cachedBytes = 8 << 20;
 
 class BackwardEmitter : AttentionEmitter {
 public:
@@ -60,6 +65,8 @@ public:
       e.loop(queryTiles(), [&](Value queryTile) { emitQueries(queryTile); });
     });
     unit.release();
+    if (streams()) // such stores are seen before the call is counted as done
+      LLVM::FenceOp::create(e.b, e.loc, LLVM::AtomicOrdering::seq_cst);
     return batch * heads;
   }
 
@@ -102,6 +109,13 @@ private:
   Value loadWhere(Value mask, const Matrix &from, Value row) {
     return vector::MaskedLoadOp::create(e.b, e.loc, e.floats(), from.memory, e.add(from.base, row),
                                         mask, number(0));
+  }
+
+  /// Whether results are stored around the caches, in whole lines: a store into a cache first reads
+  /// the line that it overwrites.
+  bool streams() const {
+    int64_t results = 3 * batch * tokens * heads * headSize;
+    return headSize % MatrixTile == 0 && int64_t(sizeof(float)) * results > cachedBytes;
   }
 
   Value asMultiplied(Value value) {
@@ -169,7 +183,10 @@ private:
         Value column = e.index(c), sum = load(sums, r, column);
         if (factor != 1)
           sum = mul(sum, number(factor));
-        storeHead(into, r, column, adds ? add(sum, load(into, r, column)) : sum);
+        if (adds || !streams())
+          storeHead(into, r, column, adds ? add(sum, load(into, r, column)) : sum);
+        else
+          storeAroundCaches(into, r, column, sum);
       }
     });
   }

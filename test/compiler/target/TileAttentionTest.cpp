@@ -32,6 +32,19 @@ struct Shape {
 /// What the kernel multiplies with: bfloat16 on the matrix unit, or float32.
 enum class Unit { Matrix, Vectors };
 
+/// Float32 as arenas hold them: at a cache line.
+template <typename T> struct AtLine {
+  using value_type = T;
+  AtLine() = default;
+  template <typename U> AtLine(const AtLine<U> &) {}
+  T *allocate(size_t count) {
+    return static_cast<T *>(::operator new(count * sizeof(T), std::align_val_t(64)));
+  }
+  void deallocate(T *memory, size_t) { ::operator delete(memory, std::align_val_t(64)); }
+  template <typename U> bool operator==(const AtLine<U> &) const { return true; }
+};
+using Floats = std::vector<float, AtLine<float>>;
+
 constexpr int64_t slack = 64; ///< whole-vector loads may touch what follows
 constexpr float untouched = -77;
 
@@ -51,11 +64,10 @@ void run(const std::string &text, const cpu::Isa &isa, std::vector<const void *>
   auto number = [&](mlir::StringRef name) {
     return kernel->getAttrOfType<mlir::IntegerAttr>(name).getInt();
   };
-  std::vector<float> scratch(number(plan::ScratchAttr) / 4 + slack);
+  Floats scratch(number(plan::ScratchAttr) / 4);
   for (int64_t call = number(plan::TilesAttr); call-- > 0;) {
     std::fill(scratch.begin(), scratch.end(), NAN);
-    auto aligned = (reinterpret_cast<uintptr_t>(scratch.data()) + 63) / 64 * 64;
-    entry(buffers.data(), call, reinterpret_cast<void *>(aligned));
+    entry(buffers.data(), call, scratch.data());
   }
 }
 
@@ -110,7 +122,7 @@ struct Sum {
 struct Attention {
   Shape s;
   Unit unit;
-  std::vector<float> q, k, v, gradient, result, logsumexp;
+  Floats q, k, v, gradient, result, logsumexp;
   std::vector<Sum> wanted, wantedRows, wantedQ, wantedK, wantedV;
 
   Attention(const Shape &shape, Unit unit, float spread) : s(shape), unit(unit) {
@@ -123,7 +135,7 @@ struct Attention {
     compute();
   }
 
-  double operand(const std::vector<float> &from, int64_t at) const {
+  double operand(const Floats &from, int64_t at) const {
     return unit == Unit::Matrix ? rounded(from[at]) : from[at];
   }
   double scale() const { return 1 / std::sqrt(double(s.headSize)); }
@@ -138,7 +150,7 @@ struct Attention {
   }
 
   void computeRow(int64_t b, int64_t h, int64_t i) {
-    auto dot = [&](const std::vector<float> &x, const std::vector<float> &y, int64_t j) {
+    auto dot = [&](const Floats &x, const Floats &y, int64_t j) {
       Sum sum;
       for (int64_t c = 0; c < s.headSize; ++c)
         sum.add(operand(x, s.at(b, h, i, c)) * operand(y, s.at(b, h, j, c)), 0);
@@ -183,7 +195,7 @@ struct Attention {
 
   /// The largest error, as a part of what bfloat16 (2^-8, half a unit of its last place) and
   /// float32 (2^-20) may leave; infinite where memory behind was written.
-  double errorOf(const std::vector<float> &got, const std::vector<Sum> &wanted) const {
+  double errorOf(const Floats &got, const std::vector<Sum> &wanted) const {
     double worst = 0, coarse = unit == Unit::Matrix ? 0x1p-8 : 0;
     for (size_t i = 0; i < wanted.size(); ++i) {
       double error = std::fabs(got[i] - wanted[i].value) /
@@ -200,7 +212,7 @@ struct Attention {
   };
   Errors errors() const {
     const cpu::Isa &isa = *cpu::isaNamed(unit == Unit::Vectors ? "avx512" : "amx");
-    std::vector<float> result(s.size() + slack, untouched), rows(s.rows() + slack, untouched);
+    Floats result(s.size() + slack, untouched), rows(s.rows() + slack, untouched);
     auto dq = result, dk = result, dv = result;
     run(textOf(s, unit, "attention", 3, "T,T,T", "T,L"), isa,
         {q.data(), k.data(), v.data(), result.data(), rows.data()});
@@ -217,7 +229,7 @@ constexpr Shape shapes[] = {
     {2, 17, 1, 33, 17, 32},    {1, 50, 2, 48, 50, 64},    {1, 64, 1, 32, 64, 64},
     {1, 79, 2, 19, 79, 96},    {2, 197, 2, 96, 197, 224}, {1, 197, 1, 64, 197, 224},
     {1, 256, 1, 80, 256, 256}, {1, 97, 2, 40, 32, 32},    {2, 131, 1, 7, 64, 96},
-    {1, 290, 2, 24, 160, 160},
+    {1, 290, 2, 24, 160, 160}, {64, 33, 21, 16, 33, 64}, // the last: results around the caches
 };
 
 class TileAttention : public testing::TestWithParam<Shape> {
