@@ -100,7 +100,9 @@ def NNFormKernels : Pass<"nn-form-kernels", "::mlir::func::FuncOp"> {
   let options = [Option<"storeBf16", "store-bf16", "bool", "false", "keep values rounded to bfloat16 as such">,
                  Option<"storeF16", "store-f16", "bool", "false", "keep values rounded to float16 as such">,
                  Option<"roundAttention", "round-attention", "bool", "false",
-                        "attention multiplies in the type of `nn.operands` where that is stored">];
+                        "attention multiplies in the type of `nn.operands` where that is stored">,
+                 Option<"groupBf16", "group-bf16", "bool", "false",
+                        "an interleaved batch of both operands becomes a group in bfloat16 too: a CPU's matrix unit">];
   let dependentDialects = ["::danaus::kernel::KernelDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
 

@@ -34,9 +34,9 @@ static unsigned sharedBytesOf(const Machine &machine) {
 /// Which rounded operands lie in memory as such, because the machine multiplies them.
 static NNFormKernelsOptions storedTypes(const Machine &machine) {
   if (const auto *isa = std::get_if<const cpu::Isa *>(&machine))
-    return {(*isa)->matrixUnit, false, (*isa)->matrixUnit};
+    return {(*isa)->matrixUnit, false, (*isa)->matrixUnit, (*isa)->matrixUnit};
   const auto *arch = std::get<const cuda::Arch *>(machine);
-  return {arch->multipliesBf16(), arch->multipliesF16(), true};
+  return {arch->multipliesBf16(), arch->multipliesF16(), true, false};
 }
 
 /// Every operation is a kernel; element-wise code sits in epilogues, kernels over the same rows are

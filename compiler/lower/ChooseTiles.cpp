@@ -22,7 +22,7 @@ constexpr int64_t mostRows = 64;
 /// The same for a matrix unit, which is so fast that the weights' way into the cache counts.
 constexpr int64_t mostMatrixRows = 192;
 
-/// Sums of a block of a gradient that is computed in split float32.
+/// Sums of a block of a gradient that is computed on a matrix unit.
 constexpr int64_t splitSums = 384 * 384;
 
 struct RegisterTile {
@@ -210,7 +210,10 @@ struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
   void runOnOperation() override {
     Builder builder(&getContext());
     int64_t longSums = 0;
-    getOperation().walk([&](kernel::ContractOp op) { longSums += isLongSum(op, vectorWidth); });
+    getOperation().walk([&](kernel::ContractOp op) {
+      bool inColumns = matrixUnit && termCountOf(op) == 1 && matrixLhsOf(op) == MatrixLhs::Columns;
+      longSums += inColumns || isLongSum(op, vectorWidth);
+    });
     fewestCalls = longSums < 16 ? 8 : 1;
     getOperation().walk([&](Operation *op) {
       if (auto contract = dyn_cast<kernel::ContractOp>(op)) {

@@ -1,6 +1,8 @@
 // See FormContract.h.
 #include "compiler/lower/FormContract.h"
 
+#include "compiler/lower/MatrixUnit.h"
+
 using namespace mlir;
 using namespace danaus;
 
@@ -34,7 +36,7 @@ int64_t strideAlong(AffineMap map, ArrayRef<int64_t> shape, unsigned dim) {
 /// stride 1 in the lhs, and n's stride equal to its size in the result or in the rhs.
 std::optional<unsigned> groupOf(nn::ContractOp op, ArrayRef<unsigned> batch, ArrayRef<unsigned> n,
                                 Value lhs, AffineMap lhsMap, Value rhs, AffineMap rhsMap,
-                                AffineMap outMap) {
+                                AffineMap outMap, int64_t mostBf16Group) {
   if (n.empty())
     return std::nullopt;
   for (unsigned dim : batch) {
@@ -43,8 +45,8 @@ std::optional<unsigned> groupOf(nn::ContractOp op, ArrayRef<unsigned> batch, Arr
       return strideAlong(map, nn::shapeOf(value), dim) == 1 &&
              strideAlong(map, nn::shapeOf(value), n[0]) == size;
     };
-    // A matrix unit packs an interleaved rhs (bfloat16), and then has no use for groups in it.
-    bool isPacked = cast<RankedTensorType>(rhs.getType()).getElementType().isBF16();
+    bool isPacked =
+        cast<RankedTensorType>(rhs.getType()).getElementType().isBF16() && size > mostBf16Group;
     if (size > 1 && llvm::isPowerOf2_64(size) && strideAlong(lhsMap, nn::shapeOf(lhs), dim) == 1 &&
         (interleaves(outMap, op.getResult()) || (interleaves(rhsMap, rhs) && !isPacked)))
       return dim;
@@ -63,7 +65,8 @@ int64_t groupedExtent(nn::ContractOp op, AffineMap outMap, unsigned group, unsig
 
 } // namespace
 
-FailureOr<kernel::ContractOp> danaus::formContract(OpBuilder &builder, nn::ContractOp op) {
+FailureOr<kernel::ContractOp> danaus::formContract(OpBuilder &builder, nn::ContractOp op,
+                                                   int64_t mostBf16Group) {
   Value lhs = op.getLhs(), rhs = op.getRhs();
   AffineMap lhsMap = op.getMap(0), rhsMap = op.getMap(1), outMap = op.getMap(2);
   SmallVector<unsigned> batch, lhsOnly, rhsOnly, summed;
@@ -95,7 +98,9 @@ FailureOr<kernel::ContractOp> danaus::formContract(OpBuilder &builder, nn::Contr
   }
 
   // New dimensions: what each old one is in terms of the new.
-  std::optional<unsigned> grouped = groupOf(op, batch, rhsOnly, lhs, lhsMap, rhs, rhsMap, outMap);
+  int64_t samples = summed.empty() ? 1 : op.getSizes()[summed[0]];
+  std::optional<unsigned> grouped = groupOf(op, batch, rhsOnly, lhs, lhsMap, rhs, rhsMap, outMap,
+                                            samples < FewestSamples ? 1 : mostBf16Group);
   SmallVector<AffineExpr> old(op.getSizes().size());
   SmallVector<int64_t> sizes;
   auto append = [&](unsigned dim) {

@@ -5,6 +5,7 @@
 #include "compiler/lower/FormTokens.h"
 #include "compiler/lower/FusionRecord.h"
 #include "compiler/lower/Layout.h"
+#include "compiler/lower/MatrixUnit.h"
 #include "compiler/lower/Scalar.h"
 #include "compiler/lower/ScalarCode.h"
 #include "dialects/kernel/Kernel.h"
@@ -26,11 +27,12 @@ int64_t productOf(ArrayRef<int64_t> shape) { return llvm::product_of(shape); }
 
 class Former {
 public:
-  Former(func::FuncOp function, bool storeBf16, bool storeF16, bool roundAttention)
-      : function(function), builder(function.getContext()), storeBf16(storeBf16),
-        storeF16(storeF16) {
+  Former(func::FuncOp function, const NNFormKernelsOptions &options)
+      : function(function), builder(function.getContext()), storeBf16(options.storeBf16),
+        storeF16(options.storeF16),
+        mostBf16Group(options.groupBf16 ? int64_t(MatrixTile) : int64_t(1)) {
     auto operands = function->getParentOp()->getAttrOfType<TypeAttr>(nn::OperandsAttr);
-    if (roundAttention && operands && isStored(operands.getValue()))
+    if (options.roundAttention && operands && isStored(operands.getValue()))
       attentionProducts = operands;
   }
 
@@ -80,7 +82,7 @@ private:
 
   LogicalResult form(Operation *op) {
     if (auto contract = dyn_cast<nn::ContractOp>(op)) {
-      auto kernel = formContract(builder, contract);
+      auto kernel = formContract(builder, contract, mostBf16Group);
       return failed(kernel) ? failure() : replace(op, *kernel);
     }
     if (auto add = dyn_cast<nn::AddOp>(op))
@@ -372,6 +374,7 @@ private:
   func::FuncOp function;
   OpBuilder builder;
   bool storeBf16, storeF16; ///< what is rounded has 16 bits in memory
+  int64_t mostBf16Group;    ///< see formContract
   TypeAttr attentionProducts;
   llvm::DenseSet<Operation *> erased;
   llvm::MapVector<DictionaryAttr, SmallVector<Operation *>> updates;
@@ -381,7 +384,7 @@ struct FormKernels : danaus::impl::NNFormKernelsBase<FormKernels> {
   using NNFormKernelsBase::NNFormKernelsBase;
 
   void runOnOperation() override {
-    if (failed(Former(getOperation(), storeBf16, storeF16, roundAttention).run()))
+    if (failed(Former(getOperation(), {storeBf16, storeF16, roundAttention, groupBf16}).run()))
       signalPassFailure();
   }
 };

@@ -62,8 +62,7 @@ bool canPack(kernel::ContractOp op, unsigned number, unsigned columns, Value ope
 /// columns; three of four cycles are spent on products. With few samples splitting the weights
 /// costs what it gains (mnist_mlp: with 128 of them 14 % slower, with 256 13 % faster).
 bool sixProductsPay(kernel::ContractOp op, int64_t samples) {
-  constexpr int64_t fewestSamples = 256;
-  if (samples < fewestSamples)
+  if (samples < FewestSamples)
     return false;
   constexpr double tileProduct = SplitProducts * 16, tileSplit = 150, useful = 0.7,
                    fusedUseful = 0.8;
@@ -78,9 +77,10 @@ bool sixProductsPay(kernel::ContractOp op, int64_t samples) {
   return split < 0.9 * fused;
 }
 
-/// Whether both operands lie in rows of K that a call can split: gradients of weights.
+/// Whether both operands lie in rows of K that a call can take apart: gradients of weights.
 bool liesInColumns(kernel::ContractOp op, const Access &lhs) {
-  constexpr int64_t mostGroup = 4; // code is written out for each member
+  // Code is written out for each member, and float32 turns each by itself.
+  const int64_t mostGroup = termCountOf(op) == 1 ? MatrixTile : 4;
   auto rhs = Access::of(op.getMap(kernel::ContractOp::RhsMap), typeOf(op.getRhs()).getShape(),
                         op.getSizes());
   int64_t group = op.getGroup();
@@ -154,7 +154,8 @@ std::optional<MatrixLhs> danaus::matrixLhsOf(kernel::ContractOp op) {
   if (!lhs || !lhs->guards.empty() || group > MatrixTile)
     return std::nullopt;
   bool inChain = isa<kernel::ChainOp>(op->getParentOp());
-  bool inColumns = splits && !inChain && liesInColumns(op, *lhs);
+  bool paysInColumns = splits || op.getSizes()[op.getK()] >= FewestSamples;
+  bool inColumns = !inChain && paysInColumns && liesInColumns(op, *lhs);
   if (splits && !sixProductsPay(op, op.getSizes()[inColumns ? op.getK() : op.getM()]))
     return std::nullopt;
   if (inColumns && resultsLieByMember(op))
@@ -202,8 +203,14 @@ bool danaus::resultsLieByMember(kernel::ContractOp op) {
   return hasPlace;
 }
 
-bool danaus::isSplit(kernel::ContractOp op) {
-  return op.getMatrixUnit() && typeOf(op.getLhs()).getElementType().isF32();
+bool danaus::isSplit(kernel::ContractOp op) { return op.getMatrixUnit() && termCountOf(op) > 1; }
+
+int64_t danaus::termCountOf(kernel::ContractOp op) {
+  return typeOf(op.getLhs()).getElementType().isF32() ? SplitTerms : 1;
+}
+
+bool danaus::stagesOperands(kernel::ContractOp op) {
+  return isSplit(op) || (op.getMatrixUnit() && op.isBlocked());
 }
 
 void danaus::packForMatrixUnit(kernel::ContractOp op, Operation *lhsPlace, Operation *rhsPlace) {

@@ -11,6 +11,10 @@ namespace danaus {
 /// Columns (or rows) of a tile, and how much of K one instruction takes.
 constexpr int64_t MatrixTile = 16, MatrixDepth = 32;
 
+/// With fewer samples packing operands, or fused multiply-adds, cost less than what each call of a
+/// gradient of a weight does to put its own in order (measured: mnist_mlp).
+constexpr int64_t FewestSamples = 256;
+
 /// Into how many bfloat16 numbers a float32 is split, exactly: 24 bits in three times 8.
 constexpr int64_t SplitTerms = 3;
 
@@ -18,8 +22,8 @@ constexpr int64_t SplitTerms = 3;
 constexpr int64_t SplitProducts = 6;
 
 /// How the lhs lies in memory: K contiguous; K in steps of the group (Monarch's second factor); the
-/// operands in rows of K, both split by the call (float32's gradients of weights); otherwise, and
-/// then it is packed.
+/// operands in rows of K, both put in order by the call (gradients of weights); otherwise, and then
+/// it is packed.
 enum class MatrixLhs { Contiguous, Grouped, Columns, Packed };
 
 /// How a matrix unit would read the lhs; nullopt where it cannot compute this contraction: operands
@@ -33,6 +37,13 @@ bool resultsLieByMember(kernel::ContractOp op);
 
 /// Whether a contraction with `matrix_unit` splits float32 operands.
 bool isSplit(kernel::ContractOp op);
+
+/// Into how many terms a contraction with `matrix_unit` takes its numbers apart: 1 for bfloat16.
+int64_t termCountOf(kernel::ContractOp op);
+
+/// Whether the calls of a contraction with `matrix_unit` write operands to scratch, one stretch of
+/// K after the other: split ones, and gradients of weights of bfloat16.
+bool stagesOperands(kernel::ContractOp op);
 
 /// Packs the operands of a contraction with `matrix_unit`. `rhsPlace` and `lhsPlace`: before which
 /// operation.

@@ -47,8 +47,8 @@ def Kernel_ContractOp : Kernel_Op<"contract", [Pure, SingleBlockImplicitTerminat
     lhs_panel = MR * G: the rows of a register tile are neighbours. With `matrix_unit` the processor's matrix unit multiplies:
     operands are bfloat16, rhs packed in pairs, and lhs, where its K is not contiguous, in rows (kernel.pack); or they
     are float32, split exactly into three bfloat16 terms each, of whose nine products the six largest are added: what is
-    left out is below 2^-23 of a product. rhs then is packed in pairs of three terms, or with five numbers in `tile` by the
-    call, in stretches of its own (SplitStage.h), not of `depth`; the call splits lhs.
+    left out is below 2^-23 of a product. rhs then is packed in pairs of three terms; the call splits lhs. With five numbers in
+    `tile` nothing is packed: the call puts both operands in order, in stretches of K of its own (SplitStage.h), not of `depth`.
 
     (C1) one map per lhs, rhs, results and extra, over all dimensions of sizes. (C2) at least 3 sizes.
     (C3) the region takes the sum and one scalar per extra, and yields one per result.

@@ -149,12 +149,12 @@ constexpr int64_t SlabsPerCall = 8;
 int64_t danaus::cpu::matrixScratch(kernel::ContractOp op) {
   if (!op.getMatrixUnit())
     return 0;
-  return isSplit(op) ? splitScratch(op) : MatrixScratch(op).size;
+  return stagesOperands(op) ? splitScratch(op) : MatrixScratch(op).size;
 }
 
 int64_t danaus::cpu::emitMatrixContract(Emitter &e, kernel::ContractOp op, ViewOf viewOf,
                                         Value call, MatrixMemory memory) {
-  if (isSplit(op))
+  if (stagesOperands(op))
     return emitSplitContract(e, op, viewOf, call, memory);
   MatrixEmitter contract(e, op, viewOf, memory);
   int64_t rows = op.getSizes()[op.getM()], perCall = (*op.getTile())[2];
@@ -171,7 +171,7 @@ int64_t danaus::cpu::emitMatrixContract(Emitter &e, kernel::ContractOp op, ViewO
 
 void danaus::cpu::emitMatrixRows(Emitter &e, kernel::ContractOp op, ViewOf viewOf,
                                  const Panel &panel, MatrixMemory memory) {
-  if (isSplit(op))
+  if (stagesOperands(op))
     return emitSplitRows(e, op, viewOf, panel, memory);
   MatrixEmitter contract(e, op, viewOf, memory);
   e.loop(contract.batchCount(),

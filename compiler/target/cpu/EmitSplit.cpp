@@ -2,9 +2,11 @@
 // takes six of their nine products, smallest first in each step of K. A block of rows and columns
 // is computed for one stretch of K after the other: 32 rows of the lhs are split into scratch,
 // where the first-level cache keeps them for all columns; the block's stretch of the rhs stays in
-// the second-level cache for all rows; its sums go to scratch and back.
+// the second-level cache for all rows; its sums go to scratch and back. Gradients of weights of
+// bfloat16 are computed so too, in one product: both operands of a stretch are put in order first.
 #include "compiler/target/cpu/EmitSplit.h"
 
+#include "compiler/target/cpu/FetchShares.h"
 #include "compiler/target/cpu/SplitStage.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -15,8 +17,12 @@ using namespace danaus::cpu;
 
 namespace {
 
-/// The terms (lhs, rhs) of the six products; one operand's tiles change from one to the next.
-constexpr int64_t products[SplitProducts][2] = {{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 2}, {0, 0}};
+/// The terms (lhs, rhs) of the products of a step; one operand's tiles change from one to the next.
+struct Product {
+  int64_t left, right;
+};
+constexpr Product ofFloats[SplitProducts] = {{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 2}, {0, 0}};
+constexpr Product ofHalves[] = {{0, 0}};
 
 class SplitEmitter {
 public:
@@ -65,12 +71,15 @@ private:
   }
 
   void emitStretch(Value depth, Value count) {
-    if (layout.splitsRight)
+    if (layout.terms == 1)
+      stageHalves(depth, count);
+    else if (layout.splitsRight)
       epilogue.forSlabs(firstSlab, layout.slabs, [&](Value slab, int64_t columnTiles, bool) {
         stage.splitRight(point, slab, columnTiles, e.sub(slab, firstSlab), depth, count);
       });
     e.forRows(panel, BlockRows, [&](Value row, int64_t rows) {
-      stage.splitLeft(point, row, rows, depth, count);
+      if (layout.terms > 1)
+        stage.splitLeft(point, row, rows, depth, count);
       int64_t rowTiles = rows > MatrixTile ? 2 : 1;
       if (layout.isWhole()) { // the sums of one slab stay in the first-level cache
         epilogue.forSlabs(firstSlab, layout.slabs, [&](Value slab, int64_t tiles, bool isLast) {
@@ -92,6 +101,32 @@ private:
       });
     });
   }
+
+  /// Both operands of a stretch, 32 rows of K of all of the block's columns after the other: so
+  /// they lie in memory.
+  void stageHalves(Value depth, Value count) {
+    stage.forDepths(depth, count, [&](Value d, Value k, bool isEnd) {
+      SmallVector<Value> at(point);
+      at[op.getK()] = k;
+      e.forRows(panel, BlockRows, [&](Value row, int64_t rows) {
+        at[op.getM()] = row;
+        int64_t shares = BlockRows * layout.group / SplitStage::lane;
+        stage.turnLeft(at, rows, blockOf(row), d, isEnd, [&](Value number) {
+          fetchOperands(e.add(k, e.index(layout.depthsAhead * MatrixDepth)), 1,
+                        e.add(e.mul(blockOf(row), shares), number), rowBlocks(panel) * shares);
+        });
+      });
+      at[op.getM()] = point[op.getM()];
+      epilogue.forSlabs(firstSlab, layout.slabs, [&](Value slab, int64_t columnTiles, bool isLast) {
+        at[op.getN()] = e.mul(slab, BlockColumns * layout.group);
+        stage.pairRight(at, columnTiles, isLast, e.sub(slab, firstSlab), d, isEnd);
+      });
+    });
+  }
+
+  /// Blocks of 32 rows of a panel, and the number of one in it.
+  static int64_t rowBlocks(const Panel &panel) { return llvm::divideCeil(panel.full, BlockRows); }
+  Value blockOf(Value row) { return e.div(e.sub(row, panel.begin), BlockRows); }
 
   /// Whether the stretch is the first, the last one.
   void ifFirst(Value depth, llvm::function_ref<void()> first, llvm::function_ref<void()> other) {
@@ -118,8 +153,7 @@ private:
   Value sumsPlace(Value row, Value slab, Value g) {
     if (layout.isWhole())
       return e.add(e.index(memory.place + layout.sums), e.mul(g, BlockRows * BlockColumns));
-    Value number = e.add(e.mul(e.div(e.sub(row, panel.begin), BlockRows), layout.slabs),
-                         e.sub(slab, firstSlab));
+    Value number = e.add(e.mul(blockOf(row), layout.slabs), e.sub(slab, firstSlab));
     return e.add(e.index(memory.place + layout.sums),
                  e.mul(e.add(e.mul(number, layout.group), g), BlockRows * BlockColumns));
   }
@@ -137,23 +171,24 @@ private:
         depth, [&] { forSums([&](int64_t sum, Value) { tiles.zero(sum); }); },
         [&] { forSums([&](int64_t sum, Value place) { tiles.load(sum, place, sumStride); }); });
     SmallVector<Value> left, right;
+    Value block = layout.terms == 1 ? blockOf(row) : Value();
     for (int64_t r = 0; r < rowTiles; ++r)
-      left.push_back(tiles.addressOf(memory.halves, stage.leftPlace(g, r)));
+      left.push_back(tiles.addressOf(memory.halves, stage.leftPlace(g, r, block)));
     for (int64_t c = 0; c < columnTiles; ++c)
       right.push_back(rightAddress(slab, c, g, depth));
     e.loop(e.index(0), count, 1, [&](Value d) {
-      Value step = e.mul(d, 2 * SplitScratch::terms);
+      Value step = e.mul(d, 2 * layout.step());
       auto load = [&](int64_t first, ArrayRef<Value> from, int64_t term) {
         for (auto [i, address] : llvm::enumerate(from))
           tiles.load(first + i, e.add(e.add(address, step), e.index(2 * term * SplitScratch::tile)),
                      tileStride);
       };
       if (layout.splitsRight)
-        fetchOperands(row, slab, g, depth, d);
+        fetchStretch(row, slab, g, depth, d);
       else
         fetchAhead(row, slab, columnTiles, g, depth, d);
       int64_t leftTerm = -1, rightTerm = -1;
-      for (auto [a, c] : products) {
+      for (auto [a, c] : layout.terms == 1 ? ArrayRef(ofHalves) : ArrayRef(ofFloats)) {
         if (a != leftTerm)
           load(LhsTiles, left, leftTerm = a);
         if (c != rightTerm)
@@ -174,7 +209,7 @@ private:
       Value own = e.add(e.mul(e.sub(slab, firstSlab), 2), e.index(c));
       return tiles.addressOf(memory.halves, stage.rightPlace(own, g));
     }
-    return tiles.addressOf(packed, e.mul(rightStep(slab, c, g, depth), SplitScratch::terms));
+    return tiles.addressOf(packed, e.mul(rightStep(slab, c, g, depth), layout.step()));
   }
 
   /// The number of a step of K in the packed rhs.
@@ -184,45 +219,30 @@ private:
     return e.add(e.mul(e.add(e.mul(tile, layout.group), g), layout.depths), depth);
   }
 
-  /// Asks for a share of the next stretch of both operands.
-  void fetchOperands(Value row, Value slab, Value g, Value depth, Value d) {
-    int64_t blocks = llvm::divideCeil(panel.full, BlockRows);
-    int64_t steps = blocks * layout.slabs * layout.group * layout.depthsAtOnce;
-    Value number = e.add(e.mul(e.div(e.sub(row, panel.begin), BlockRows), layout.group), g);
+  /// Asks for a share of the next stretch of both operands, of bfloat16 only of its first steps.
+  void fetchStretch(Value row, Value slab, Value g, Value depth, Value d) {
+    Value number = e.add(e.mul(blockOf(row), layout.group), g);
     number = e.add(e.mul(number, layout.slabs), e.sub(slab, firstSlab));
     number = e.add(e.mul(number, layout.depthsAtOnce), d);
-    SmallVector<Value> at(point);
-    int64_t rows = layout.depthsAtOnce * MatrixDepth;
-    auto linesOf = [&](int64_t columns) {
-      return llvm::divideCeil(4 * columns * layout.group, cacheLine);
-    };
-    at[op.getK()] = e.mul(e.add(depth, e.index(layout.depthsAtOnce)), MatrixDepth);
-    at[op.getM()] = panel.begin;
-    fetchShare(stage.lhs, at, op.getK(), rows, linesOf(panel.full), number, steps);
-    at[op.getM()] = point[op.getM()];
-    at[op.getN()] = e.mul(firstSlab, BlockColumns * layout.group);
-    fetchShare(stage.rhs, at, op.getK(), rows, linesOf(layout.slabs * BlockColumns), number, steps);
+    fetchOperands(e.mul(e.add(depth, e.index(layout.depthsAtOnce)), MatrixDepth),
+                  layout.depthsAhead, number,
+                  rowBlocks(panel) * layout.slabs * layout.group * layout.depthsAtOnce);
   }
 
-  /// Asks for share `number` of `steps` of an operand: `rows` rows of `lines` cache lines from the
-  /// point `first` on, counted by `rowDim`. A share is of one row, or of whole rows.
-  void fetchShare(const Operand &operand, ArrayRef<Value> first, unsigned rowDim, int64_t rows,
-                  int64_t lines, Value number, int64_t steps) {
-    constexpr int64_t mostLines = 64; // more only where there are so few steps that it is too late
-    int64_t perStep = llvm::divideCeil(rows * lines, steps);
-    if (perStep > mostLines)
-      return;
-    perStep = perStep > lines ? llvm::alignTo(perStep, lines) : perStep;
-    while (perStep < lines && lines % perStep != 0)
-      ++perStep;
-    Value share = e.mul(number, perStep);
-    SmallVector<Value> at(first);
-    for (int64_t row = 0; row < llvm::divideCeil(perStep, lines); ++row) {
-      at[rowDim] = e.add(first[rowDim], e.add(e.div(share, lines), e.index(row)));
-      Value offset = e.add(e.offsetOf(operand, at), e.mul(e.rem(share, lines), cacheLine / 4));
-      for (int64_t line = 0; line < std::min(perStep, lines); ++line)
-        e.prefetch(operand.view.memory, e.add(offset, e.index(line * cacheLine / 4)), false, 2);
-    }
+  /// Asks for share `number` of `shares` of both operands, `depths` steps from `k` on.
+  void fetchOperands(Value k, int64_t depths, Value number, int64_t shares) {
+    SmallVector<Value> at(point);
+    auto linesOf = [&](int64_t columns) -> int64_t {
+      return llvm::divideCeil(columns * layout.group, perLine(stage.lhs));
+    };
+    at[op.getK()] = k;
+    at[op.getM()] = panel.begin;
+    int64_t rows = depths * MatrixDepth;
+    fetchShare(e, stage.lhs, at, op.getK(), {rows, linesOf(panel.full), number, shares});
+    at[op.getM()] = point[op.getM()];
+    at[op.getN()] = e.mul(firstSlab, BlockColumns * layout.group);
+    fetchShare(e, stage.rhs, at, op.getK(),
+               {rows, linesOf(layout.slabs * BlockColumns), number, shares});
   }
 
   /// What a chain needs next, asked for step by step.
@@ -248,7 +268,7 @@ private:
     at[op.getM()] = arith::SelectOp::create(e.b, e.loc, isLast, panel.begin, next);
     at[op.getK()] = arith::SelectOp::create(
         e.b, e.loc, isLast, e.add(k, e.index(layout.depthsAtOnce * MatrixDepth)), k);
-    fetchShare(stage.lhs, at, op.getM(), BlockRows, lines, number, steps);
+    fetchShare(e, stage.lhs, at, op.getM(), {BlockRows, lines, number, steps});
   }
 
   /// Asks for a share of the next stretch of the rhs, which then is in the second-level cache: of
@@ -256,7 +276,7 @@ private:
   /// columns.
   void fetchNext(Value row, Value slab, int64_t columnTiles, Value g, Value depth, Value d) {
     int64_t shares = llvm::divideCeil(panel.full, BlockRows);
-    int64_t lines = 2 * SplitScratch::terms / cacheLine, perShare = llvm::divideCeil(lines, shares);
+    int64_t lines = 2 * layout.step() / cacheLine, perShare = llvm::divideCeil(lines, shares);
     int64_t last = (layout.depths - 1) / layout.depthsAtOnce * layout.depthsAtOnce;
     int64_t nextBlock = layout.slabs * 2 * layout.group * layout.depths - last;
     Value ahead = e.index(layout.depthsAtOnce);
@@ -265,7 +285,7 @@ private:
     Value share = e.mul(e.div(e.sub(row, panel.begin), BlockRows), perShare);
     for (int64_t c = 0; c < columnTiles; ++c) {
       Value step = e.add(e.add(rightStep(slab, c, g, depth), d), ahead);
-      Value first = e.add(e.mul(step, SplitScratch::terms), e.mul(share, cacheLine / 2));
+      Value first = e.add(e.mul(step, layout.step()), e.mul(share, cacheLine / 2));
       for (int64_t i = 0; i < perShare; ++i)
         e.prefetch(packed, e.add(first, e.index(i * cacheLine / 2)), false, 2);
     }

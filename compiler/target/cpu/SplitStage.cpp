@@ -9,9 +9,14 @@ using namespace mlir;
 using namespace danaus;
 using namespace danaus::cpu;
 
-/// Of both operands so many steps of K stay in the first-level cache beside what passes through: 12
-/// KiB each.
-static constexpr int64_t mostDepths = 2;
+/// How many steps of K are added up before sums go to scratch and back. Of float32 so many that of
+/// both operands stay in the first-level cache beside what passes through: 12 KiB each. Of bfloat16
+/// as many of 32 rows and of 32 columns (16 KiB each), and of all a quarter of the second-level
+/// cache at most.
+static int64_t mostDepths(int64_t terms, int64_t bytesOfStep) {
+  constexpr int64_t split = 2, least = 2, most = 8, cache = 512 * 1024;
+  return terms > 1 ? split : std::clamp(cache / bytesOfStep, least, most);
+}
 
 /// Columns of a block: with their stretch of the rhs and 64 rows of sums half a second-level cache.
 static constexpr int64_t mostColumns = 768;
@@ -22,6 +27,7 @@ static constexpr int64_t mostSteps = 144;
 SplitScratch::SplitScratch(kernel::ContractOp op) {
   auto sizes = op.getSizes(), tiles = *op.getTile();
   group = op.getGroup();
+  terms = termCountOf(op);
   depths = llvm::divideCeil(sizes[op.getK()], MatrixDepth);
   rows = std::min<int64_t>(tiles[2], llvm::alignTo(sizes[op.getM()], BlockRows));
   splitsRight = op.isBlocked();
@@ -29,28 +35,29 @@ SplitScratch::SplitScratch(kernel::ContractOp op) {
   slabs = std::min<int64_t>(
       allSlabs, splitsRight ? tiles[3] : std::max<int64_t>(mostColumns / BlockColumns / group, 1));
   bool allStay = !splitsRight && slabs * group * depths <= mostSteps;
-  int64_t stretches = allStay ? 1 : llvm::divideCeil(depths, mostDepths);
-  depthsAtOnce = llvm::divideCeil(depths, stretches);
+  int64_t stagedRows = terms == 1 ? llvm::alignTo(rows, BlockRows) : BlockRows;
+  int64_t most = mostDepths(terms, 2 * MatrixDepth * group * (stagedRows + slabs * BlockColumns));
+  depthsAtOnce = llvm::divideCeil(depths, allStay ? 1 : llvm::divideCeil(depths, most));
+  depthsAhead = terms == 1 ? llvm::divideCeil(depthsAtOnce, 4) : depthsAtOnce;
   left = 16;
-  right = left + group * 2 * depthsAtOnce * terms / 2;
-  sums = right + (splitsRight ? slabs * 2 * group * depthsAtOnce * terms / 2 : 0);
-  size = sums + (isWhole() ? 1 : rows / BlockRows * slabs) * group * BlockRows * BlockColumns;
+  right = left + group * depthsAtOnce * step() * stagedRows / BlockRows;
+  sums = right + (splitsRight ? slabs * group * depthsAtOnce * step() : 0);
+  size = sums + (isWhole() ? BlockRows : rows * slabs) * group * BlockColumns;
 }
 
-Value SplitStage::leftPlace(Value g, int64_t rowTile) {
-  int64_t rowTiles = layout.depthsAtOnce * SplitScratch::terms;
-  return e.add(e.index(2 * (memory.place + layout.left) + rowTile * rowTiles),
-               e.mul(g, 2 * rowTiles));
+Value SplitStage::leftPlace(Value g, int64_t rowTile, Value block) {
+  int64_t rowTiles = layout.depthsAtOnce * layout.step();
+  Value place =
+      e.add(e.index(2 * (memory.place + layout.left) + rowTile * rowTiles), e.mul(g, 2 * rowTiles));
+  return block ? e.add(place, e.mul(block, layout.group * 2 * rowTiles)) : place;
 }
 
 Value SplitStage::rightPlace(Value columnTile, Value g) {
   return e.add(
       e.index(2 * (memory.place + layout.right)),
-      e.mul(e.add(e.mul(columnTile, layout.group), g), layout.depthsAtOnce * SplitScratch::terms));
+      e.mul(e.add(e.mul(columnTile, layout.group), g), layout.depthsAtOnce * layout.step()));
 }
 
-/// Calls `body` with the number of each step in the stretch and its first K. The last of all may be
-/// short.
 void SplitStage::forDepths(Value depth, Value count,
                            llvm::function_ref<void(Value d, Value k, bool isEnd)> body) {
   e.loop(e.index(0), count, 1, [&](Value d) {
@@ -115,9 +122,9 @@ void SplitStage::splitRow(ArrayRef<Value> row, Value into, Value d, Value k) {
     halves[half] = everyNth(e, loadNeighbours(lhs, at, limit));
   }
   for (int64_t g = 0; g < group; ++g) {
-    Value own = e.index(g * 2 * layout.depthsAtOnce * SplitScratch::terms);
+    Value own = e.index(g * 2 * layout.depthsAtOnce * layout.step());
     storeRowTerms(e, halves[0][g], halves[1][g], memory.halves,
-                  e.add(e.add(into, own), e.mul(d, SplitScratch::terms)), SplitScratch::tile);
+                  e.add(e.add(into, own), e.mul(d, layout.step())), SplitScratch::tile);
   }
 }
 
@@ -150,7 +157,7 @@ void SplitStage::splitColumns(ArrayRef<Value> tile, int64_t rowTile, Value d, Va
       }
       interleaveLanes(e, halves[half]);
     }
-    Value into = e.add(leftPlace(e.index(g), rowTile), e.mul(d, SplitScratch::terms));
+    Value into = e.add(leftPlace(e.index(g), rowTile), e.mul(d, layout.step()));
     for (int64_t i = 0; i < MatrixTile; ++i)
       storeRowTerms(e, halves[0][i], halves[1][i], memory.halves,
                     e.add(into, e.index(i * MatrixDepth)), SplitScratch::tile);
@@ -179,7 +186,7 @@ void SplitStage::splitPairs(ArrayRef<Value> tile, Value columnTile, Value d, Val
     }
     for (int64_t g = 0; g < layout.group; ++g) {
       Value into = e.add(rightPlace(columnTile, e.index(g)),
-                         e.add(e.mul(d, SplitScratch::terms), e.mul(i, MatrixDepth)));
+                         e.add(e.mul(d, layout.step()), e.mul(i, MatrixDepth)));
       storePairTerms(e, pair[0][g], pair[1][g], memory.halves, into, SplitScratch::tile);
     }
   });

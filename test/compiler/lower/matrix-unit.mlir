@@ -15,12 +15,34 @@ func.func @forward(%x: tensor<40x70xbf16>, %w: tensor<100x70xf32>) -> tensor<40x
   }
   return %y : tensor<40x100xf32>
 }
-// The gradient of a weight: K is contiguous in neither side.
+// The gradient of a weight: K is contiguous in neither side, and the calls put both in order.
 // CHECK-LABEL: @weight_gradient
+// CHECK-NOT: kernel.pack
+// CHECK: kernel.contract %arg0, %arg1 {{.*}} tile [32, 2, 32, 2, 100] matrix_unit
+func.func @weight_gradient(%d: tensor<300x100xbf16>, %x: tensor<300x70xbf16>) -> tensor<100x70xf32> {
+  %g = kernel.contract %d, %x sizes [100, 70, 300] maps [affine_map<(m, n, k) -> (k, m)>, affine_map<(m, n, k) -> (k, n)>, #mn] : (tensor<300x100xbf16>, tensor<300x70xbf16>) -> tensor<100x70xf32> {
+  ^bb0(%sum: f32):
+    kernel.yield %sum : f32
+  }
+  return %g : tensor<100x70xf32>
+}
+// So it is with a group (Monarch's second factor), up to 16 members.
+// CHECK-LABEL: @group_gradient
+// CHECK-NOT: kernel.pack
+// CHECK: kernel.contract %arg0, %arg1 {{.*}} tile [32, 32, 32, 1, 100] matrix_unit
+func.func @group_gradient(%d: tensor<300x640xbf16>, %x: tensor<300x320xbf16>) -> tensor<16x40x20xf32> {
+  %g = kernel.contract %d, %x sizes [40, 320, 300] maps [affine_map<(m, n, k) -> (k, m * 16 + n mod 16)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (n mod 16, m, n floordiv 16)>] : (tensor<300x640xbf16>, tensor<300x320xbf16>) -> tensor<16x40x20xf32> {
+  ^bb0(%sum: f32):
+    kernel.yield %sum : f32
+  }
+  return %g : tensor<16x40x20xf32>
+}
+// With few samples packing costs less.
+// CHECK-LABEL: @few_samples
 // CHECK-DAG: %[[R:.*]] = kernel.pack pairs %arg1 sizes [70, 40]
 // CHECK-DAG: %[[L:.*]] = kernel.pack rows %arg0 sizes [100, 40] group 1 map {{.*}} -> tensor<112x64xbf16>
 // CHECK: kernel.contract %[[L]], %[[R]] {{.*}} matrix_unit
-func.func @weight_gradient(%d: tensor<40x100xbf16>, %x: tensor<40x70xbf16>) -> tensor<100x70xf32> {
+func.func @few_samples(%d: tensor<40x100xbf16>, %x: tensor<40x70xbf16>) -> tensor<100x70xf32> {
   %g = kernel.contract %d, %x sizes [100, 70, 40] maps [affine_map<(m, n, k) -> (k, m)>, affine_map<(m, n, k) -> (k, n)>, #mn] : (tensor<40x100xbf16>, tensor<40x70xbf16>) -> tensor<100x70xf32> {
   ^bb0(%sum: f32):
     kernel.yield %sum : f32

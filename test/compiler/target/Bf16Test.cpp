@@ -116,6 +116,8 @@ constexpr Layers layerCases[] = {
     {"Monarch16", "linear: {name: l, out: 320}", "monarch, nblocks: 16", 640, 9},
     {"Monarch32", "linear: {name: l, out: 64}", "monarch, nblocks: 32", 64, 9},
     {"Monarch3", "linear: {name: l, out: 48}", "monarch, nblocks: 3", 60, 20},
+    {"DenseSamples", "linear: {name: l, out: 37}", "", 51, 293},
+    {"Monarch4Samples", "linear: {name: l, out: 68}", "monarch, nblocks: 4", 92, 261},
 };
 
 class Bf16Layers : public testing::TestWithParam<Layers> {};
