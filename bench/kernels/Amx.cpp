@@ -1,5 +1,5 @@
-// The limit of float32 on AMX, where a product is six of bfloat16 terms. Linux was asked for the tiles
-// when the CPU's instruction sets were looked up.
+// The limit of float32 on AMX, where a product is six of bfloat16 terms. Linux was asked for the
+// tiles when the CPU's instruction sets were looked up.
 #include "bench/kernels/Yardstick.h"
 
 #include <immintrin.h>
@@ -41,5 +41,5 @@ void registers(uint64_t loops) {
 } // namespace
 
 const danaus::bench::Yardstick danaus::bench::amxYardstick = {
-    "amx", "AMX: products of bfloat16 tiles, six for one of float32", registerFlops, registers, 0,
+    "amx",  "AMX: products of bfloat16 tiles, six for one of float32", registerFlops, registers, 0,
     nullptr};

@@ -14,7 +14,8 @@ static double secondsSince(Clock::time_point start) {
 }
 
 const Yardstick *findYardstick(std::string_view isa) {
-  for (const Yardstick *each : {&amxYardstick, &avx512Yardstick, &avx2Yardstick, &baselineYardstick})
+  for (const Yardstick *each :
+       {&amxYardstick, &avx512Yardstick, &avx2Yardstick, &baselineYardstick})
     if (each->isa == isa)
       return each;
   return nullptr;

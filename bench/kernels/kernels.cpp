@@ -3,9 +3,9 @@
 // [--benchmark_format=json]. One thread. The time that Google Benchmark shows is that of the
 // kernels alone. Counters: GFLOPs or GBs (of the kernel), limit (registers, or a copy of as many
 // bytes), share (of that limit, median over the turns), best_share (the best kernel by the best
-// limit), of_tile (share of a register tile fed from the first-level cache), of_fused (for AMX: share
-// of AVX-512's multiply-adds), with_packing (share if the time of packing its operands is counted
-// too).
+// limit), of_tile (share of a register tile fed from the first-level cache), of_fused (for AMX:
+// share of AVX-512's multiply-adds), with_packing (share if the time of packing its operands is
+// counted too).
 #include "bench/kernels/Workload.h"
 #include "bench/kernels/Yardstick.h"
 
