@@ -1,6 +1,8 @@
 // See Yardstick.h.
 #include "bench/kernels/Yardstick.h"
 
+#include "runtime/profile/PeakRates.h"
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -12,6 +14,15 @@ using Clock = std::chrono::steady_clock;
 static double secondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
+
+/// A product of float32 is six of bfloat16 terms. Linux was asked for the tiles when the CPU's
+/// instruction sets were looked up.
+const Yardstick amxYardstick = {"amx",
+                                "AMX: products of bfloat16 tiles, six for one of float32",
+                                TileRoundFlops / 6,
+                                [](uint64_t loops) { multiplyTiles(loops); },
+                                0,
+                                nullptr};
 
 const Yardstick *findYardstick(std::string_view isa) {
   for (const Yardstick *each :

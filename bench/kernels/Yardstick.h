@@ -10,8 +10,8 @@
 
 namespace danaus::bench {
 
-/// fp32, one core. The loops are in Amx.cpp, and from YardstickLoops.inc in Avx512.cpp, Avx2.cpp
-/// and Baseline.cpp.
+/// fp32, one core. The loops are in Avx512.cpp, Avx2.cpp and Baseline.cpp, from YardstickLoops.inc;
+/// that of AMX is in runtime/profile.
 struct Yardstick {
   std::string_view isa;
   std::string_view instructions; ///< what the limit is made of

@@ -67,7 +67,7 @@ Unit bestUnit() {
 /// Tiles of 16 rows of 64 bytes: 16 x 16 float32 sums, 16 x 32 bfloat16 operands.
 constexpr unsigned TileRows = 16, TileRowBytes = 64, TileDepth = 32;
 constexpr unsigned SumTiles = 6; ///< of the 8; independent: 16 cycles each, 52 to the result
-constexpr double MatrixFlops = 2.0 * TileRows * TileRows * TileDepth * SumTiles; ///< of a round
+static_assert(TileRoundFlops == 2 * TileRows * TileRows * TileDepth * SumTiles);
 
 /// As the instruction LDTILECFG reads it.
 struct alignas(64) TileConfig {
@@ -75,6 +75,8 @@ struct alignas(64) TileConfig {
   uint16_t rowBytes[16] = {};
   uint8_t rows[16] = {};
 };
+
+} // namespace
 
 /// Sums in six tiles of the products of the other two.
 [[gnu::target("amx-tile,amx-bf16")]] float multiplyTiles(uint64_t rounds) {
@@ -106,6 +108,8 @@ struct alignas(64) TileConfig {
   return tile[0][0];
 }
 
+namespace {
+
 /// Seconds that all threads need for one call each; the best of some.
 template <typename Work> double bestSeconds(Device &device, Work work) {
   double best = 1e9;
@@ -134,7 +138,7 @@ double measureFloat32Rate(Device &device) {
 double measureMatrixRate(Device &device) {
   if (!checkIsa("amx") || !requestMatrixTiles())
     return 0;
-  return rateOf(device, multiplyTiles, MatrixRounds, MatrixFlops);
+  return rateOf(device, multiplyTiles, MatrixRounds, TileRoundFlops);
 }
 
 double measureCopyRate(Device &device, size_t arrayBytes, size_t copiedBytes) {

@@ -19,19 +19,10 @@ namespace {
 /// Runs every call of the kernel `@k` of `text`, the last first.
 void run(const std::string &text, const cpu::Isa &isa, std::vector<const void *> buffers) {
   mlir::MLIRContext context;
-  context.loadDialect<mlir::func::FuncDialect, mlir::scf::SCFDialect, mlir::arith::ArithDialect,
-                      mlir::memref::MemRefDialect, mlir::vector::VectorDialect,
-                      kernel::KernelDialect, plan::PlanDialect>();
+  loadKernelDialects(context);
   auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
   ASSERT_TRUE(module) << text;
-  auto kernels = cpu::emitKernels(*module, isa);
-  MachineCode code(*kernels, isa);
-  auto *entry = code.entry("k");
-  ASSERT_TRUE(entry);
-  auto kernel = module->lookupSymbol<mlir::func::FuncOp>("k");
-  int64_t calls = kernel->getAttrOfType<mlir::IntegerAttr>(plan::TilesAttr).getInt();
-  for (int64_t call = calls; call-- > 0;)
-    entry(buffers.data(), call, nullptr);
+  runKernel(*module, *cpu::emitKernels(*module, isa), isa, buffers);
 }
 
 std::vector<float> numbers(int64_t count) {

@@ -15,35 +15,10 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 
-#include <sys/mman.h>
-
 using namespace danaus;
 using namespace danaus::test;
 
 namespace {
-
-/// Memory whose end is the end of a page, behind which nothing may be touched.
-class Guarded {
-public:
-  explicit Guarded(size_t bytes) {
-    constexpr size_t page = 4096;
-    size = (bytes + page - 1) / page * page + page;
-    base = static_cast<char *>(
-        mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    EXPECT_NE(base, MAP_FAILED);
-    EXPECT_EQ(mprotect(base + size - page, page, PROT_NONE), 0);
-    start = base + size - page - bytes;
-  }
-  Guarded(const Guarded &) = delete;
-  Guarded &operator=(const Guarded &) = delete;
-  ~Guarded() { munmap(base, size); }
-
-  template <typename T> T *as() const { return reinterpret_cast<T *>(start); }
-
-private:
-  char *base = nullptr, *start = nullptr;
-  size_t size = 0;
-};
 
 /// sum_k d(k, m) x(k, n) of `count` pairs of column ranges, side by side or interleaved.
 struct Gradient {
@@ -81,9 +56,7 @@ struct Gradient {
 /// Runs every call, the last first. `blocked` tells whether calls put both operands in order.
 void run(const Gradient &gradient, const std::vector<const void *> &buffers, bool &blocked) {
   mlir::MLIRContext context;
-  context.loadDialect<mlir::func::FuncDialect, mlir::scf::SCFDialect, mlir::arith::ArithDialect,
-                      mlir::memref::MemRefDialect, mlir::vector::VectorDialect,
-                      mlir::LLVM::LLVMDialect, kernel::KernelDialect, plan::PlanDialect>();
+  loadKernelDialects(context);
   auto module = mlir::parseSourceString<mlir::ModuleOp>(gradient.text(), &context);
   ASSERT_TRUE(module) << gradient.text();
   const cpu::Isa &isa = *cpu::isaNamed("amx");
@@ -96,18 +69,7 @@ void run(const Gradient &gradient, const std::vector<const void *> &buffers, boo
   if (!blocked || !cpu::hostIsa().matrixUnit)
     return;
   ASSERT_TRUE(bool(requestMatrixTiles()));
-  auto kernels = cpu::emitKernels(*module, isa);
-  MachineCode code(*kernels, isa);
-  auto *entry = code.entry("k");
-  ASSERT_TRUE(entry);
-  auto kernel = module->lookupSymbol<mlir::func::FuncOp>("k");
-  auto number = [&](llvm::StringRef name) {
-    return kernel->getAttrOfType<mlir::IntegerAttr>(name).getInt();
-  };
-  Guarded scratch(number(plan::ScratchAttr));
-  std::fill_n(scratch.as<char>(), number(plan::ScratchAttr), char(0xFF)); // not a number
-  for (int64_t call = number(plan::TilesAttr); call-- > 0;)
-    entry(buffers.data(), call, scratch.as<void>());
+  runKernel(*module, *cpu::emitKernels(*module, isa), isa, buffers);
 }
 
 /// Whole numbers of few bits: exact in bfloat16, and so are their sums in float32.

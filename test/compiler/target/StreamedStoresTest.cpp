@@ -57,9 +57,7 @@ TEST_P(StreamedStores, AreOfWholeLinesAndHoldTheSums) {
     SCOPED_TRACE(name);
     const cpu::Isa &isa = *cpu::isaNamed(name);
     mlir::MLIRContext context;
-    context.loadDialect<mlir::func::FuncDialect, mlir::scf::SCFDialect, mlir::arith::ArithDialect,
-                        mlir::memref::MemRefDialect, mlir::vector::VectorDialect,
-                        mlir::LLVM::LLVMDialect, kernel::KernelDialect, plan::PlanDialect>();
+    loadKernelDialects(context);
     auto module = mlir::parseSourceString<mlir::ModuleOp>(chainOf(columns), &context);
     ASSERT_TRUE(module);
     auto kernels = cpu::emitKernels(*module, isa);
@@ -145,9 +143,7 @@ TEST_P(StreamedPairs, AreOfWholeLinesAndHoldTheSums) {
   constexpr int64_t depth = Pairs::depth;
   const cpu::Isa &isa = *cpu::isaNamed("amx");
   mlir::MLIRContext context;
-  context.loadDialect<mlir::func::FuncDialect, mlir::scf::SCFDialect, mlir::arith::ArithDialect,
-                      mlir::memref::MemRefDialect, mlir::vector::VectorDialect,
-                      mlir::LLVM::LLVMDialect, kernel::KernelDialect, plan::PlanDialect>();
+  loadKernelDialects(context);
   auto module = mlir::parseSourceString<mlir::ModuleOp>(GetParam().text(), &context);
   ASSERT_TRUE(module);
   auto kernels = cpu::emitKernels(*module, isa);
@@ -171,17 +167,7 @@ TEST_P(StreamedPairs, AreOfWholeLinesAndHoldTheSums) {
   for (int64_t n = 0; n < columns; ++n)
     for (int64_t k = 0; k < depth; ++k)
       right[GetParam().packedPlace(n, k)] = halfOf(rightAt(n, k));
-  MachineCode code(*kernels, isa);
-  auto *entry = code.entry("k");
-  ASSERT_TRUE(entry);
-  auto kernel = module->lookupSymbol<mlir::func::FuncOp>("k");
-  auto number = [&](llvm::StringRef name) {
-    return kernel->getAttrOfType<mlir::IntegerAttr>(name).getInt();
-  };
-  Line scratch(number(plan::ScratchAttr) / 4);
-  std::vector<const void *> buffers{left, right, halves, twice.data.get()};
-  for (int64_t i = number(plan::TilesAttr); i-- > 0;)
-    entry(buffers.data(), i, scratch.data.get());
+  runKernel(*module, *kernels, isa, {left, right, halves, twice.data.get()});
   int64_t wrong = 0;
   for (int64_t m = 0; m < rows; ++m)
     for (int64_t n = 0; n < columns; ++n) {

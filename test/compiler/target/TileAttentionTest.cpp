@@ -51,24 +51,10 @@ constexpr float untouched = -77;
 /// Runs every call of the kernel `@k` of `text`, the last first.
 void run(const std::string &text, const cpu::Isa &isa, std::vector<const void *> buffers) {
   mlir::MLIRContext context;
-  context.loadDialect<mlir::func::FuncDialect, mlir::scf::SCFDialect, mlir::arith::ArithDialect,
-                      mlir::memref::MemRefDialect, mlir::vector::VectorDialect,
-                      mlir::LLVM::LLVMDialect, kernel::KernelDialect, plan::PlanDialect>();
+  loadKernelDialects(context);
   auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
   ASSERT_TRUE(module) << text;
-  auto kernels = cpu::emitKernels(*module, isa);
-  MachineCode code(*kernels, isa);
-  auto *entry = code.entry("k");
-  ASSERT_TRUE(entry);
-  auto kernel = module->lookupSymbol<mlir::func::FuncOp>("k");
-  auto number = [&](mlir::StringRef name) {
-    return kernel->getAttrOfType<mlir::IntegerAttr>(name).getInt();
-  };
-  Floats scratch(number(plan::ScratchAttr) / 4);
-  for (int64_t call = number(plan::TilesAttr); call-- > 0;) {
-    std::fill(scratch.begin(), scratch.end(), NAN);
-    entry(buffers.data(), call, scratch.data());
-  }
+  runKernel(*module, *cpu::emitKernels(*module, isa), isa, buffers);
 }
 
 std::string textOf(const Shape &s, Unit unit, const std::string &operation, int64_t tensors,
