@@ -2,7 +2,9 @@
 // takes six of their nine products, smallest first in each step of K. A block of rows and columns
 // is computed for one stretch of K after the other: 32 rows of the lhs are split into scratch,
 // where the first-level cache keeps them for all columns; the block's stretch of the rhs stays in
-// the second-level cache for all rows; its sums go to scratch and back. Gradients of weights of
+// the second-level cache for all rows; its sums go to scratch and back. Where all of the block's
+// rhs stays there, all of K is one stretch, and a slab's sums never leave the first-level cache.
+// Gradients of weights of
 // bfloat16 are computed so too, in one product: both operands of a stretch are put in order first.
 #include "compiler/target/cpu/EmitSplit.h"
 
