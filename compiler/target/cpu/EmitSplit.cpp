@@ -4,8 +4,8 @@
 // where the first-level cache keeps them for all columns; the block's stretch of the rhs stays in
 // the second-level cache for all rows; its sums go to scratch and back. Where all of the block's
 // rhs stays there, all of K is one stretch, and a slab's sums never leave the first-level cache.
-// Gradients of weights of
-// bfloat16 are computed so too, in one product: both operands of a stretch are put in order first.
+// Gradients of weights of bfloat16 are computed so too, in one product: both operands of a stretch
+// are put in order first.
 #include "compiler/target/cpu/EmitSplit.h"
 
 #include "compiler/target/cpu/FetchShares.h"

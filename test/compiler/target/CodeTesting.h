@@ -2,6 +2,7 @@
 #pragma once
 
 #include "compiler/target/cpu/CompileKernels.h"
+#include "compiler/target/cpu/EmitKernels.h"
 #include "dialects/kernel/Kernel.h"
 #include "dialects/plan/Plan.h"
 #include "test/compiler/target/StepTesting.h"
@@ -10,6 +11,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Parser/Parser.h"
 
 #include <dlfcn.h>
 #include <fstream>
@@ -110,6 +112,16 @@ inline void runKernel(mlir::ModuleOp module, mlir::ModuleOp kernels, const cpu::
     std::fill_n(scratch.as<char>(), bytes, char(0xFF));
     entry(buffers.data(), call, scratch.as<void>());
   }
+}
+
+/// The same of the kernel that `text` describes.
+inline void runKernel(const std::string &text, const cpu::Isa &isa,
+                      const std::vector<const void *> &buffers) {
+  mlir::MLIRContext context;
+  loadKernelDialects(context);
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
+  ASSERT_TRUE(module) << text;
+  runKernel(*module, *cpu::emitKernels(*module, isa), isa, buffers);
 }
 
 } // namespace danaus::test

@@ -16,15 +16,6 @@ using namespace danaus::test;
 
 namespace {
 
-/// Runs every call of the kernel `@k` of `text`, the last first.
-void run(const std::string &text, const cpu::Isa &isa, std::vector<const void *> buffers) {
-  mlir::MLIRContext context;
-  loadKernelDialects(context);
-  auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
-  ASSERT_TRUE(module) << text;
-  runKernel(*module, *cpu::emitKernels(*module, isa), isa, buffers);
-}
-
 std::vector<float> numbers(int64_t count) {
   std::vector<float> values(count + 64); // whole-vector loads may touch what follows
   for (int64_t i = 0; i < count; ++i)
@@ -61,7 +52,7 @@ TEST_P(PackedPanels, HoldTheMatrixAndZeros) {
   for (const std::string &isa : instructionSets()) {
     SCOPED_TRACE(isa);
     std::vector<float> y(size + 64, -1);
-    run(text, *cpu::isaNamed(isa), {x.data(), y.data()});
+    runKernel(text, *cpu::isaNamed(isa), {x.data(), y.data()});
     int64_t wrong = 0;
     for (int64_t i = 0; i < size; ++i) {
       int64_t a = i / (along * lanes) * lanes + i % lanes, b = i / lanes % along;
@@ -97,7 +88,7 @@ TEST_P(ColumnSums, AreExactForIntegers) {
   for (const std::string &isa : instructionSets()) {
     SCOPED_TRACE(isa);
     std::vector<float> y(columns);
-    run(text, *cpu::isaNamed(isa), {x.data(), y.data()});
+    runKernel(text, *cpu::isaNamed(isa), {x.data(), y.data()});
     for (int64_t c = 0; c < columns; ++c) {
       int64_t sum = 0;
       for (int64_t r = 0; r < rows; ++r)

@@ -48,15 +48,6 @@ using Floats = std::vector<float, AtLine<float>>;
 constexpr int64_t slack = 64; ///< whole-vector loads may touch what follows
 constexpr float untouched = -77;
 
-/// Runs every call of the kernel `@k` of `text`, the last first.
-void run(const std::string &text, const cpu::Isa &isa, std::vector<const void *> buffers) {
-  mlir::MLIRContext context;
-  loadKernelDialects(context);
-  auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
-  ASSERT_TRUE(module) << text;
-  runKernel(*module, *cpu::emitKernels(*module, isa), isa, buffers);
-}
-
 std::string textOf(const Shape &s, Unit unit, const std::string &operation, int64_t tensors,
                    const std::string &operands, const std::string &results) {
   std::string t = "tensor<" + std::to_string(s.batch) + "x" + std::to_string(s.tokens) + "x" +
@@ -200,11 +191,11 @@ struct Attention {
     const cpu::Isa &isa = *cpu::isaNamed(unit == Unit::Vectors ? "avx512" : "amx");
     Floats result(s.size() + slack, untouched), rows(s.rows() + slack, untouched);
     auto dq = result, dk = result, dv = result;
-    run(textOf(s, unit, "attention", 3, "T,T,T", "T,L"), isa,
-        {q.data(), k.data(), v.data(), result.data(), rows.data()});
-    run(textOf(s, unit, "attention_backward", 6, "T,T,T,T,L,T", "T,T,T"), isa,
-        {q.data(), k.data(), v.data(), this->result.data(), logsumexp.data(), gradient.data(),
-         dq.data(), dk.data(), dv.data()});
+    runKernel(textOf(s, unit, "attention", 3, "T,T,T", "T,L"), isa,
+              {q.data(), k.data(), v.data(), result.data(), rows.data()});
+    runKernel(textOf(s, unit, "attention_backward", 6, "T,T,T,T,L,T", "T,T,T"), isa,
+              {q.data(), k.data(), v.data(), this->result.data(), logsumexp.data(), gradient.data(),
+               dq.data(), dk.data(), dv.data()});
     return {errorOf(result, wanted), errorOf(rows, wantedRows), errorOf(dq, wantedQ),
             errorOf(dk, wantedK), errorOf(dv, wantedV)};
   }
