@@ -199,7 +199,7 @@ private:
           for (int64_t column = 0; column < columnTiles; ++column)
             tiles.multiply(2 * r + column, LhsTiles + r, RhsTiles + column);
       }
-      constexpr int64_t perStep = 4 * SplitProducts + 12; // products, loads
+      const int64_t perStep = layout.terms == 1 ? 4 + 4 : 4 * SplitProducts + 12; // products, loads
       if (layout.depthsAtOnce * perStep > TileCode::mostUnstored)
         tiles.store(LhsTiles, sums, tileStride); // the sums come later
     });
