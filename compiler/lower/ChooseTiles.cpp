@@ -140,9 +140,11 @@ bool isLongSum(kernel::ContractOp op, unsigned width) {
   return lhs->offset.uses(op.getM()) && (group == 1 || lhs->offset.uses(op.getN()));
 }
 
-/// How far a stretch of K goes: such that all are equal, where there is a number like that.
+/// How far a stretch of K goes: such that all are equal, where there is a number like that. A
+/// register tile's columns of it, and a cache line for each of its rows, stay in the first-level
+/// cache.
 int64_t depthOf(int64_t k) {
-  constexpr int64_t best = 96, least = 64, most = 128;
+  constexpr int64_t best = 48, least = 32, most = 64;
   int64_t found = 0;
   for (int64_t depth = least; depth <= most; depth += 4)
     if (k % depth == 0 && std::abs(depth - best) < std::abs(found - best))

@@ -42,7 +42,7 @@ def Kernel_ContractOp : Kernel_Op<"contract", [Pure, SingleBlockImplicitTerminat
 
     `tile` = [MR, NV, rows]: a register tile of MR rows by NV vectors, `rows` of M per call; set by
     kernel-choose-tiles. [MR, NV, rows, slabs, depth]: a call computes `rows` by `slabs` slabs of NV vectors, and packs
-    both operands in its scratch for `depth` of K at a time. On a GPU [BM, BN], the results of a block of threads; set by kernel-choose-blocks. `panel`, where given, says that rhs was packed by kernel-pack-operands as
+    the rhs in its scratch for `depth` of K at a time. On a GPU [BM, BN], the results of a block of threads; set by kernel-choose-blocks. `panel`, where given, says that rhs was packed by kernel-pack-operands as
     (batch..., ceil(N/panel), K, panel); `lhs_panel`, that lhs was packed as (batch..., ceil(M/MR), K, lhs_panel) with
     lhs_panel = MR * G: the rows of a register tile are neighbours. With `matrix_unit` the processor's matrix unit multiplies:
     operands are bfloat16, rhs packed in pairs, and lhs, where its K is not contiguous, in rows (kernel.pack); or they
@@ -73,7 +73,7 @@ def Kernel_ContractOp : Kernel_Op<"contract", [Pure, SingleBlockImplicitTerminat
     unsigned getN() { return getSizes().size() - 2; }
     unsigned getK() { return getSizes().size() - 1; }
     int64_t getMacs();
-    /// Whether calls pack their operands, stretch by stretch of K.
+    /// Whether calls put their operands in order, stretch by stretch of K.
     bool isBlocked() { return getTile() && getTile()->size() == 5; }
     /// G of `n mod G` in the map of the lhs; 1 where there is none.
     int64_t getGroup();

@@ -1,8 +1,9 @@
 // kernel.contract with a sum of thousands of rows, as gradients of weights have it. A call computes
 // a block of rows and slabs of the result, for one stretch of K after the other: it packs the
-// stretch of both operands into its scratch, where the second-level cache keeps them, and adds its
-// products to sums that lie there too. Each element is read from memory once a block, and used as
-// often as the block is wide; the packed panels are read in order.
+// stretch of the rhs into its scratch, where the second-level cache keeps it, and adds its products
+// to sums that lie there too. The lhs is read where it lies, a cache line of each row of K for a
+// register tile; the second-level cache was asked for it during the stretch before. Each element is
+// read from memory once a block, and used as often as the block is wide.
 #include "compiler/target/cpu/ContractParts.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -17,16 +18,14 @@ namespace {
 struct Layout {
   int64_t rows, slabs, depth; ///< of a block
   int64_t group;              ///< neighbours of the lhs that a row of the result takes
-  int64_t slabWidth, panelHeight;
-  int64_t sums = 0, right, left, end;
+  int64_t slabWidth;
+  int64_t sums = 0, right, end;
 
   Layout(kernel::ContractOp op, int64_t width)
       : rows((*op.getTile())[2]), slabs((*op.getTile())[3]), depth((*op.getTile())[4]),
-        group(op.getGroup()), slabWidth((*op.getTile())[1] * width),
-        panelHeight((*op.getTile())[0] * group) {
+        group(op.getGroup()), slabWidth((*op.getTile())[1] * width) {
     right = rows * slabs * slabWidth;
-    left = right + slabs * depth * slabWidth;
-    end = left + llvm::divideCeil(rows * group, panelHeight) * depth * panelHeight;
+    end = right + slabs * depth * slabWidth;
   }
 };
 
@@ -63,10 +62,7 @@ private:
     Value count = e.index(layout.depth);
     if (sizes[k] % layout.depth != 0)
       count = arith::MinUIOp::create(e.b, e.loc, count, e.sub(e.index(sizes[k]), start));
-    e.loop(e.index(0), count, 1, [&](Value i) {
-      packRight(start, i);
-      packLeft(start, i);
-    });
+    e.loop(e.index(0), count, 1, [&](Value i) { packRight(start, i); });
     forTiles([&](Value place, Value, int64_t vectors, bool, Value row, int64_t rows) {
       emitProducts(start, place, vectors, row, rows, count);
     });
@@ -95,27 +91,6 @@ private:
         if (Value inside = e.mask(rhs, at, n, std::nullopt))
           value = arith::SelectOp::create(e.b, e.loc, inside, value, e.zero(e.b.getF32Type()));
         store(value, e.add(into, e.index(layout.right + v * e.width())));
-      }
-    });
-  }
-
-  /// One row of K of all the block's rows: (register tile, K, rows), groups as neighbours. What is
-  /// read beyond the last row is multiplied by nobody.
-  void packLeft(Value start, Value i) {
-    auto tiles = [&](int64_t rows) { return int64_t(llvm::divideCeil(rows, rowsPerTile)); };
-    Value count = choose(block, tiles(block.full), tiles(block.last));
-    e.loop(e.index(0), count, 1, [&](Value tile) {
-      SmallVector<Value> at(point);
-      at[k] = e.add(start, i);
-      at[m] = e.add(block.begin, e.mul(tile, rowsPerTile));
-      Value from = e.offsetOf(lhs, at);
-      Value into = e.mul(e.add(e.mul(tile, layout.depth), i), layout.panelHeight);
-      int64_t lanes = std::min(layout.panelHeight, e.width());
-      auto type = VectorType::get({lanes}, lhs.element);
-      for (int64_t c = 0; c < layout.panelHeight; c += lanes) {
-        Value value =
-            vector::LoadOp::create(e.b, e.loc, type, lhs.view.memory, e.add(from, e.index(c)));
-        store(e.widened(value), e.add(into, e.index(layout.left + c)));
       }
     });
   }
@@ -160,18 +135,18 @@ private:
   void emitProducts(Value start, Value place, int64_t vectors, Value row, int64_t rows,
                     Value count) {
     Value right = e.mul(place, layout.depth * layout.slabWidth);
-    Value left =
-        e.mul(e.div(e.sub(row, block.begin), rowsPerTile), layout.depth * layout.panelHeight);
     auto step = [&](Value i, ValueRange sums) {
       SmallVector<Value> columns, next;
       Value rightRow = e.add(right, e.mul(i, layout.slabWidth));
-      Value leftRow = e.add(left, e.mul(i, layout.panelHeight));
+      auto at = placeIn(point, e.index(0), row, 0, 0);
+      at[k] = e.add(start, i);
+      Value leftRow = e.offsetOf(lhs, at);
       for (int64_t v = 0; v < vectors; ++v)
         columns.push_back(
             vector::LoadOp::create(e.b, e.loc, e.floats(), scratch,
                                    e.add(rightRow, e.index(layout.right + v * e.width()))));
       for (int64_t r = 0; r < rows; ++r) {
-        Value factor = loadFactor(e.add(leftRow, e.index(layout.left + r * layout.group)));
+        Value factor = loadFactor(e.add(leftRow, e.index(r * layout.group)));
         for (int64_t v = 0; v < vectors; ++v)
           next.push_back(e.multiplyAdd(factor, columns[v], sums[r * vectors + v]));
       }
@@ -197,9 +172,10 @@ private:
   /// What a row of the result is multiplied by: one number, or a group that repeats.
   Value loadFactor(Value offset) {
     if (layout.group == 1)
-      return e.splat(memref::LoadOp::create(e.b, e.loc, scratch, offset));
-    auto type = VectorType::get({layout.group}, e.b.getF32Type());
-    return repeated(vector::LoadOp::create(e.b, e.loc, type, scratch, offset), layout.group);
+      return e.splat(e.widened(memref::LoadOp::create(e.b, e.loc, lhs.view.memory, offset)));
+    auto type = VectorType::get({layout.group}, lhs.element);
+    return repeated(e.widened(vector::LoadOp::create(e.b, e.loc, type, lhs.view.memory, offset)),
+                    layout.group);
   }
 
   Value scratch;

@@ -30,10 +30,10 @@ func.func @weight_gradient(%d: tensor<400x96xf32>, %x: tensor<400x96xf32>) -> te
       : tensor<400x96xf32>, tensor<400x96xf32> -> tensor<96x96xf32>
   return %g : tensor<96x96xf32>
 }
-// With more rows the kernel itself packs, stretch by stretch: blocks of 24 rows and 2 slabs, 64 rows of the sum at a time.
+// With more rows the kernel itself packs the right side, stretch by stretch: blocks of 24 rows and a slab, 32 rows of the sum at a time.
 // CHECK-LABEL: @long_weight_gradient
 // CHECK-NOT: kernel.copy
-// CHECK: kernel.contract %arg0, %arg1 sizes [96, 96, 512] {{.*}} tile [8, 3, 24, 1, 64] {operations = ["contract"]} :
+// CHECK: kernel.contract %arg0, %arg1 sizes [96, 96, 512] {{.*}} tile [8, 3, 24, 1, 32] {operations = ["contract"]} :
 func.func @long_weight_gradient(%d: tensor<512x96xf32>, %x: tensor<512x96xf32>) -> tensor<96x96xf32> {
   %g = nn.contract %d, %x sizes [512, 96, 96] maps [affine_map<(t, o, i) -> (t, o)>, affine_map<(t, o, i) -> (t, i)>, affine_map<(t, o, i) -> (o, i)>]
       : tensor<512x96xf32>, tensor<512x96xf32> -> tensor<96x96xf32>
