@@ -2,7 +2,7 @@
 // launches of that program that count.
 #pragma once
 
-#include "runtime/train/Measure.h"
+#include "runtime/measure/Measure.h"
 
 #include <functional>
 #include <string>

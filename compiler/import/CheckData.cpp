@@ -1,6 +1,6 @@
 // The section `data`: keys that contradict each other or the images of a known data set, and
 // whether what comes out of it is what the model takes. See Check.h. What only the files can tell
-// is checked when they are read (runtime/train/ModelData.cpp).
+// is checked when they are read (runtime/step/ModelData.cpp).
 #include "compiler/import/Check.h"
 #include "compiler/import/ReadSpec.h"
 

@@ -2,7 +2,7 @@
 // device counts, what each kernel did to memory.
 #pragma once
 
-#include "runtime/train/Measure.h"
+#include "runtime/measure/Measure.h"
 
 #include <optional>
 #include <string>

@@ -3,7 +3,7 @@
 
 #include "runtime/base/File.h"
 #include "runtime/base/Json.h"
-#include "runtime/train/RunRecord.h"
+#include "runtime/run/RunRecord.h"
 
 namespace danaus {
 

@@ -1,8 +1,8 @@
 // See PhaseBorder.h.
 #include "runtime/train/PhaseBorder.h"
 
+#include "runtime/run/Weights.h"
 #include "runtime/train/ShareState.h"
-#include "runtime/train/Weights.h"
 
 #include <algorithm>
 

@@ -2,7 +2,7 @@
 #include "runtime/train/RunModel.h"
 
 #include "runtime/base/AtomicFile.h"
-#include "runtime/train/RunRecord.h"
+#include "runtime/run/RunRecord.h"
 
 #include <algorithm>
 #include <utility>

@@ -6,8 +6,8 @@
 
 #include "runtime/comm/Communicator.h"
 #include "runtime/plan/ModelFile.h"
+#include "runtime/run/RunFolder.h"
 #include "runtime/structure/RankFile.h"
-#include "runtime/train/RunFolder.h"
 
 #include <chrono>
 #include <functional>

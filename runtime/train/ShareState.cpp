@@ -1,7 +1,7 @@
 // See ShareState.h.
 #include "runtime/train/ShareState.h"
 
-#include "runtime/train/Manifest.h"
+#include "runtime/run/Manifest.h"
 
 #include <algorithm>
 #include <vector>

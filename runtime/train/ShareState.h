@@ -2,7 +2,7 @@
 #pragma once
 
 #include "runtime/exec/Executor.h"
-#include "runtime/train/Checkpoint.h"
+#include "runtime/run/Checkpoint.h"
 
 #include <functional>
 

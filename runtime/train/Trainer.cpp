@@ -3,14 +3,14 @@
 #include "runtime/train/Trainer.h"
 
 #include "runtime/exec/Update.h"
+#include "runtime/measure/Measure.h"
 #include "runtime/plan/Control.h"
+#include "runtime/run/RunRecord.h"
+#include "runtime/run/Weights.h"
+#include "runtime/step/Evaluate.h"
+#include "runtime/step/GradientNorm.h"
 #include "runtime/trace/Recorder.h"
-#include "runtime/train/Evaluate.h"
-#include "runtime/train/GradientNorm.h"
-#include "runtime/train/Measure.h"
-#include "runtime/train/RunRecord.h"
 #include "runtime/train/ShareState.h"
-#include "runtime/train/Weights.h"
 
 #include <algorithm>
 #include <cmath>

@@ -5,17 +5,17 @@
 #pragma once
 
 #include "runtime/exec/Executor.h"
-#include "runtime/train/BatchFeed.h"
-#include "runtime/train/Checkpoint.h"
-#include "runtime/train/KernelTimer.h"
-#include "runtime/train/LossScale.h"
-#include "runtime/train/MetricsLog.h"
-#include "runtime/train/ModelData.h"
+#include "runtime/measure/KernelTimer.h"
+#include "runtime/measure/StepTrace.h"
+#include "runtime/run/Checkpoint.h"
+#include "runtime/run/MetricsLog.h"
+#include "runtime/run/RunFolder.h"
+#include "runtime/step/BatchFeed.h"
+#include "runtime/step/LossScale.h"
+#include "runtime/step/ModelData.h"
+#include "runtime/step/Schedule.h"
 #include "runtime/train/PhaseBorder.h"
-#include "runtime/train/RunFolder.h"
 #include "runtime/train/RunModel.h"
-#include "runtime/train/Schedule.h"
-#include "runtime/train/StepTrace.h"
 
 #include <chrono>
 #include <functional>

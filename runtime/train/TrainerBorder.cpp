@@ -1,9 +1,9 @@
 // How a run passes from one phase to the next, and how weights choose ranks; see Trainer.h.
 #include "runtime/base/AtomicFile.h"
-#include "runtime/train/Evaluate.h"
-#include "runtime/train/RunRecord.h"
+#include "runtime/run/RunRecord.h"
+#include "runtime/run/Weights.h"
+#include "runtime/step/Evaluate.h"
 #include "runtime/train/Trainer.h"
-#include "runtime/train/Weights.h"
 
 #include <cmath>
 

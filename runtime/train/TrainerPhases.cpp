@@ -3,12 +3,12 @@
 #include "runtime/base/Checksum.h"
 #include "runtime/exec/Initialize.h"
 #include "runtime/exec/Update.h"
+#include "runtime/run/RunRecord.h"
+#include "runtime/run/Weights.h"
+#include "runtime/step/Evaluate.h"
 #include "runtime/structure/ConvertWeights.h"
-#include "runtime/train/Evaluate.h"
-#include "runtime/train/RunRecord.h"
 #include "runtime/train/ShareState.h"
 #include "runtime/train/Trainer.h"
-#include "runtime/train/Weights.h"
 
 #include <algorithm>
 #include <cmath>

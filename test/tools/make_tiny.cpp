@@ -2,7 +2,7 @@
 // dataset FOLDER/data/fashion_mnist, so that a shell script can run the program without the
 // compiler and without real data.
 #include "runtime/base/File.h"
-#include "test/runtime/train/TinyModel.h"
+#include "test/runtime/support/TinyModel.h"
 
 #include <fstream>
 

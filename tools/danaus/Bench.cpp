@@ -1,6 +1,6 @@
 // danaus bench: the time of a step, images per second and peak memory.
 #include "runtime/device/Checks.h"
-#include "runtime/train/Measure.h"
+#include "runtime/measure/Measure.h"
 #include "tools/danaus/BenchCompare.h"
 #include "tools/danaus/OpenModel.h"
 #include "tools/danaus/Text.h"

@@ -1,7 +1,7 @@
 // danaus bench --compare: two models in turns, so that whatever the machine does meets both.
 #pragma once
 
-#include "runtime/train/Measure.h"
+#include "runtime/measure/Measure.h"
 
 #include <string>
 #include <vector>

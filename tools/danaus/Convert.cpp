@@ -1,8 +1,8 @@
 // danaus convert: weights of one structure for a model of another.
 #include "runtime/base/File.h"
+#include "runtime/step/Evaluate.h"
+#include "runtime/step/ModelData.h"
 #include "runtime/structure/NameMap.h"
-#include "runtime/train/Evaluate.h"
-#include "runtime/train/ModelData.h"
 #include "tools/danaus/ConversionTable.h"
 #include "tools/danaus/OpenModel.h"
 #include "tools/danaus/RankOptions.h"

@@ -2,7 +2,7 @@
 #include "runtime/base/File.h"
 #include "runtime/data/Check.h"
 #include "runtime/device/cpu/CpuInfo.h"
-#include "runtime/train/RunRecord.h"
+#include "runtime/run/RunRecord.h"
 #include "tools/danaus/OpenModel.h"
 #include "tools/danaus/Progress.h"
 #include "tools/danaus/Text.h"

@@ -1,7 +1,7 @@
 // danaus eval: loss and accuracy of given weights on one split.
-#include "runtime/train/Evaluate.h"
-#include "runtime/train/ModelData.h"
-#include "runtime/train/Weights.h"
+#include "runtime/run/Weights.h"
+#include "runtime/step/Evaluate.h"
+#include "runtime/step/ModelData.h"
 #include "tools/danaus/OpenModel.h"
 #include "tools/danaus/Text.h"
 

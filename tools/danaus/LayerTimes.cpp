@@ -2,7 +2,7 @@
 #include "tools/danaus/LayerTimes.h"
 
 #include "runtime/base/AtomicFile.h"
-#include "runtime/train/Measure.h"
+#include "runtime/measure/Measure.h"
 
 #include <utility>
 

@@ -2,8 +2,8 @@
 #include "tools/danaus/OpenModel.h"
 
 #include "runtime/base/File.h"
-#include "runtime/train/Checkpoint.h"
-#include "runtime/train/RunRecord.h"
+#include "runtime/run/Checkpoint.h"
+#include "runtime/run/RunRecord.h"
 #include "tools/danaus/Process.h"
 #include "tools/danaus/Verb.h"
 

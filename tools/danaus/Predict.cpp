@@ -1,6 +1,6 @@
 // danaus predict: what a trained model says of image files.
-#include "runtime/train/Predict.h"
-#include "runtime/train/Weights.h"
+#include "runtime/step/Predict.h"
+#include "runtime/run/Weights.h"
 #include "tools/danaus/OpenModel.h"
 #include "tools/danaus/Text.h"
 

@@ -2,10 +2,10 @@
 #include "runtime/base/AtomicFile.h"
 #include "runtime/base/File.h"
 #include "runtime/exec/Update.h"
+#include "runtime/measure/StepTrace.h"
 #include "runtime/profile/ProfileJson.h"
 #include "runtime/report/Report.h"
 #include "runtime/trace/TraceFile.h"
-#include "runtime/train/StepTrace.h"
 #include "tools/danaus/OpenModel.h"
 #include "tools/danaus/ProfilePrinter.h"
 

@@ -5,7 +5,7 @@
 #include "runtime/device/cuda/StreamAccess.h"
 #include "runtime/profile/ProfileJson.h"
 #include "runtime/report/Report.h"
-#include "runtime/train/ModelData.h"
+#include "runtime/step/ModelData.h"
 #include "runtime/train/StopSignals.h"
 #include "runtime/train/Trainer.h"
 #include "tools/danaus/OpenModel.h"

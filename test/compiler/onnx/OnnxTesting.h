@@ -5,8 +5,8 @@
 #include "compiler/onnx/Export.h"
 #include "compiler/onnx/Import.h"
 #include "runtime/exec/Initialize.h"
+#include "runtime/run/Weights.h"
 #include "runtime/safetensors/Safetensors.h"
-#include "runtime/train/Weights.h"
 #include "test/compiler/target/StepTesting.h"
 #include "test/runtime/support/TempFolder.h"
 

@@ -4,9 +4,9 @@
 #include "runtime/report/CurveData.h"
 #include "runtime/report/Sections.h"
 
-#include "runtime/train/RunRecord.h"
+#include "runtime/run/RunRecord.h"
 #include "test/runtime/support/TempFolder.h"
-#include "test/runtime/train/TinyModel.h"
+#include "test/runtime/support/TinyModel.h"
 
 #include <cmath>
 #include <fstream>

@@ -1,11 +1,11 @@
 // Whole runs of the tiny model, for the tests of the training loop.
 #pragma once
 
-#include "runtime/train/ModelData.h"
+#include "runtime/run/Weights.h"
+#include "runtime/step/ModelData.h"
 #include "runtime/train/Trainer.h"
-#include "runtime/train/Weights.h"
 #include "test/runtime/support/TempFolder.h"
-#include "test/runtime/train/TinyModel.h"
+#include "test/runtime/support/TinyModel.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

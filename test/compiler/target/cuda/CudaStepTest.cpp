@@ -1,9 +1,9 @@
 // CUDA kernels against the reference interpreter: random small models, the whole training and
 // evaluation step on the virtual GPU, where every check must be silent: a finding fails the run.
 // With DANAUS_TEST_DEVICE=cuda on a real one.
+#include "runtime/measure/Measure.h"
 #include "runtime/nvrtc/Nvrtc.h"
 #include "runtime/plan/Control.h"
-#include "runtime/train/Measure.h"
 #include "test/compiler/target/RandomSpecs.h"
 #include "test/compiler/target/StepTesting.h"
 
