@@ -2,7 +2,7 @@
 #pragma once
 
 #include "bench/kernels/Cases.h"
-#include "tools/danaus/Compile.h"
+#include "tools/danaus/command/Compile.h"
 
 #include <memory>
 #include <optional>

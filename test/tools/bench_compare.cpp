@@ -1,5 +1,5 @@
 // The figures of danaus bench --compare, from times that are given.
-#include "tools/danaus/BenchCompare.h"
+#include "tools/danaus/measure/BenchCompare.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>

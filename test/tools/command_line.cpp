@@ -1,5 +1,5 @@
 // The arguments of a verb, and the errors that a misspelt one leads to.
-#include "tools/danaus/CommandLine.h"
+#include "tools/danaus/command/CommandLine.h"
 
 #include <gtest/gtest.h>
 

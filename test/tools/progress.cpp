@@ -1,6 +1,6 @@
 // The line of progress on terminals of all kinds: a pseudo-terminal stands in for the standard
 // error.
-#include "tools/danaus/Progress.h"
+#include "tools/danaus/command/Progress.h"
 
 #include <cstdlib>
 #include <fcntl.h>

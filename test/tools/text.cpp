@@ -1,5 +1,5 @@
 // Numbers and tables of the program.
-#include "tools/danaus/Text.h"
+#include "tools/danaus/command/Text.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // danaus completion: scripts for bash, zsh and fish.
-#include "tools/danaus/CommandLine.h"
 #include "tools/danaus/Manual.h"
+#include "tools/danaus/command/CommandLine.h"
 
 namespace danaus::tool {
 

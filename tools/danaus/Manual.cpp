@@ -2,7 +2,7 @@
 #include "tools/danaus/Manual.h"
 
 #include "runtime/base/Roff.h"
-#include "tools/danaus/CommandLine.h"
+#include "tools/danaus/command/CommandLine.h"
 
 namespace danaus::tool {
 

@@ -1,5 +1,5 @@
 // Every verb, in the order in which --help and the man page list them.
-#include "tools/danaus/Verb.h"
+#include "tools/danaus/command/Verb.h"
 
 namespace danaus::tool {
 

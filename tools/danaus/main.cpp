@@ -3,7 +3,7 @@
 #include "runtime/base/Nearest.h"
 #include "runtime/trace/Nvtx.h"
 #include "tools/danaus/Manual.h"
-#include "tools/danaus/Verb.h"
+#include "tools/danaus/command/Verb.h"
 
 using namespace danaus;
 using namespace danaus::tool;
