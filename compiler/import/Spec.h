@@ -58,7 +58,7 @@ struct OpsBlock {
   };
   std::vector<At<std::string>> inputs;
   std::vector<Parameter> parameters;
-  /// "h = matmul(x, transpose(V))": parsed by ImportOps.cpp.
+  /// "h = matmul(x, transpose(V))": parsed by ParseOpsStep.cpp.
   std::vector<At<std::string>> steps;
   At<std::string> output;
 };
