@@ -3,6 +3,7 @@
 #include "compiler/target/cuda/ContractPrinter.h"
 
 #include "compiler/lower/BlockCost.h"
+#include "compiler/target/cuda/ContractForms.h"
 #include "compiler/target/cuda/ContractRuns.h"
 #include "compiler/target/cuda/TilePlaces.h"
 
@@ -14,17 +15,6 @@ using namespace danaus;
 using namespace danaus::cuda;
 
 namespace {
-
-/// How an operand of a contraction on tensor cores comes: device/mma.cuh.
-enum class Form { Elements, RunsOfK, RunsOfRows, Interleaved, Scratch };
-
-StringRef nameOf(Form form) {
-  constexpr StringLiteral names[] = {"Elements", "RunsOfK", "RunsOfRows", "Interleaved", "Scratch"};
-  return names[size_t(form)];
-}
-
-/// Elements that cp.async copies at a time.
-constexpr int64_t RunElements = 8;
 
 /// Prints the struct of one contraction.
 class ContractPrinter {
@@ -123,79 +113,15 @@ private:
   }
 
   int64_t sizeOf(unsigned dim) { return op.getSizes()[dim]; }
-  static int64_t along(const Place &place, unsigned dim, int64_t index = 1) {
-    return valueAt(place.operand.access.offset, dim, index);
-  }
   int64_t ofGroup(const Place &place) { return group == 1 ? 0 : along(place, op.getN()); }
-
-  // --- tensor cores ------------------------------------------------------------------------------
-
-  /// Whether 8 elements from a multiple of 8 on lie side by side, all inside or all outside: along
-  /// `dim` (or, where rows of a group are neighbours, along n floordiv group).
-  bool hasRuns(const Place &place, unsigned dim, AccessTerm::Kind kind) {
-    if (place.scratch || !place.operand.access.guards.empty() ||
-        place.operand.access.offset.constant % RunElements != 0)
-      return false;
-    int64_t step = kind == AccessTerm::Div ? group : 1;
-    bool found = false;
-    for (const AccessTerm &term : place.operand.access.offset.terms) {
-      bool isRun = term.dim == dim && term.kind == kind && term.coefficient == 1 &&
-                   (kind == AccessTerm::Plain || term.group == group);
-      found |= isRun;
-      if (!isRun && term.coefficient % RunElements != 0)
-        return false;
-    }
-    return found && sizeOf(dim) % (RunElements * step) == 0;
-  }
-
-  Form lhsForm() {
-    if (lhs.scratch) {
-      // In place: sums begin at multiples of 16 bytes, and K ends with an mma.
-      bool direct = lhs.scratch->group == group && sizeOf(op.getK()) % 16 == 0 &&
-                    lhs.operand.access.guards.empty() &&
-                    along(lhs, op.getK()) == (group == 1 ? 1 : group) &&
-                    (group == 1 || along(lhs, op.getN()) == 1);
-      for (unsigned i = 0; i < op.getNumBatch(); ++i)
-        direct &= along(lhs, i) % (RunElements * group) == 0;
-      return direct ? Form::Scratch : Form::Elements;
-    }
-    return hasRuns(lhs, op.getK(), AccessTerm::Plain)   ? Form::RunsOfK
-           : hasRuns(lhs, op.getM(), AccessTerm::Plain) ? Form::RunsOfRows
-           : isInterleaved()                            ? Form::Interleaved
-                                                        : Form::Elements;
-  }
-
-  /// Whether the lhs has its groups side by side, and K behind them.
-  bool isInterleaved() {
-    const AccessSum &offset = lhs.operand.access.offset;
-    if (group == 1 || !lhs.operand.access.guards.empty() || offset.constant % RunElements != 0 ||
-        sizeOf(op.getK()) * group % RunElements != 0 || offset.plain(op.getK()) != group)
-      return false;
-    bool hasGroups = false;
-    for (const AccessTerm &term : offset.terms) {
-      bool isGroup = term.dim == op.getN() && term.kind == AccessTerm::Mod && term.group == group &&
-                     term.coefficient == 1;
-      bool isK = term.dim == op.getK() && term.kind == AccessTerm::Plain;
-      hasGroups |= isGroup;
-      if (!isGroup && !isK && (term.dim == op.getN() || term.coefficient % RunElements != 0))
-        return false;
-    }
-    return hasGroups;
-  }
-
-  Form rhsForm() {
-    if (hasRuns(rhs, op.getK(), AccessTerm::Plain))
-      return Form::RunsOfK;
-    bool runs = hasRuns(rhs, op.getN(), group == 1 ? AccessTerm::Plain : AccessTerm::Div);
-    return runs ? Form::RunsOfRows : Form::Elements;
-  }
 
   static int64_t unitOf(Form form, Form runs) { return form == runs ? RunElements : 1; }
 
   /// How lhs and rhs are reached: elements or addresses of runs, in the order of memory.
   void printOperands(Lines &lines) {
     unsigned m = op.getM(), n = op.getN(), k = op.getK();
-    Form lhsIs = mma ? lhsForm() : Form::Elements, rhsIs = mma ? rhsForm() : Form::Elements;
+    Form lhsIs = mma ? lhsForm(op, lhs) : Form::Elements,
+         rhsIs = mma ? rhsForm(op, rhs) : Form::Elements;
     int64_t step = mma ? 32 : 8;
     if (interleave > 1)
       lines.add("static constexpr int Interleave = " + Twine(interleave) + ";");
@@ -300,7 +226,7 @@ private:
     bool inOrderOfN = group == 1 || along(result, n) < along(result, n, group);
     if (mma) {
       RunsOfResults runs{op, tile, extras, results,
-                         interleave > 1 || rhsForm() == Form::RunsOfRows};
+                         interleave > 1 || rhsForm(op, rhs) == Form::RunsOfRows};
       if (!runs.print(lines, inOrderOfN, hasFailed))
         printStore(lines);
     } else {
