@@ -13,6 +13,12 @@ target_include_directories(danaus_mlir_base SYSTEM INTERFACE ${MLIR_INCLUDE_DIRS
 target_compile_definitions(danaus_mlir_base INTERFACE ${DANAUS_LLVM_DEFINITIONS})
 target_link_libraries(danaus_mlir_base INTERFACE MLIR LLVM)
 
+# The cache of compiled models is good for one build of the compiler and of these two.
+get_target_property(llvm_library LLVM LOCATION)
+get_target_property(mlir_library MLIR LOCATION)
+set(DANAUS_COMPILER_LIBRARIES DANAUS_LIBLLVM="${llvm_library}" DANAUS_LIBMLIR="${mlir_library}")
+target_compile_definitions(danaus_tool PRIVATE ${DANAUS_COMPILER_LIBRARIES})
+
 # One precompiled header for everything that includes MLIR; the targets below reuse it.
 file(WRITE ${PROJECT_BINARY_DIR}/mlir_pch.cpp.in "")
 configure_file(${PROJECT_BINARY_DIR}/mlir_pch.cpp.in ${PROJECT_BINARY_DIR}/mlir_pch.cpp COPYONLY)

@@ -71,9 +71,11 @@ OwningOpRef<ModuleOp> emit(ModuleOp module, const cpu::Isa &isa, TimingScope &ti
 Error internal(const std::string &what) { return Error(ExitCode::Internal, what); }
 
 /// The shared object of a planned module.
-Expected<std::string> sharedObjectOf(ModuleOp module, const cpu::Isa &isa, TimingScope &timing) {
-  OwningOpRef<ModuleOp> kernels = emit(module, isa, timing);
-  auto objects = cpu::compileKernels(*kernels, isa, timing);
+Expected<std::string> sharedObjectOf(ModuleOp module, const cpu::Isa &isa,
+                                     const KnownKernels &known, TimingScope &timing) {
+  loadDialects(module.getContext());
+  cpu::KernelObjects kept(known.folder, known.compiler);
+  auto objects = cpu::objectsOf(module, isa, kept, timing);
   if (!objects)
     return objects.takeError();
   TimingScope linking = timing.nest("link");
@@ -105,9 +107,9 @@ struct NewSection {
 };
 
 Expected<NewSection> codeOf(ModuleOp module, const Target &target, const spec::Spec &spec,
-                            TimingScope &timing) {
+                            const KnownKernels &known, TimingScope &timing) {
   if (target.device != "cuda") {
-    auto code = sharedObjectOf(module, isaOf(target), timing);
+    auto code = sharedObjectOf(module, isaOf(target), known, timing);
     return code ? Expected<NewSection>({SectionKind::CpuSharedObject, std::move(*code)})
                 : code.takeError();
   }
@@ -124,13 +126,14 @@ Expected<NewSection> codeOf(ModuleOp module, const Target &target, const spec::S
 
 /// Compiles the phase for one target; its sections are added.
 Status compileTarget(ModuleOp imported, const Target &target, const spec::Spec &spec,
-                     fb::PhaseT &phase, std::vector<NewSection> &added, TimingScope &timing) {
+                     const KnownKernels &known, fb::PhaseT &phase, std::vector<NewSection> &added,
+                     TimingScope &timing) {
   std::string isa = target.device == "cuda" ? archOf(target).name.str() : isaOf(target).name.str();
   OwningOpRef<ModuleOp> module = imported.clone();
   FailureOr<Fusion> fusion = planAndDescribeFusion(*module, target, timing);
   if (failed(fusion))
     return internal("compiling for " + isa + " failed");
-  auto code = codeOf(*module, target, spec, timing);
+  auto code = codeOf(*module, target, spec, known, timing);
   if (!code)
     return code.takeError();
   // Sections come in pairs, from 1: a target's code, and what was fused in it.
@@ -204,8 +207,9 @@ LogicalResult danaus::printStage(ModuleOp module, Stage stage, const Target &tar
   return success();
 }
 
-Status danaus::compileToFile(const spec::Spec &spec, ArrayRef<OwningOpRef<ModuleOp>> phases,
-                             ArrayRef<Target> targets, StringRef path, TimingScope &timing) {
+Expected<std::vector<std::byte>>
+danaus::compileModel(const spec::Spec &spec, ArrayRef<OwningOpRef<ModuleOp>> phases,
+                     ArrayRef<Target> targets, const KnownKernels &known, TimingScope &timing) {
   fb::ModelT model;
   std::vector<NewSection> added;
   for (auto [index, imported] : llvm::enumerate(phases)) {
@@ -219,9 +223,10 @@ Status danaus::compileToFile(const spec::Spec &spec, ArrayRef<OwningOpRef<Module
     for (const Target &target : targets) {
       if (target.device == "cpu" && index == 0)
         warnOfEmulation(module, spec, isaOf(target));
-      if (Status status = compileTarget(module, target, spec, *model.phases.back(), added, timing);
+      if (Status status =
+              compileTarget(module, target, spec, known, *model.phases.back(), added, timing);
           !status)
-        return status;
+        return status.takeError();
     }
   }
   flatbuffers::FlatBufferBuilder builder;
@@ -231,5 +236,5 @@ Status danaus::compileToFile(const spec::Spec &spec, ArrayRef<OwningOpRef<Module
        bytesOf(reinterpret_cast<const char *>(builder.GetBufferPointer()), builder.GetSize())}};
   for (auto [i, each] : llvm::enumerate(added)) // ids from 1
     sections.push_back({uint32_t(i + 1), each.kind, bytesOf(each.bytes.data(), each.bytes.size())});
-  return writeModelFile(path.str(), sections);
+  return modelFileBytes(sections);
 }

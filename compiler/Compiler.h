@@ -11,7 +11,9 @@
 #include "mlir/Support/Timing.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <cstddef>
 #include <string>
+#include <vector>
 
 namespace danaus {
 
@@ -38,13 +40,18 @@ mlir::LogicalResult runPhases(mlir::ModuleOp module, Stage stage, const Target &
 mlir::LogicalResult printStage(mlir::ModuleOp module, Stage stage, const Target &target,
                                llvm::raw_ostream &os, mlir::TimingScope &timing);
 
+/// Where CPU kernels are kept that were compiled before.
+struct KnownKernels {
+  std::string folder;   ///< empty: nowhere, all are compiled
+  std::string compiler; ///< compilerKey() of this program
+};
+
 /// The whole way for every target, from the imported modules of the spec's phases (importPhases;
-/// they are changed); writes `path` atomically. Kernels are compiled on the context's threads: the
-/// same bytes for any number of them. Errors of the spec are emitted; the Status says how the
-/// program should end.
-Status compileToFile(const spec::Spec &spec,
-                     llvm::ArrayRef<mlir::OwningOpRef<mlir::ModuleOp>> phases,
-                     llvm::ArrayRef<Target> targets, llvm::StringRef path,
-                     mlir::TimingScope &timing);
+/// they are changed): the bytes of a model file. Kernels are compiled on the context's threads: the
+/// same bytes for any number of them, and whatever kernels are known. Errors of the spec are
+/// emitted; the Error says how the program should end.
+Expected<std::vector<std::byte>>
+compileModel(const spec::Spec &spec, llvm::ArrayRef<mlir::OwningOpRef<mlir::ModuleOp>> phases,
+             llvm::ArrayRef<Target> targets, const KnownKernels &known, mlir::TimingScope &timing);
 
 } // namespace danaus

@@ -19,6 +19,9 @@ for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "HOME", "TMPDIR"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
 
+# A file, where no folder can be made: nothing is taken from a cache, and nothing kept, unless a test says where.
+config.environment["XDG_CACHE_HOME"] = "/dev/null"
+
 config.substitutions.append(("%models", os.path.join(config.danaus_source_dir, "models")))
 config.substitutions.append(("%oracle", os.path.join(config.test_source_root, "oracle")))
 if config.sanitize:

@@ -37,8 +37,9 @@ Expected<AtomicFile> AtomicFile::create(const std::string &path) {
 
 Status AtomicFile::write(std::string_view bytes) { return writeAll(descriptor.get(), bytes, path); }
 
-Status AtomicFile::commit() {
-  if (::fsync(descriptor.get()) != 0)
+Status AtomicFile::commit(Durability durability) {
+  bool isSynced = durability == Durability::Synced;
+  if (isSynced && ::fsync(descriptor.get()) != 0)
     return ioError("write", path, errno);
   // close() can report what a network file system found out late.
   if (::close(descriptor.release()) != 0 && errno != EINTR)
@@ -46,7 +47,7 @@ Status AtomicFile::commit() {
   if (::rename(temporary.c_str(), path.c_str()) != 0)
     return ioError("rename a temporary file to", path, errno);
   temporary.clear();
-  return syncFolder(parentFolder(path));
+  return isSynced ? syncFolder(parentFolder(path)) : Status::ok();
 }
 
 Status writeFileAtomically(const std::string &path, std::string_view content) {

@@ -7,6 +7,10 @@
 
 namespace danaus {
 
+/// Whether the file must survive a power cut once commit() has returned. Unsynced: what is under
+/// the name then may be damaged; for files that can be made again.
+enum class Durability { Synced, Unsynced };
+
 class AtomicFile {
 public:
   /// Opens the temporary file beside `path`.
@@ -18,7 +22,7 @@ public:
 
   Status write(std::string_view bytes);
   /// Syncs, renames to the final name and syncs the folder.
-  Status commit();
+  Status commit(Durability durability = Durability::Synced);
 
 private:
   AtomicFile(std::string path, std::string temporary, int descriptor);

@@ -5,9 +5,9 @@
 #include "runtime/base/AtomicFile.h"
 #include "runtime/base/Checksum.h"
 #include "runtime/base/File.h"
+#include "runtime/base/FileCache.h"
 #include "runtime/base/Hash.h"
 
-#include <cstdlib>
 #include <cstring>
 
 namespace danaus {
@@ -28,20 +28,11 @@ uint32_t checksumOf(std::string_view file) {
   constexpr size_t skipped = offsetof(Header, registers);
   return crc32(file.data() + skipped, file.size() - skipped);
 }
-
-std::string environment(const char *name) {
-  const char *value = std::getenv(name);
-  return value ? value : "";
-}
 } // namespace
 
 std::string KernelCache::defaultFolder() {
-  if (std::string folder = environment("DANAUS_CACHE"); !folder.empty())
-    return joinPath(folder, "kernels");
-  if (std::string cache = environment("XDG_CACHE_HOME"); !cache.empty())
-    return joinPath(cache, "danaus/kernels");
-  std::string home = environment("HOME");
-  return home.empty() ? "" : joinPath(home, ".cache/danaus/kernels");
+  std::string folder = cacheFolder();
+  return folder.empty() ? "" : joinPath(folder, "kernels");
 }
 
 std::string KernelCache::key(const std::string &text, const std::string &arch,

@@ -14,8 +14,7 @@ public:
   /// In this folder, which is made when the first kernel is kept; "" keeps nothing.
   explicit KernelCache(std::string folder) : folder(std::move(folder)) {}
 
-  /// ${DANAUS_CACHE:-${XDG_CACHE_HOME:-~/.cache}/danaus}/kernels; empty when no variable says
-  /// where.
+  /// cacheFolder()/kernels; empty when no variable says where.
   static std::string defaultFolder();
 
   /// What `text` compiles to with these options and this NVRTC, if it is there and whole.

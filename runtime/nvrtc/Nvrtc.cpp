@@ -139,4 +139,9 @@ Expected<NvrtcInfo> describeNvrtc() {
   return nvrtc->info();
 }
 
+std::string nvrtcVersion() {
+  Expected<NvrtcInfo> info = describeNvrtc();
+  return info ? format("%d.%d", info->major, info->minor) : "none";
+}
+
 } // namespace danaus

@@ -59,4 +59,7 @@ private:
 /// What `danaus devices` says of NVRTC.
 Expected<NvrtcInfo> describeNvrtc();
 
+/// "13.0"; "none" where there is none.
+std::string nvrtcVersion();
+
 } // namespace danaus

@@ -51,6 +51,11 @@ struct Section {
 /// refuses, Internal when ids repeat or the file has not exactly one model table.
 Status writeModelFile(const std::string &path, std::span<const Section> sections);
 
+/// The bytes that writeModelFile() writes; Internal as there.
+Expected<std::vector<std::byte>> modelFileBytes(std::span<const Section> sections);
+/// Writes such bytes as writeModelFile() does.
+Status writeModelBytes(const std::string &path, std::span<const std::byte> bytes);
+
 /// An opened model file that passed every check: whoever holds one need not check an offset again.
 /// The file is read as a whole, so that what was checked is what is used, even if someone
 /// overwrites the file meanwhile.

@@ -139,19 +139,28 @@ std::vector<std::byte> layOut(std::span<const Section> sections) {
 
 } // namespace
 
-Status writeModelFile(const std::string &path, std::span<const Section> sections) {
+Expected<std::vector<std::byte>> modelFileBytes(std::span<const Section> sections) {
   std::vector<Section> sorted(sections.begin(), sections.end());
   std::ranges::sort(sorted, {}, &Section::id);
   if (Status status = checkSections(sorted); !status)
-    return status.takeError().during("writing " + path);
-  std::vector<std::byte> bytes = layOut(sorted);
+    return status.takeError();
+  return layOut(sorted);
+}
 
+Status writeModelBytes(const std::string &path, std::span<const std::byte> bytes) {
   OutputFile file;
   if (Status status = openOutput(path, file); !status)
     return status;
   if (Status status = writeAll(path, file.descriptor, bytes); !status)
     return status;
   return putInPlace(path, file);
+}
+
+Status writeModelFile(const std::string &path, std::span<const Section> sections) {
+  Expected<std::vector<std::byte>> bytes = modelFileBytes(sections);
+  if (!bytes)
+    return bytes.takeError().during("writing " + path);
+  return writeModelBytes(path, *bytes);
 }
 
 } // namespace danaus

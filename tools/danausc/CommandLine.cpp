@@ -93,6 +93,9 @@ struct Flags {
                                   "result is the same for any N")};
   cl::alias longJobs{"jobs", cl::aliasopt(jobs), cl::NotHidden, cl::desc("The same as -j"),
                      cl::cat(category)};
+  cl::opt<bool> noCache{"no-cache", cl::cat(category),
+                        cl::desc("Compile all anew, and keep nothing in the cache of compiled "
+                                 "models and kernels ($XDG_CACHE_HOME/danaus)")};
   cl::opt<bool> json{"json", cl::cat(category), cl::desc("With --emit=fusion: as JSON")};
   cl::opt<bool> svg{"svg", cl::cat(category),
                     cl::desc("With --emit=fusion: the training step as a graph, an SVG file")};
@@ -184,6 +187,16 @@ std::optional<std::string> readRanks(unsigned ranks, CommandLine &line) {
   return std::nullopt;
 }
 
+/// Whether the cache may answer. MLIR's own options want to see the passes run.
+bool usesCache(const Flags &flags, const CommandLine &line) {
+  bool asksMlir = llvm::any_of(cl::getRegisteredOptions(), [&](auto &entry) {
+    const cl::Option &option = *entry.second;
+    return option.getNumOccurrences() && !llvm::is_contained(option.Categories, &flags.category);
+  });
+  return !flags.noCache && !asksMlir && !line.remarks && !line.emit && !line.printConfig &&
+         !line.printSchema;
+}
+
 std::optional<std::string> readEmit(llvm::StringRef name, CommandLine &line) {
   std::vector<std::string> names;
   for (const EmissionName &known : emissions) {
@@ -273,5 +286,6 @@ std::optional<CommandLine> danaus::parseCommandLine(int argc, char **argv) {
   }
   if (line.printConfig + line.printSchema + line.emit.has_value() > 1)
     return usageError("--emit, --print-config and --print-schema exclude each other");
+  line.usesCache = usesCache(flags, line);
   return line;
 }

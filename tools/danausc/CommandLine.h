@@ -35,6 +35,8 @@ struct CommandLine {
   bool printConfig = false, printSchema = false;
   std::string manual;   ///< to print instead of all else: --man
   bool remarks = false; ///< print what the passes tell about their decisions
+  /// A model is asked for, and nothing that only a compilation tells (--remarks, --mlir-timing).
+  bool usesCache = true;
 };
 
 /// None after printing to stderr what is wrong: exit code 2. --help and --version end the program

@@ -8,6 +8,7 @@
 #include "dialects/nn/NN.h"
 #include "runtime/base/Status.h"
 #include "runtime/structure/RankFile.h"
+#include "tools/danausc/Cache.h"
 #include "tools/danausc/CommandLine.h"
 #include "tools/danausc/Summary.h"
 
@@ -86,24 +87,45 @@ static mlir::LogicalResult emit(mlir::ModuleOp module, const CommandLine &line,
   return mlir::success();
 }
 
-/// models/mlp.yaml is compiled to mlp.dnb in the working folder.
-static std::string defaultOutput(const spec::Spec &spec) {
-  llvm::StringRef stem = llvm::sys::path::stem(spec.file);
-  return (spec.file == "-" || spec.file == "<stdin>" ? llvm::StringRef(spec.name.value) : stem)
-             .str() +
-         ".dnb";
+/// models/mlp.yaml is compiled to mlp.dnb in the working folder; `model` is the spec's name.
+static std::string outputOf(const CommandLine &line, llvm::StringRef model) {
+  if (!line.output.empty())
+    return line.output;
+  return (line.spec == "-" ? model : llvm::sys::path::stem(line.spec)).str() + ".dnb";
 }
 
 /// The folder is tried before the work, so that nobody waits for a compilation to be thrown away.
-static ExitCode compile(const spec::Spec &spec,
-                        llvm::ArrayRef<mlir::OwningOpRef<mlir::ModuleOp>> phases,
-                        const CommandLine &line, mlir::TimingScope &timing) {
-  std::string path = line.output.empty() ? defaultOutput(spec) : line.output;
-  llvm::StringRef folder = llvm::sys::path::parent_path(path);
+static ExitCode checkFolder(llvm::StringRef output) {
+  llvm::StringRef folder = llvm::sys::path::parent_path(output);
   folder = folder.empty() ? "." : folder;
   if (std::error_code code = llvm::sys::fs::access(folder, llvm::sys::fs::AccessMode::Write))
     return ioError("cannot write to folder '" + folder + "'", code);
-  return reported(compileToFile(spec, phases, line.targets, path, timing));
+  return ExitCode::Done;
+}
+
+/// `warnings` is what was printed of them until now, and is printed again when the model comes from
+/// the cache.
+static ExitCode compile(const spec::Spec &spec,
+                        llvm::ArrayRef<mlir::OwningOpRef<mlir::ModuleOp>> phases,
+                        const CommandLine &line, const CompilerCache &cache,
+                        const std::string &warnings, mlir::TimingScope &timing) {
+  std::string path = outputOf(line, spec.name.value);
+  if (ExitCode code = checkFolder(path); code != ExitCode::Done)
+    return code;
+  auto bytes = compileModel(spec, phases, line.targets, cache.kernels(), timing);
+  if (!bytes)
+    return reported(bytes.takeError());
+  cache.keep(*bytes, warnings);
+  return reported(writeModelBytes(path, *bytes));
+}
+
+/// What `compile` did before.
+static ExitCode writeCached(const CachedModel &model, const CommandLine &line) {
+  std::string path = outputOf(line, model.file.model().name()->string_view());
+  if (ExitCode code = checkFolder(path); code != ExitCode::Done)
+    return code;
+  llvm::errs() << model.warnings;
+  return reported(writeModelBytes(path, model.file.bytes()));
 }
 
 /// What the data must fit: of an ONNX model its file says it.
@@ -176,14 +198,19 @@ static Status readChosenRanks(const std::string &path, spec::Spec &spec) {
 }
 
 static ExitCode translate(llvm::SourceMgr &sources, const CommandLine &line,
-                          mlir::TimingScope &timing) {
+                          const CompilerCache &cache, mlir::TimingScope &timing) {
   std::unique_ptr<llvm::ThreadPoolInterface> threads;
   mlir::MLIRContext context;
   setJobs(line.jobs, context, threads);
   context.printOpOnDiagnostic(false);
+  // The newest handler is asked first: what it takes, nobody prints. The oldest prints to a text.
+  std::string warnings;
+  llvm::raw_string_ostream recorded(warnings);
+  mlir::SourceMgrDiagnosticHandler recorder(sources, &context, recorded);
   mlir::SourceMgrDiagnosticHandler diagnostics(sources, &context);
-  // The newest handler is asked first: what it takes, nobody prints.
   mlir::ScopedDiagnosticHandler remarks(&context, [&](mlir::Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning)
+      recorder.emitDiagnostic(diagnostic.getLocation(), diagnostic.str(), diagnostic.getSeverity());
     bool isRemark = diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark;
     return mlir::success(isRemark && !line.remarks);
   });
@@ -209,8 +236,9 @@ static ExitCode translate(llvm::SourceMgr &sources, const CommandLine &line,
   if (line.emit && std::holds_alternative<Format>(*line.emit))
     return writeOnnx(phases, line, timing);
   if (!line.emit)
-    return failed(spec::checkDataFits(*spec, &context)) ? ExitCode::SpecInvalid
-                                                        : compile(*spec, phases, line, timing);
+    return failed(spec::checkDataFits(*spec, &context))
+               ? ExitCode::SpecInvalid
+               : compile(*spec, phases, line, cache, warnings, timing);
 
   std::string text;
   llvm::raw_string_ostream os(text);
@@ -232,12 +260,17 @@ static ExitCode run(const CommandLine &line) {
     ioError("cannot read the spec '" + line.spec + "'", buffer.getError());
     return ExitCode::SpecInvalid;
   }
+  auto cache = CompilerCache::open(line, (*buffer)->getBuffer());
+  if (!cache)
+    return reported(cache.takeError());
+  if (auto model = cache->find())
+    return writeCached(*model, line);
   llvm::SourceMgr sources;
   sources.AddNewSourceBuffer(std::move(*buffer), {});
   mlir::DefaultTimingManager times; // --mlir-timing: prints when it goes
   mlir::applyDefaultTimingManagerCLOptions(times);
   mlir::TimingScope timing = times.getRootScope();
-  return translate(sources, line, timing);
+  return translate(sources, line, *cache, timing);
 }
 
 int main(int argc, char **argv) {

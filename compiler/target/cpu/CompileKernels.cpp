@@ -2,6 +2,7 @@
 // of its own, and becomes an object file. The number of threads decides nothing but the time.
 #include "compiler/target/cpu/CompileKernels.h"
 
+#include "compiler/target/cpu/EmitKernels.h"
 #include "compiler/target/cpu/LowerKernels.h"
 
 #include "mlir/IR/Threading.h"
@@ -76,6 +77,43 @@ Expected<std::vector<std::string>> danaus::cpu::compileKernels(ModuleOp kernels,
     if (!status)
       return status.takeError();
   return objects;
+}
+
+Expected<std::vector<std::string>> danaus::cpu::objectsOf(ModuleOp module, const Isa &isa,
+                                                          const KernelObjects &known,
+                                                          TimingScope &timing) {
+  SmallVector<func::FuncOp> kernels = kernelsOf(module);
+  std::vector<std::string> keys(kernels.size());
+  std::vector<std::optional<std::string>> objects(kernels.size());
+  parallelFor(module.getContext(), 0, kernels.size(), [&](size_t i) {
+    keys[i] = known.keyOf(kernels[i], isa);
+    objects[i] = known.find(keys[i], kernels[i]);
+  });
+
+  SmallVector<size_t> missing;
+  SmallVector<func::FuncOp> unknown;
+  for (auto [i, object] : llvm::enumerate(objects))
+    if (!object) {
+      missing.push_back(i);
+      unknown.push_back(kernels[i]);
+    }
+  if (!missing.empty()) {
+    TimingScope emission = timing.nest("emit kernels");
+    OwningOpRef<ModuleOp> emitted = emitKernels(unknown, module.getLoc(), isa);
+    emission.stop();
+    auto compiled = compileKernels(*emitted, isa, timing);
+    if (!compiled)
+      return compiled.takeError();
+    for (auto [i, object] : llvm::zip_equal(missing, *compiled)) {
+      known.keep(keys[i], kernels[i], object);
+      objects[i] = std::move(object);
+    }
+    known.trim();
+  }
+  std::vector<std::string> result;
+  for (std::optional<std::string> &object : objects)
+    result.push_back(std::move(*object));
+  return result;
 }
 
 std::unique_ptr<llvm::Module> danaus::cpu::joinKernels(ModuleOp kernels, const Isa &isa,

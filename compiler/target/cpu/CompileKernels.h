@@ -2,6 +2,7 @@
 #pragma once
 
 #include "compiler/target/cpu/Isa.h"
+#include "compiler/target/cpu/KernelObjects.h"
 #include "compiler/target/cpu/ObjectCode.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -18,6 +19,11 @@ namespace danaus::cpu {
 /// is emitted as a diagnostic; of several, the Status names the first in the order of `kernels`.
 Expected<std::vector<std::string>> compileKernels(mlir::ModuleOp kernels, const Isa &isa,
                                                   mlir::TimingScope &timing);
+
+/// An object file for every kernel of `module` (at stage plan), in order: what `known` has of them,
+/// and the others emitted and compiled. Sets the kernels' plan.tiles and plan.scratch.
+Expected<std::vector<std::string>> objectsOf(mlir::ModuleOp module, const Isa &isa,
+                                             const KernelObjects &known, mlir::TimingScope &timing);
 
 /// All kernels in one optimised LLVM module, to be printed. Null after diagnostics.
 std::unique_ptr<llvm::Module> joinKernels(mlir::ModuleOp kernels, const Isa &isa,

@@ -196,14 +196,24 @@ private:
 
 } // namespace
 
-OwningOpRef<ModuleOp> danaus::cpu::emitKernels(ModuleOp module, const Isa &isa) {
-  OwningOpRef<ModuleOp> code = ModuleOp::create(module.getLoc());
+OwningOpRef<ModuleOp> danaus::cpu::emitKernels(ArrayRef<func::FuncOp> kernels, Location loc,
+                                               const Isa &isa) {
+  OwningOpRef<ModuleOp> code = ModuleOp::create(loc);
   auto builder = OpBuilder::atBlockEnd(code->getBody());
-  for (auto kernel : module.getOps<func::FuncOp>())
-    if (kernel->hasAttr(plan::KindAttr)) {
-      auto own = ModuleOp::create(builder, kernel.getLoc());
-      auto inside = OpBuilder::atBlockEnd(own.getBody());
-      KernelEmitter(kernel, isa).emit(inside);
-    }
+  for (func::FuncOp kernel : kernels) {
+    auto own = ModuleOp::create(builder, kernel.getLoc());
+    auto inside = OpBuilder::atBlockEnd(own.getBody());
+    KernelEmitter(kernel, isa).emit(inside);
+  }
   return code;
+}
+
+SmallVector<func::FuncOp> danaus::cpu::kernelsOf(ModuleOp module) {
+  SmallVector<func::FuncOp> kernels(module.getOps<func::FuncOp>());
+  llvm::erase_if(kernels, [](func::FuncOp kernel) { return !kernel->hasAttr(plan::KindAttr); });
+  return kernels;
+}
+
+OwningOpRef<ModuleOp> danaus::cpu::emitKernels(ModuleOp module, const Isa &isa) {
+  return emitKernels(kernelsOf(module), module.getLoc(), isa);
 }

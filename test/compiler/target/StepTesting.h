@@ -202,8 +202,12 @@ inline std::string compiled(Model &model, const Folder &folder, const Target &ta
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>> copies(1);
   copies[0] = model.imported->clone();
   mlir::TimingScope untimed;
-  Status status = compileToFile(model.spec, copies, {target}, path, untimed);
-  EXPECT_TRUE(bool(status)) << (status ? "" : status.error().message());
+  auto bytes = compileModel(model.spec, copies, {target}, {}, untimed);
+  if (!bytes) {
+    ADD_FAILURE() << bytes.error().message();
+    return path;
+  }
+  EXPECT_TRUE(bool(writeModelBytes(path, *bytes)));
   return path;
 }
 inline std::string compiled(Model &model, const Folder &folder, const std::string &isa) {

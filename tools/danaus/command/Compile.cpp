@@ -2,15 +2,14 @@
 #include "tools/danaus/command/Compile.h"
 
 #include "runtime/base/File.h"
-#include "runtime/base/Hash.h"
 #include "runtime/device/Device.h"
+#include "runtime/nvrtc/Nvrtc.h"
 #include "tools/danaus/command/Process.h"
 #include "tools/danaus/command/Verb.h"
 
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace danaus::tool {
@@ -18,13 +17,6 @@ namespace danaus::tool {
 static std::string environment(const char *name) {
   const char *value = std::getenv(name);
   return value ? value : "";
-}
-
-std::string cacheFolder() {
-  if (std::string cache = environment("XDG_CACHE_HOME"); !cache.empty())
-    return joinPath(cache, "danaus");
-  std::string home = environment("HOME");
-  return home.empty() ? "" : joinPath(home, ".cache/danaus");
 }
 
 Expected<std::unique_ptr<TemporaryFolder>> TemporaryFolder::create() {
@@ -37,25 +29,6 @@ Expected<std::unique_ptr<TemporaryFolder>> TemporaryFolder::create() {
 
 TemporaryFolder::~TemporaryFolder() { (void)removeTree(path); }
 
-/// Adds the size and time of every .onnx file that the text names: what is compiled from it depends
-/// on them.
-static void addOnnxFiles(const std::string &text, const std::string &folder, Hash &hash) {
-  constexpr char ending[] = ".onnx", around[] = "\"'{}[],=:\n";
-  for (size_t at = 0; (at = text.find(ending, at)) != std::string::npos;) {
-    size_t before = text.find_last_of(around, at);
-    size_t begin = text.find_first_not_of(' ', before == std::string::npos ? 0 : before + 1);
-    at += sizeof(ending) - 1;
-    std::string path = text.substr(begin, at - begin);
-    // PyTorch's exporter puts the weights in a second file.
-    for (const std::string &name : {path, path + ".data"}) {
-      struct stat info = {};
-      if (::stat((path.starts_with("/") ? name : joinPath(folder, name)).c_str(), &info) == 0)
-        hash.add(format("%s %lld %lld.%09ld", name.c_str(), (long long)info.st_size,
-                        (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec));
-    }
-  }
-}
-
 static Error noCompiler(const std::string &what, const std::string &hint) {
   return Error(ExitCode::IoError, what + " needs danausc, which is not at '" +
                                       programBeside("danausc") + "': " + hint);
@@ -67,40 +40,23 @@ Status checkCompiler(const std::string &why) {
   return noCompiler(why, "install it there, or give a spec with numbers as ranks");
 }
 
-Expected<std::string> cacheKey(const CompileRequest &request, const std::string &compiler) {
+/// Where the binary is in the cache.
+static Expected<std::string> keyOf(const CompileRequest &request) {
   constexpr uint64_t specLimit = 64 << 20;
   Expected<std::string> spec = readFile(request.spec, specLimit, ExitCode::SpecInvalid);
   if (!spec)
     return Error(ExitCode::SpecInvalid, spec.error().message());
-  struct stat info = {};
-  if (::stat(compiler.c_str(), &info) != 0)
+  std::string compiler = programBeside("danausc");
+  if (!pathExists(compiler))
     return noCompiler("compiling a spec", "build it, or give a compiled model (.dnb) instead");
   auto cpu = builtinDevices().create("cpu", {.threads = 1});
   if (!cpu)
     return cpu.takeError();
-
-  Hash hash;
-  hash.add(*spec);
-  hash.add(request.spec);
-  addOnnxFiles(*spec, parentFolder(request.spec), hash);
-  for (const std::string &entry : request.overrides) {
-    hash.add(entry);
-    addOnnxFiles(entry, ".", hash);
-  }
-  hash.add(request.target);
-  hash.add(std::to_string(request.ranks));
-  if (!request.chosenRanks.empty()) {
-    Expected<std::string> chosen =
-        readFile(request.chosenRanks, specLimit, ExitCode::CheckpointInvalid);
-    if (!chosen)
-      return chosen.takeError();
-    hash.add(*chosen);
-  }
-  hash.add(format("%s %lld %lld.%09ld %llu", compiler.c_str(), (long long)info.st_size,
-                  (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec,
-                  (unsigned long long)info.st_ino));
-  hash.add(cpu->get()->isas().front());
-  return hash.hex();
+  bool isCuda = request.target.find("cuda") != std::string::npos;
+  return cacheKey(request, *spec,
+                  {{compiler, DANAUS_LIBLLVM, DANAUS_LIBMLIR},
+                   cpu->get()->isas().front(),
+                   isCuda ? nvrtcVersion() : ""});
 }
 
 /// Waits for the compiler; stdin, stdout and stderr are ours.
@@ -149,22 +105,18 @@ static Expected<std::string> outputFolder(std::unique_ptr<TemporaryFolder> &temp
 }
 
 Expected<CompiledModel> compileModel(const CompileRequest &request) {
-  std::string compiler = programBeside("danausc");
-  Expected<std::string> key = cacheKey(request, compiler);
+  Expected<std::string> key = keyOf(request);
   if (!key)
     return key.takeError();
-  std::string name = *key + ".dnb";
-  if (std::string folder = cacheFolder(); !folder.empty())
-    if (std::string path = joinPath(folder, name); pathExists(path))
-      if (Expected<ModelFile> cached = ModelFile::open(path)) // a damaged one is made again
-        return CompiledModel{std::move(*cached), 0, nullptr};
+  if (auto cached = ModelCache(cacheFolder()).find(*key))
+    return CompiledModel{std::move(cached->file), 0, nullptr};
 
   auto start = std::chrono::steady_clock::now();
   std::unique_ptr<TemporaryFolder> temporary;
   Expected<std::string> folder = outputFolder(temporary);
   if (!folder)
     return folder.takeError();
-  std::string path = joinPath(*folder, name);
+  std::string path = joinPath(*folder, *key + ".dnb");
   auto run = [](const std::vector<std::string> &words) { return runCompiler(words); };
   if (Status status = compileInto(request, path, run); !status)
     return status.takeError();

@@ -1,9 +1,9 @@
-// From a spec to a model binary by the danausc beside this program, through a cache of binaries
-// that any number of processes may share. Knows how danausc is called, nothing of what it does.
+// From a spec to a model binary by the danausc beside this program, through the cache of compiled
+// models. Knows how danausc is called, nothing of what it does.
 #pragma once
 
 #include "runtime/base/Status.h"
-#include "runtime/plan/ModelFile.h"
+#include "runtime/plan/ModelCache.h"
 #include "runtime/safetensors/Safetensors.h"
 #include "runtime/train/RunModel.h"
 
@@ -28,14 +28,6 @@ struct CompiledModel {
   double milliseconds = 0; ///< what the compiler took; 0 when the binary was in the cache
   /// Holds the binary where no cache folder can be written.
   std::unique_ptr<TemporaryFolder> temporary;
-};
-
-struct CompileRequest {
-  std::string spec;                   ///< path as the user wrote it
-  std::vector<std::string> overrides; ///< key=value
-  std::string target = "cpu";
-  uint64_t ranks = 1;      ///< processes that train together
-  std::string chosenRanks; ///< ranks.json of a run; empty: none
 };
 
 /// The binary of this spec, from the cache or compiled into it. The compiler's diagnostics pass
@@ -65,13 +57,5 @@ struct OnnxRequest {
 
 /// Writes the model with its weights as an .onnx file.
 Status writeOnnx(const OnnxRequest &request, const std::string &output);
-
-/// What makes two requests different: the spec's bytes and folder (paths in it are relative to
-/// that), the .onnx files that it names, the overrides, the target, the compiler's identity and the
-/// machine's instruction set.
-Expected<std::string> cacheKey(const CompileRequest &request, const std::string &compiler);
-
-/// ${XDG_CACHE_HOME:-~/.cache}/danaus; empty when neither variable says where.
-std::string cacheFolder();
 
 } // namespace danaus::tool
