@@ -19,7 +19,7 @@ struct CompileRequest {
   std::vector<std::string> overrides; ///< key=value
   std::string target = "cpu";         ///< or several: "cpu:avx2,cuda:sm_80"
   uint64_t ranks = 1;                 ///< processes that train together
-  std::string chosenRanks;            ///< ranks.json of a run; empty: none
+  std::string chosenRanks = {};       ///< ranks.json of a run; empty: none
 };
 
 /// What compiles it, and where.

@@ -38,8 +38,9 @@ std::string manPage() {
     text += ".TP\n\\fB" + std::to_string(code.code) + "\\fR\n" + roff(code.text) + "\n";
   text += ".SH ENVIRONMENT\n"
           ".TP\n\\fBDANAUS_DATA\\fR\nThe folder that holds datasets.\n"
-          ".TP\n\\fBXDG_CACHE_HOME\\fR\nCompiled models are kept in its folder danaus "
+          ".TP\n\\fBXDG_CACHE_HOME\\fR\nCompiled models and kernels are kept in its folder danaus "
           "[~/.cache].\n"
+          ".TP\n\\fBDANAUS_CACHE\\fR\nThe folder itself, in place of that.\n"
           ".TP\n\\fBNO_COLOR\\fR\nNot empty: progress without colours.\n"
           ".TP\n\\fBTERM\\fR\nWith \"dumb\", progress is plain lines.\n";
   return text;

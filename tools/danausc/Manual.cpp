@@ -39,6 +39,10 @@ std::string danaus::manPage(cl::OptionCategory &category) {
   text += ".SH EXIT STATUS\n";
   for (auto [code, meaning] : exitCodeTexts())
     text += ".TP\n\\fB" + std::to_string(code) + "\\fR\n" + roff(meaning) + "\n";
+  text += ".SH ENVIRONMENT\n"
+          ".TP\n\\fBXDG_CACHE_HOME\\fR\nCompiled models and kernels are kept in its folder danaus "
+          "[~/.cache].\n"
+          ".TP\n\\fBDANAUS_CACHE\\fR\nThe folder itself, in place of that.\n";
   return text + ".SH EXAMPLES\n.nf\n" +
          roff("danausc models/mnist_mlp.yaml -o mlp.dnb --target cpu,cuda\n"
               "danausc models/vit_s16.yaml --emit=fusion --svg -o fusion.svg\n") +

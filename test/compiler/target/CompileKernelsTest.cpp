@@ -1,10 +1,16 @@
 // Kernels compiled side by side: the same bytes for any number of threads, and what goes wrong in
 // one of them is said once, in the order of the kernels.
 #include "compiler/target/cpu/CompileKernels.h"
+#include "compiler/target/cpu/EmitKernels.h"
+#include "dialects/kernel/Kernel.h"
+#include "dialects/plan/Plan.h"
+#include "test/runtime/support/TempFolder.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
@@ -84,6 +90,89 @@ TEST(CompileKernels, ErrorsAreSaidOnceAndInOrder) {
     for (const std::string &error : outcome.errors)
       EXPECT_NE(error.find("nobody.knows"), std::string::npos) << error;
   }
+}
+
+/// A module at stage plan with one kernel, which copies.
+std::string planned(const std::string &name, const std::string &more = "") {
+  return "func.func private @" + name +
+         "(%x: tensor<4x8xf32>) -> tensor<8x4xf32> attributes {plan.kind = \"copy\"" + more +
+         "} {\n  %y = kernel.copy %x map affine_map<(d0, d1) -> (d1, d0)> : tensor<4x8xf32> -> "
+         "tensor<8x4xf32>\n  return %y : tensor<8x4xf32>\n}\n";
+}
+
+class KernelObjectsTest : public ::testing::Test {
+protected:
+  mlir::func::FuncOp parse(const std::string &text) {
+    context.loadDialect<mlir::func::FuncDialect, mlir::memref::MemRefDialect,
+                        mlir::arith::ArithDialect, mlir::scf::SCFDialect, kernel::KernelDialect,
+                        mlir::vector::VectorDialect, mlir::LLVM::LLVMDialect>();
+    modules.push_back(mlir::parseSourceString<mlir::ModuleOp>(text, &context));
+    return modules.back() ? cpu::kernelsOf(*modules.back()).front() : mlir::func::FuncOp();
+  }
+  std::string objectOf(mlir::func::FuncOp function, const cpu::KernelObjects &known) {
+    mlir::TimingScope untimed;
+    auto objects = cpu::objectsOf(function->getParentOfType<mlir::ModuleOp>(), isa, known, untimed);
+    EXPECT_TRUE(objects) << (objects ? "" : objects.error().message());
+    return objects && objects->size() == 1 ? objects->front() : "";
+  }
+  static std::string linked(const std::string &object) {
+    auto shared = cpu::linkSharedObject({object});
+    EXPECT_TRUE(shared);
+    return shared ? *shared : "";
+  }
+
+  test::TempFolder folder;
+  const cpu::Isa &isa = *cpu::isaNamed("baseline");
+  cpu::KernelObjects known{folder.path(), "compiler"}, none{"", ""};
+  mlir::MLIRContext context;
+  std::vector<mlir::OwningOpRef<mlir::ModuleOp>> modules;
+};
+
+TEST_F(KernelObjectsTest, AKernelIsCompiledOnce) {
+  auto first = parse(planned("copy_0")), again = parse(planned("copy_0"));
+  ASSERT_TRUE(first && again);
+  std::string object = objectOf(first, known), key = known.keyOf(again, isa);
+  EXPECT_EQ(object, objectOf(parse(planned("copy_0")), none));
+  EXPECT_EQ(objectOf(again, known), object);
+  EXPECT_EQ(again->getAttr(plan::TilesAttr), first->getAttr(plan::TilesAttr));
+  EXPECT_EQ(again->getAttr(plan::ScratchAttr), first->getAttr(plan::ScratchAttr));
+  known.keep(key, first, "kept by the test");
+  EXPECT_EQ(objectOf(parse(planned("copy_0")), known), "kept by the test");
+}
+
+TEST_F(KernelObjectsTest, WhatAKernelDependsOnIsInItsKey) {
+  auto key = [&](const std::string &text) { return known.keyOf(parse(text), isa); };
+  std::string plain = key(planned("copy_0"));
+  EXPECT_EQ(key(planned("copy_12")), plain);
+  EXPECT_NE(key(planned("copy_0", ", more")), plain);
+  auto kernel = parse(planned("copy_0"));
+  EXPECT_NE(known.keyOf(kernel, *cpu::isaNamed("avx2")), plain);
+  EXPECT_NE(cpu::KernelObjects(folder.path(), "another").keyOf(kernel, isa), plain);
+}
+
+TEST_F(KernelObjectsTest, ARenumberedKernelIsTheSameCode) {
+  std::string object = objectOf(parse(planned("copy_0")), known);
+  std::string renamed = objectOf(parse(planned("copy_123")), known);
+  EXPECT_NE(renamed.find("copy_123"), std::string::npos);
+  EXPECT_EQ(renamed.find("copy_0"), std::string::npos);
+  EXPECT_EQ(linked(renamed), linked(objectOf(parse(planned("copy_123")), none)));
+}
+
+TEST_F(KernelObjectsTest, DamagedObjectsAreCompiledAgain) {
+  auto kernel = parse(planned("copy_0"));
+  std::string object = objectOf(kernel, known), key = known.keyOf(parse(planned("copy_0")), isa);
+  std::string path = folder / (key + ".dno"), whole = test::readText(path);
+  ASSERT_FALSE(whole.empty());
+  for (size_t i = 0; i < whole.size(); i += 13) {
+    std::string changed = whole;
+    changed[i] = char(changed[i] ^ 0x40);
+    test::writeText(path, changed);
+    EXPECT_FALSE(known.find(key, kernel)) << "byte " << i;
+    test::writeText(path, whole.substr(0, i));
+    EXPECT_FALSE(known.find(key, kernel)) << "length " << i;
+  }
+  EXPECT_EQ(objectOf(parse(planned("copy_0")), known), object);
+  EXPECT_EQ(test::readText(path), whole);
 }
 
 TEST(LinkSharedObject, SaysWhatTheLinkerSays) {

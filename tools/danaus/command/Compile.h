@@ -37,8 +37,8 @@ Expected<CompiledModel> compileModel(const CompileRequest &request);
 /// IoError where danausc is not beside this program; `why` says what needs it.
 Status checkCompiler(const std::string &why);
 
-/// A run's own spec with the ranks that its weights have chosen; past the cache, for it is of this
-/// run alone and stays in its folder. Ended early where `stops` says so.
+/// A run's own spec with the ranks that its weights have chosen; the binary stays in the run's
+/// folder. Ended early where `stops` says so.
 Status compileAgain(const Recompilation &what, const std::function<bool()> &stops);
 
 /// The weights of an .onnx file, under the names that a spec of `kind: onnx` gives them.
