@@ -17,7 +17,7 @@ target_link_libraries(danaus_mlir_base INTERFACE MLIR LLVM)
 get_target_property(llvm_library LLVM LOCATION)
 get_target_property(mlir_library MLIR LOCATION)
 set(DANAUS_COMPILER_LIBRARIES DANAUS_LIBLLVM="${llvm_library}" DANAUS_LIBMLIR="${mlir_library}")
-target_compile_definitions(danaus_tool PRIVATE ${DANAUS_COMPILER_LIBRARIES})
+target_compile_definitions(danaus_tool_command PRIVATE ${DANAUS_COMPILER_LIBRARIES})
 
 # One precompiled header for everything that includes MLIR; the targets below reuse it.
 file(WRITE ${PROJECT_BINARY_DIR}/mlir_pch.cpp.in "")

@@ -18,7 +18,7 @@ func.func @forward(%x: tensor<40x70xbf16>, %w: tensor<100x70xf32>) -> tensor<40x
 // The gradient of a weight: K is contiguous in neither side, and the calls put both in order.
 // CHECK-LABEL: @weight_gradient
 // CHECK-NOT: kernel.pack
-// CHECK: kernel.contract %arg0, %arg1 {{.*}} tile [32, 2, 32, 2, 50] matrix_unit
+// CHECK: kernel.contract %arg0, %arg1 {{.*}} tile [32, 2, 32, 2, 60] matrix_unit
 func.func @weight_gradient(%d: tensor<300x100xbf16>, %x: tensor<300x70xbf16>) -> tensor<100x70xf32> {
   %g = kernel.contract %d, %x sizes [100, 70, 300] maps [affine_map<(m, n, k) -> (k, m)>, affine_map<(m, n, k) -> (k, n)>, #mn] : (tensor<300x100xbf16>, tensor<300x70xbf16>) -> tensor<100x70xf32> {
   ^bb0(%sum: f32):
@@ -29,7 +29,7 @@ func.func @weight_gradient(%d: tensor<300x100xbf16>, %x: tensor<300x70xbf16>) ->
 // So it is with a group (Monarch's second factor), up to 16 members.
 // CHECK-LABEL: @group_gradient
 // CHECK-NOT: kernel.pack
-// CHECK: kernel.contract %arg0, %arg1 {{.*}} tile [32, 32, 32, 1, 50] matrix_unit
+// CHECK: kernel.contract %arg0, %arg1 {{.*}} tile [32, 32, 32, 1, 60] matrix_unit
 func.func @group_gradient(%d: tensor<300x640xbf16>, %x: tensor<300x320xbf16>) -> tensor<16x40x20xf32> {
   %g = kernel.contract %d, %x sizes [40, 320, 300] maps [affine_map<(m, n, k) -> (k, m * 16 + n mod 16)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (n mod 16, m, n floordiv 16)>] : (tensor<300x640xbf16>, tensor<300x320xbf16>) -> tensor<16x40x20xf32> {
   ^bb0(%sum: f32):
