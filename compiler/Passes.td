@@ -209,7 +209,8 @@ def KernelChooseBlocks : Pass<"kernel-choose-blocks", "::mlir::func::FuncOp"> {
 def KernelStreamResults : Pass<"kernel-stream-results", "::mlir::func::FuncOp"> {
   let summary = "store around the cache what is read again much later";
   let description = [{
-    Sets `streamed` of a kernel.chain: the results that nothing in the chain reads, and that no kernel reads before others have written `far-bytes`.
+    Sets `streamed` of a kernel.chain: the results that nothing in the chain reads, and that no kernel reads before others have written `far-bytes`;
+    and of a kernel.contract whose calls put their operands in order themselves, a gradient of a weight: they write results once, at the end.
   }];
   let options = [Option<"farBytes", "far-bytes", "unsigned", "33554432", "bytes written by others after which no cache still has a result">];
   let dependentDialects = ["::danaus::kernel::KernelDialect"];

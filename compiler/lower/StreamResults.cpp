@@ -1,7 +1,7 @@
-// kernel-stream-results: results of chains that are read again only after so much else that no
-// cache still has them are stored around the cache. A store into a cache first reads the line that
-// it overwrites, and drives out a line that is needed; what the forward pass keeps for the backward
-// pass is most of what a chain writes.
+// kernel-stream-results: results of chains, and gradients of weights, that are read again only
+// after so much else that no cache still has them are stored around the cache. A store into a cache
+// first reads the line that it overwrites, and drives out a line that is needed; what the forward
+// pass keeps for the backward pass is most of what a chain writes.
 #include "compiler/Passes.h"
 #include "compiler/lower/Layout.h"
 #include "dialects/kernel/Kernel.h"
@@ -47,33 +47,44 @@ struct StreamResults : danaus::impl::KernelStreamResultsBase<StreamResults> {
   using KernelStreamResultsBase::KernelStreamResultsBase;
 
   void runOnOperation() override {
-    // Bytes that all kernels before each one have written.
-    DenseMap<Operation *, int64_t> before;
     int64_t written = 0;
+    before.clear();
     for (Operation &op : getOperation().front()) {
       before[&op] = written;
       if (isa<kernel::KernelDialect>(op.getDialect()))
         written += bytesWritten(op);
     }
+    for (auto contract : getOperation().front().getOps<kernel::ContractOp>())
+      if (contract.isBlocked() &&
+          llvm::all_of(contract.getResults(), [&](Value value) { return isFar(value); }))
+        contract.setStreamed(true);
     for (auto chain : getOperation().front().getOps<kernel::ChainOp>()) {
-      int64_t end = before.at(chain) + bytesWritten(*chain);
       SmallVector<int64_t> streamed;
       Operation *yield = chain.getBody().front().getTerminator();
       for (auto [i, inner] : llvm::enumerate(yield->getOperands())) {
-        auto readers = readersOf(chain.getResult(i));
         bool hasRows = cast<ShapedType>(inner.getType()).getRank() > 1;
-        bool isFar = hasRows && readers && !readers->empty() && inner.hasOneUse() &&
-                     llvm::all_of(*readers, [&](Operation *reader) {
-                       Operation *kernel = chain->getBlock()->findAncestorOpInBlock(*reader);
-                       return before.at(kernel) - end >= int64_t(farBytes);
-                     });
-        if (isFar)
+        if (hasRows && inner.hasOneUse() && isFar(chain.getResult(i)))
           streamed.push_back(i);
       }
       if (!streamed.empty())
         chain.setStreamed(streamed);
     }
   }
+
+private:
+  /// Whether so much is written between the kernel that makes a value and all that read it.
+  bool isFar(Value value) {
+    Operation *maker = value.getDefiningOp();
+    int64_t end = before.at(maker) + bytesWritten(*maker);
+    auto readers = readersOf(value);
+    return readers && !readers->empty() && llvm::all_of(*readers, [&](Operation *reader) {
+             Operation *kernel = maker->getBlock()->findAncestorOpInBlock(*reader);
+             return before.at(kernel) - end >= int64_t(farBytes);
+           });
+  }
+
+  /// Bytes that all kernels before each one have written.
+  DenseMap<Operation *, int64_t> before;
 };
 
 } // namespace

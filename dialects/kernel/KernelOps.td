@@ -49,6 +49,7 @@ def Kernel_ContractOp : Kernel_Op<"contract", [Pure, SingleBlockImplicitTerminat
     are float32, split exactly into three bfloat16 terms each, of whose nine products the six largest are added: what is
     left out is below 2^-23 of a product. rhs then is packed in pairs of three terms; the call splits lhs. With five numbers in
     `tile` nothing is packed: the call puts both operands in order, in stretches of K of its own (SplitStage.h), not of `depth`.
+    Results of a `streamed` one, which stands in no chain, are read again much later, and may be stored around the caches.
 
     (C1) one map per lhs, rhs, results and extra, over all dimensions of sizes. (C2) at least 3 sizes.
     (C3) the region takes the sum and one scalar per extra, and yields one per result.
@@ -57,12 +58,12 @@ def Kernel_ContractOp : Kernel_Op<"contract", [Pure, SingleBlockImplicitTerminat
   let arguments = (ins Kernel_Tensor:$lhs, Kernel_Tensor:$rhs, Variadic<Kernel_Tensor>:$extras,
                        DenseI64ArrayAttr:$sizes, AffineMapArrayAttr:$maps,
                        OptionalAttr<DenseI64ArrayAttr>:$tile, OptionalAttr<I64Attr>:$panel,
-                       OptionalAttr<I64Attr>:$lhs_panel, UnitAttr:$matrix_unit);
+                       OptionalAttr<I64Attr>:$lhs_panel, UnitAttr:$matrix_unit, UnitAttr:$streamed);
   let results = (outs Variadic<Kernel_Tensor>:$results);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{
     $lhs `,` $rhs (`extras` `(` $extras^ `)`)? `sizes` $sizes `maps` $maps (`tile` $tile^)? (`panel` $panel^)?
-    (`lhs_panel` $lhs_panel^)? (`matrix_unit` $matrix_unit^)? attr-dict `:` functional-type(operands, results) $epilogue
+    (`lhs_panel` $lhs_panel^)? (`matrix_unit` $matrix_unit^)? (`streamed` $streamed^)? attr-dict `:` functional-type(operands, results) $epilogue
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
@@ -182,7 +183,7 @@ def Kernel_PackOp : Kernel_Op<"pack", [Pure]> {
     `rows`: the result is (batch..., C up to 16, K up to 32). `pairs`: it is (batch..., ceil(C / 16 G), G, K/2 up to 16,
     16, 2), c = (16 d + lane) G + g: two neighbours of K lie together, and a group's columns go into G panels.
     Elements are rounded; with `terms` = 3 (`pairs` of float32 only) each becomes three numbers whose sum it is, leading
-    bits first, and the result is (batch..., ceil(C / 16 G), G, ceil(K / 32), 3, 16, 16, 2).
+    bits first, k and k + 16 of each 32 of K lie together, and the result is (batch..., ceil(C / 16 G), G, ceil(K / 32), 3, 16, 16, 2).
     (C1) the map is over sizes and has the input's rank as results. (C2) sizes has at least 2 entries.
     (C3) the result has the shape of its form and is bfloat16. (C4) group is at least 1, and 1 for rows. (C5) terms is 3.
   }];

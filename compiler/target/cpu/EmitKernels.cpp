@@ -133,9 +133,7 @@ private:
   int64_t emitBody(Emitter &emitter, Operation &body) {
     auto viewOf = [&](Value value) { return views.at(value); };
     if (auto op = dyn_cast<kernel::ContractOp>(body))
-      return op.getMatrixUnit() ? emitMatrixContract(emitter, op, viewOf, call, matrixMemory())
-             : op.isBlocked()   ? emitBlockedContract(emitter, op, viewOf, call, scratch)
-                                : emitContract(emitter, op, viewOf, call);
+      return emitAlone(emitter, op);
     if (auto op = dyn_cast<kernel::PackOp>(body))
       return emitPack(emitter, op, viewOf, call);
     if (auto op = dyn_cast<kernel::RowOp>(body))
@@ -155,6 +153,25 @@ private:
     if (auto op = dyn_cast<kernel::MetricsOp>(body))
       return emitMetrics(emitter, op, viewOf, call);
     return emitChain(emitter, cast<kernel::ChainOp>(body));
+  }
+
+  /// A contraction that stands in no chain.
+  int64_t emitAlone(Emitter &emitter, kernel::ContractOp op) {
+    auto viewOf = [&](Value value) { return views.at(value); };
+    for (Value result : op.getResults())
+      views[result].isStreamed = op.getStreamed();
+    int64_t calls = op.getMatrixUnit()
+                        ? emitMatrixContract(emitter, op, viewOf, call, matrixMemory())
+                    : op.isBlocked() ? emitBlockedContract(emitter, op, viewOf, call, scratch)
+                                     : emitContract(emitter, op, viewOf, call);
+    if (op.getStreamed())
+      fenceStreams(emitter);
+    return calls;
+  }
+
+  /// Stores around the caches are seen before the call is counted as done.
+  static void fenceStreams(Emitter &emitter) {
+    LLVM::FenceOp::create(emitter.b, emitter.loc, LLVM::AtomicOrdering::seq_cst);
   }
 
   int64_t emitChain(Emitter &emitter, kernel::ChainOp chain) {
@@ -178,8 +195,8 @@ private:
                                  : emitContractRows(emitter, contract, viewOf, panel);
       else
         emitRowRows(emitter, cast<kernel::RowOp>(op), viewOf, panel);
-    if (chain.getStreamed()) // stores around the caches are seen before the call is counted as done
-      LLVM::FenceOp::create(emitter.b, emitter.loc, LLVM::AtomicOrdering::seq_cst);
+    if (chain.getStreamed())
+      fenceStreams(emitter);
     return Panel::count(rows, perCall);
   }
 

@@ -1,5 +1,5 @@
 // kernel.pack: blocks of 16 columns by 32 of K, rounded or split, paired and turned in registers. A
-// register of "pairs" holds 16 columns of two neighbours of K, one of a "row" 32 of K of one
+// register of "pairs" holds 16 columns of two of K, one of a "row" 32 of K of one
 // column; the one is the other transposed, as a matrix of 32-bit words.
 #include "compiler/lower/MatrixUnit.h"
 #include "compiler/target/cpu/SplitTerms.h"
@@ -106,8 +106,8 @@ private:
     Value base =
         e.add(e.mul(panelOf(block, g), depths() * SplitTerms * tile), e.mul(d, SplitTerms * tile));
     for (int64_t i = 0; i < MatrixTile; ++i)
-      storePairTerms(e, columns[2 * i], columns[2 * i + 1], result,
-                     e.add(base, e.index(i * MatrixDepth)), tile);
+      storeTerms(e, columns[i], columns[i + MatrixTile], result,
+                 e.add(base, e.index(i * MatrixDepth)), tile);
   }
 
   Value panelOf(Value block, Value g) {

@@ -165,13 +165,26 @@ void BlockEpilogue::finish(ArrayRef<Value> at, Value sum, std::optional<int64_t>
   firstHalves = values;
 }
 
+/// Whether 16 results of a member are a cache line that may be stored around the caches.
+bool BlockEpilogue::memberIsStreamed() const {
+  auto isWhole = [](int64_t elements) { return elements % MatrixTile == 0; };
+  const AccessSum &offset = results[0].access.offset;
+  return results[0].view.isStreamed && results[0].element.isF32() &&
+         isWhole(results[0].view.base + offset.constant) &&
+         llvm::all_of(offset.terms, [&](const AccessTerm &term) {
+           return term.kind == AccessTerm::Div || isWhole(term.coefficient);
+         });
+}
+
 /// 16 results of one member of the group, which are neighbours in memory; `lanes` of them are
 /// there.
 void BlockEpilogue::finishMember(ArrayRef<Value> at, Value sum, int64_t lanes) {
   Value value = e.vectorise(op.getEpilogue().front(), {sum})[0];
   Value offset = e.offsetOf(results[0], at);
   if (lanes == MatrixTile) {
-    vector::StoreOp::create(e.b, e.loc, value, results[0].view.memory, offset);
+    bool passesCache = memberIsStreamed();
+    vector::StoreOp::create(e.b, e.loc, value, results[0].view.memory, offset, passesCache,
+                            passesCache ? llvm::MaybeAlign(cacheLine) : std::nullopt);
     return;
   }
   Value mask = vector::CreateMaskOp::create(e.b, e.loc, e.vectorOf(e.b.getI1Type()),

@@ -68,6 +68,7 @@ private:
   enum class Half { Alone, First, Second };
   void finish(llvm::ArrayRef<mlir::Value> at, mlir::Value sum, std::optional<int64_t> limit,
               Half half);
+  bool memberIsStreamed() const;
   void finishMember(llvm::ArrayRef<mlir::Value> at, mlir::Value sum, int64_t lanes);
 
   Emitter &e;

@@ -74,17 +74,20 @@ void SplitStage::forDepths(Value depth, Value count,
   });
 }
 
-/// As many vectors of neighbours as the group has members; elements from `limit` on are 0.
+/// Vector `part` of as many neighbours as the group has members; elements from `limit` on are 0.
+Value SplitStage::loadPart(const Operand &operand, ArrayRef<Value> at, int64_t part, Value limit) {
+  Value first = e.index(part * MatrixTile);
+  if (limit)
+    limit = arith::MaxSIOp::create(e.b, e.loc, e.sub(limit, first), e.index(0));
+  return loadFloats(e, operand.view.memory, e.add(e.offsetOf(operand, at), first), limit);
+}
+
+/// All of them.
 SmallVector<Value> SplitStage::loadNeighbours(const Operand &operand, ArrayRef<Value> at,
                                               Value limit) {
-  Value offset = e.offsetOf(operand, at);
   SmallVector<Value> vectors;
-  for (int64_t i = 0; i < layout.group; ++i) {
-    Value first = e.index(i * MatrixTile), own = limit;
-    if (own)
-      own = arith::MaxSIOp::create(e.b, e.loc, e.sub(limit, first), e.index(0));
-    vectors.push_back(loadFloats(e, operand.view.memory, e.add(offset, first), own));
-  }
+  for (int64_t part = 0; part < layout.group; ++part)
+    vectors.push_back(loadPart(operand, at, part, limit));
   return vectors;
 }
 
@@ -123,8 +126,8 @@ void SplitStage::splitRow(ArrayRef<Value> row, Value into, Value d, Value k) {
   }
   for (int64_t g = 0; g < group; ++g) {
     Value own = e.index(g * 2 * layout.depthsAtOnce * layout.step());
-    storeRowTerms(e, halves[0][g], halves[1][g], memory.halves,
-                  e.add(e.add(into, own), e.mul(d, layout.step())), SplitScratch::tile);
+    storeTerms(e, halves[0][g], halves[1][g], memory.halves,
+               e.add(e.add(into, own), e.mul(d, layout.step())), SplitScratch::tile);
   }
 }
 
@@ -144,23 +147,26 @@ Value SplitStage::limitOf(unsigned dim, Value first, Value k, bool isEnd) {
   return arith::SelectOp::create(e.b, e.loc, inside, limit, e.index(0));
 }
 
-/// 16 rows that lie side by side, by 32 of K: turned in registers.
+/// 16 rows that lie side by side, by 32 of K: turned in registers. Of a group, whose members are
+/// neighbours, 16 numbers of one k are turned as they lie, and then are `16 / group` rows of each.
 void SplitStage::splitColumns(ArrayRef<Value> tile, int64_t rowTile, Value d, Value k, bool isEnd) {
   SmallVector<Value> at(tile);
-  for (int64_t g = 0; g < layout.group; ++g) {
+  for (int64_t part = 0; part < layout.group; ++part) {
     SmallVector<Value> halves[2];
-    for (int64_t half = 0; half < 2; ++half) {
-      for (int64_t i = 0; i < MatrixTile; ++i) {
-        at[op.getK()] = e.add(k, e.index(half * MatrixTile + i));
-        Value limit = limitOf(op.getM(), at[op.getM()], at[op.getK()], isEnd);
-        halves[half].push_back(everyNth(e, loadNeighbours(lhs, at, limit))[g]);
-      }
-      interleaveLanes(e, halves[half]);
+    for (int64_t i = 0; i < MatrixDepth; ++i) {
+      at[op.getK()] = e.add(k, e.index(i));
+      Value limit = limitOf(op.getM(), at[op.getM()], at[op.getK()], isEnd);
+      halves[i / MatrixTile].push_back(loadPart(lhs, at, part, limit));
     }
-    Value into = e.add(leftPlace(e.index(g), rowTile), e.mul(d, layout.step()));
-    for (int64_t i = 0; i < MatrixTile; ++i)
-      storeRowTerms(e, halves[0][i], halves[1][i], memory.halves,
-                    e.add(into, e.index(i * MatrixDepth)), SplitScratch::tile);
+    interleaveLanes(e, halves[0]);
+    interleaveLanes(e, halves[1]);
+    for (int64_t i = 0; i < MatrixTile; ++i) {
+      int64_t number = part * MatrixTile + i, row = number / layout.group;
+      Value into =
+          e.add(leftPlace(e.index(number % layout.group), rowTile), e.mul(d, layout.step()));
+      storeTerms(e, halves[0][i], halves[1][i], memory.halves,
+                 e.add(into, e.index(row * MatrixDepth)), SplitScratch::tile);
+    }
   }
 }
 
@@ -175,19 +181,19 @@ void SplitStage::splitRight(ArrayRef<Value> point, Value slab, int64_t tiles, Va
     });
 }
 
-/// 16 columns of each member of the group, by 16 pairs of K.
+/// 16 columns of each member of the group, by 16 pairs of K, k and k + 16.
 void SplitStage::splitPairs(ArrayRef<Value> tile, Value columnTile, Value d, Value k, bool isEnd) {
   e.loop(e.index(0), e.index(MatrixTile), 1, [&](Value i) {
     SmallVector<Value> at(tile), pair[2];
-    for (int64_t odd = 0; odd < 2; ++odd) {
-      at[op.getK()] = e.add(k, e.add(e.mul(i, 2), e.index(odd)));
+    for (int64_t half = 0; half < 2; ++half) {
+      at[op.getK()] = e.add(k, e.add(i, e.index(half * MatrixTile)));
       Value limit = limitOf(op.getN(), at[op.getN()], at[op.getK()], isEnd);
-      pair[odd] = everyNth(e, loadNeighbours(rhs, at, limit));
+      pair[half] = everyNth(e, loadNeighbours(rhs, at, limit));
     }
     for (int64_t g = 0; g < layout.group; ++g) {
       Value into = e.add(rightPlace(columnTile, e.index(g)),
                          e.add(e.mul(d, layout.step()), e.mul(i, MatrixDepth)));
-      storePairTerms(e, pair[0][g], pair[1][g], memory.halves, into, SplitScratch::tile);
+      storeTerms(e, pair[0][g], pair[1][g], memory.halves, into, SplitScratch::tile);
     }
   });
 }

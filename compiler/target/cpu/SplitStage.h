@@ -77,6 +77,8 @@ private:
                     bool isEnd);
   void splitPairs(llvm::ArrayRef<mlir::Value> at, mlir::Value columnTile, mlir::Value d,
                   mlir::Value k, bool isEnd);
+  mlir::Value loadPart(const Operand &operand, llvm::ArrayRef<mlir::Value> at, int64_t part,
+                       mlir::Value limit);
   llvm::SmallVector<mlir::Value> loadNeighbours(const Operand &operand,
                                                 llvm::ArrayRef<mlir::Value> at, mlir::Value limit);
   mlir::Value limitOf(unsigned dim, mlir::Value first, mlir::Value k, bool isEnd);

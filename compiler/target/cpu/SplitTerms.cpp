@@ -66,28 +66,13 @@ Value danaus::cpu::loadFloats(Emitter &e, Value memory, Value offset, Value limi
                                       e.zero(e.b.getF32Type()));
 }
 
-void danaus::cpu::storeRowTerms(Emitter &e, Value low, Value high, Value halves, Value offset,
-                                int64_t stride) {
-  auto type = VectorType::get({MatrixDepth}, e.b.getI16Type());
-  SmallVector<int64_t> upper;
-  for (int64_t i = 0; i < MatrixDepth; ++i)
-    upper.push_back(2 * i + 1);
-  auto lows = termsOf(e, low), highs = termsOf(e, high);
-  for (int64_t t = 0; t < SplitTerms; ++t) {
-    Value a = vector::BitCastOp::create(e.b, e.loc, type, lows[t]);
-    Value c = vector::BitCastOp::create(e.b, e.loc, type, highs[t]);
-    store(e, vector::ShuffleOp::create(e.b, e.loc, a, c, upper), halves,
-          e.add(offset, e.index(t * stride)));
-  }
-}
-
-void danaus::cpu::storePairTerms(Emitter &e, Value even, Value odd, Value halves, Value offset,
-                                 int64_t stride) {
-  auto evens = termsOf(e, even), odds = termsOf(e, odd);
+void danaus::cpu::storeTerms(Emitter &e, Value first, Value second, Value halves, Value offset,
+                             int64_t stride) {
+  auto firsts = termsOf(e, first), seconds = termsOf(e, second);
   Value sixteen = constantWords(e, 16);
   for (int64_t t = 0; t < SplitTerms; ++t) {
-    Value low = arith::ShRUIOp::create(e.b, e.loc, evens[t], sixteen);
-    store(e, arith::OrIOp::create(e.b, e.loc, low, odds[t]), halves,
+    Value low = arith::ShRUIOp::create(e.b, e.loc, firsts[t], sixteen);
+    store(e, arith::OrIOp::create(e.b, e.loc, low, seconds[t]), halves,
           e.add(offset, e.index(t * stride)));
   }
 }

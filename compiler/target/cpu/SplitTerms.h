@@ -15,13 +15,11 @@ llvm::SmallVector<mlir::Value> everyNth(Emitter &e, llvm::ArrayRef<mlir::Value> 
 /// 16 float32 from `offset` on; where `limit` is given, those from its place on are 0.
 mlir::Value loadFloats(Emitter &e, mlir::Value memory, mlir::Value offset, mlir::Value limit);
 
-/// The terms of 32 neighbours of K, side by side: 32 bfloat16 each, at `offset` and from there on
-/// every `stride` elements of `halves`.
-void storeRowTerms(Emitter &e, mlir::Value low, mlir::Value high, mlir::Value halves,
-                   mlir::Value offset, int64_t stride);
-
-/// The terms of 16 columns of two neighbours of K, in pairs.
-void storePairTerms(Emitter &e, mlir::Value even, mlir::Value odd, mlir::Value halves,
-                    mlir::Value offset, int64_t stride);
+/// The terms of two vectors, lane by lane in pairs: 32 bfloat16 each, at `offset` and from there on
+/// every `stride` elements of `halves`. Of 32 of K, k and k + 16 make a pair: of a row of the lhs
+/// these are two vectors as they lie in memory, of 16 columns of the rhs two rows of K. Neighbours
+/// would make pairs of rows by permutations, which one unit of the processor has to do.
+void storeTerms(Emitter &e, mlir::Value first, mlir::Value second, mlir::Value halves,
+                mlir::Value offset, int64_t stride);
 
 } // namespace danaus::cpu
