@@ -45,18 +45,20 @@ public:
   /// of a part come before the next part, and a call writes its lines of one place before the next
   /// place: stores have few entries in the first-level TLB.
   int64_t emit(Value call) {
-    constexpr int64_t elementsPerCall = 4096, mostPlaces = 16;
+    constexpr int64_t elementsPerCall = 4096, mostPlaces = 16, mostBeside = 4;
     SmallVector<unsigned> order = outerDimensions();
     std::optional<unsigned> inner;
     if (!order.empty() && order.back() != blocked)
       inner = order.pop_back_val();
+    if (blocked)
+      beside = std::min<int64_t>(mostBeside, llvm::divideCeil(sizes[*blocked], e.width()));
     int64_t lines = 1;
     for (unsigned i : order)
       lines *= countOf(i);
     int64_t places = inner ? sizes[*inner] : 1;
     int64_t parts = lines > 1 ? llvm::divideCeil(places, mostPlaces) : 1;
     int64_t perPart = llvm::divideCeil(places, parts);
-    int64_t lineElements = sizes[lane] * perPart * (blocked ? e.width() : 1);
+    int64_t lineElements = sizes[lane] * perPart * (blocked ? beside * e.width() : 1);
     int64_t perCall = std::clamp<int64_t>(elementsPerCall / lineElements, 1, lines);
     int64_t callsPerPart = llvm::divideCeil(lines, perCall);
     Value first = e.index(0), last = e.index(places);
@@ -68,7 +70,7 @@ public:
     SmallVector<Value> point(sizes.size(), e.index(0));
     auto one = [&](Value number) {
       for (unsigned i : llvm::reverse(order)) {
-        point[i] = e.mul(e.rem(number, countOf(i)), i == blocked ? e.width() : 1);
+        point[i] = e.mul(e.rem(number, countOf(i)), i == blocked ? beside * e.width() : 1);
         number = e.div(number, countOf(i));
       }
       if (!inner)
@@ -95,7 +97,7 @@ private:
 
   /// Steps along a dimension before the lanes'.
   int64_t countOf(unsigned dim) const {
-    return dim == blocked ? int64_t(llvm::divideCeil(sizes[dim], e.width())) : sizes[dim];
+    return dim == blocked ? int64_t(llvm::divideCeil(sizes[dim], beside * e.width())) : sizes[dim];
   }
 
   /// The dimensions before the lanes' that have more than one step, the input's farthest strides
@@ -129,11 +131,11 @@ private:
     if (whole)
       e.loop(e.index(0), e.index(whole), e.width(), [&](Value column) {
         point[lane] = column;
-        blocked ? emitBlock(point, e.width()) : emitVector(point, std::nullopt);
+        blocked ? emitBlocks(point, e.width()) : emitVector(point, std::nullopt);
       });
     if (whole < sizes[lane]) {
       point[lane] = e.index(whole);
-      blocked ? emitBlock(point, sizes[lane] - whole) : emitVector(point, sizes[lane]);
+      blocked ? emitBlocks(point, sizes[lane] - whole) : emitVector(point, sizes[lane]);
     }
   }
 
@@ -165,6 +167,22 @@ private:
     Operand none;
     value = finished(value);
     e.storeVector(result, point, lane, value, limit ? e.mask(none, point, lane, limit) : Value());
+  }
+
+  /// Blocks side by side: of each of the input's rows some neighbouring cache lines. The rows that
+  /// the next blocks read are too far apart for the processor to foresee them.
+  void emitBlocks(SmallVector<Value> point, int64_t lanes) {
+    Value first = point[*blocked];
+    Value last = smaller(e.add(first, e.index(beside * e.width())), sizes[*blocked]);
+    e.loop(first, last, e.width(), [&](Value place) {
+      point[*blocked] = place;
+      for (int64_t i = 0; i < e.width(); ++i) {
+        auto next = point;
+        next[lane] = e.add(point[lane], e.index(e.width() + i));
+        e.prefetch(input.view.memory, e.offsetOf(input, next), /*isWrite=*/false, 1);
+      }
+      emitBlock(point, lanes);
+    });
   }
 
   /// `lanes` columns, each read as a vector along the blocked dimension, turned and written.
@@ -211,6 +229,7 @@ private:
   SmallVector<int64_t> sizes;
   unsigned lane = 0;
   std::optional<unsigned> blocked;
+  int64_t beside = 1; ///< turned blocks next to each other in the input
   Operand input, result;
 };
 

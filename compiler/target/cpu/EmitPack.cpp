@@ -52,6 +52,21 @@ private:
   unsigned laneDim() const { return batch + 2; }
   unsigned depthDim() const { return batch + 3; }
 
+  /// Whether neighbours in memory are of K, not of the columns.
+  bool readsRows() const { return input.access.offset.plain(depthDim()) == 1; }
+
+  /// Asks for the next 32 of K of the same columns: they lie too far apart for the processor to
+  /// foresee them. Beyond the last of K it asks in vain.
+  void askForNext(Value block, Value g, Value d) {
+    const int64_t perLine = 8 * cacheLine / input.element.getIntOrFloatBitWidth();
+    Value next = e.mul(e.add(d, e.index(1)), MatrixDepth);
+    for (int64_t k = 0; k < MatrixDepth; ++k) {
+      Value offset = offsetAt(block, g, e.index(0), e.add(next, e.index(k)));
+      for (int64_t i = 0; i < MatrixTile * input.access.offset.plain(laneDim()); i += perLine)
+        e.prefetch(input.view.memory, e.add(offset, e.index(i)), /*isWrite=*/false, 1);
+    }
+  }
+
   void forRange(Value from, int64_t count, int64_t limit, llvm::function_ref<void(Value)> body) {
     Value end = arith::MinUIOp::create(e.b, e.loc, e.add(from, e.index(count)), e.index(limit));
     e.loop(from, end, 1, body);
@@ -71,13 +86,14 @@ private:
   }
 
   void emitBlock(Value block, Value g, Value d, int64_t count) {
-    bool readsRows = input.access.offset.plain(depthDim()) == 1;
+    if (!readsRows())
+      askForNext(block, g, d);
     if (op.getTerms())
-      return emitTerms(block, g, d, count, readsRows);
+      return emitTerms(block, g, d, count);
     SmallVector<Value> words;
     for (int64_t i = 0; i < MatrixTile; ++i)
-      words.push_back(readsRows ? rowOf(block, g, d, i, count) : pairsOf(block, g, d, i, count));
-    if (readsRows != isRows)
+      words.push_back(readsRows() ? rowOf(block, g, d, i, count) : pairsOf(block, g, d, i, count));
+    if (readsRows() != isRows)
       interleaveLanes(e, words);
     Value base = placeOf(block, g, d);
     for (auto [i, value] : llvm::enumerate(words)) {
@@ -90,15 +106,15 @@ private:
   }
 
   /// Numbers are turned before they are split: one, not three.
-  void emitTerms(Value block, Value g, Value d, int64_t count, bool readsRows) {
+  void emitTerms(Value block, Value g, Value d, int64_t count) {
     SmallVector<Value> columns;
     for (int64_t half = 0; half < MatrixDepth; half += MatrixTile) {
       SmallVector<Value> numbers;
       for (int64_t i = 0; i < MatrixTile; ++i)
-        numbers.push_back(readsRows ? load(e.add(rowOffset(block, g, d, i), e.index(half)),
-                                           MatrixTile, count - half)
-                                    : numbersOf(block, g, d, half + i, count));
-      if (readsRows)
+        numbers.push_back(readsRows() ? load(e.add(rowOffset(block, g, d, i), e.index(half)),
+                                             MatrixTile, count - half)
+                                      : numbersOf(block, g, d, half + i, count));
+      if (readsRows())
         interleaveLanes(e, numbers);
       columns.append(numbers);
     }

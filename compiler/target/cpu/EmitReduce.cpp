@@ -10,7 +10,7 @@ using namespace danaus;
 using namespace danaus::cpu;
 
 /// Rows that are further apart, in elements, are asked for RowsAhead rows before they are read.
-static constexpr int64_t FarElements = 256, RowsAhead = 8;
+static constexpr int64_t FarElements = 256, RowsAhead = 4;
 
 namespace {
 
@@ -29,7 +29,9 @@ void prefetch(Emitter &e, const Operand &operand, ValueRange point) {
 int64_t danaus::cpu::emitReduce(Emitter &e, kernel::ReduceOp op, ViewOf viewOf, Value call) {
   ArrayRef<int64_t> sizes = op.getSizes();
   int64_t batch = sizes[0], rows = sizes[1], columns = sizes[2];
-  int64_t vectors = std::min<int64_t>(4, llvm::divideCeil(columns, e.width()));
+  // Sums take half of the registers at most.
+  int64_t mostVectors = std::min<int64_t>(8, e.isa.registers / 2 / int64_t(op.getResults().size()));
+  int64_t vectors = std::clamp<int64_t>(mostVectors, 1, llvm::divideCeil(columns, e.width()));
   int64_t slabs = llvm::divideCeil(columns, vectors * e.width());
   std::vector<Operand> inputs, results;
   for (auto [i, input] : llvm::enumerate(op.getInputs()))

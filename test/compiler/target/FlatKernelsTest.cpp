@@ -17,7 +17,7 @@ using namespace danaus::test;
 namespace {
 
 std::vector<float> numbers(int64_t count) {
-  std::vector<float> values(count + 64); // whole-vector loads may touch what follows
+  std::vector<float> values(count + 512); // whole-vector loads may touch what follows
   for (int64_t i = 0; i < count; ++i)
     values[i] = float(1 + i % 9973);
   return values;
@@ -72,7 +72,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Panels{33, 92, 4, Panels::OfColumns},     // lines of 4
                     Panels{1, 800, 8, Panels::OfColumns},     // one line: not cut
                     Panels{37, 960, 48, Panels::OfColumns},   // several vectors a line
-                    Panels{100, 75, 48, Panels::OfRows}));    // turned, both sides short
+                    Panels{100, 75, 48, Panels::OfRows},      // turned, both sides short
+                    Panels{48, 256, 48, Panels::OfRows},      // several times four blocks
+                    Panels{53, 331, 16, Panels::OfRows},      // primes: the last blocks are fewer
+                    Panels{1, 97, 48, Panels::OfRows}));      // one row, turned
 
 class ColumnSums : public testing::TestWithParam<std::pair<int64_t, int64_t>> {};
 TEST_P(ColumnSums, AreExactForIntegers) {
@@ -97,9 +100,42 @@ TEST_P(ColumnSums, AreExactForIntegers) {
     }
   }
 }
+/// The gradients of a norm's scale and shift: two sums over the rows of two inputs.
+TEST_P(ColumnSums, OfTwoInputsHaveTwoResults) {
+  auto [rows, columns] = GetParam();
+  std::string from = tensor({rows, columns}), to = tensor({columns});
+  std::string in = "affine_map<(b, r, c) -> (r, c)>", out = "affine_map<(b, r, c) -> (c)>";
+  std::string text =
+      "func.func private @k(%x: " + from + ", %w: " + from + ") -> (" + to + ", " + to +
+      ") attributes {plan.kind = \"reduce\"} {\n%y:2 = kernel.reduce %x, %w " + "sizes [1, " +
+      std::to_string(rows) + ", " + std::to_string(columns) + "] maps [" + in + ", " + in + ", " +
+      out + ", " + out + "] : (" + from + ", " + from + ") -> (" + to + ", " + to +
+      ") {\n^bb0(%a: f32, %c: f32):\n%p = arith.mulf %a, %c : f32\n" +
+      "kernel.yield %p, %c : f32, f32\n}\nreturn %y#0, %y#1 : " + to + ", " + to + "\n}\n";
+  std::vector<float> x = numbers(rows * columns), w = x;
+  for (float &value : x)
+    value = float(int(value) % 7); // sums stay exact
+  for (float &value : w)
+    value = float(int(value) % 5);
+  for (const std::string &isa : instructionSets()) {
+    SCOPED_TRACE(isa);
+    std::vector<float> scale(columns), shift(columns);
+    runKernel(text, *cpu::isaNamed(isa), {x.data(), w.data(), scale.data(), shift.data()});
+    for (int64_t c = 0; c < columns; ++c) {
+      int64_t products = 0, sum = 0;
+      for (int64_t r = 0; r < rows; ++r) {
+        products += int64_t(x[r * columns + c]) * int64_t(w[r * columns + c]);
+        sum += int64_t(w[r * columns + c]);
+      }
+      EXPECT_EQ(scale[c], float(products)) << "column " << c;
+      EXPECT_EQ(shift[c], float(sum)) << "column " << c;
+    }
+  }
+}
 /// Many rows far apart are asked for ahead, few or near ones are not.
 INSTANTIATE_TEST_SUITE_P(Shapes, ColumnSums,
                          testing::Values(std::pair{200, 770}, std::pair{31, 300},
-                                         std::pair{100, 17}));
+                                         std::pair{100, 17}, std::pair{1, 1}, std::pair{17, 263},
+                                         std::pair{16, 1024}));
 
 } // namespace
