@@ -40,10 +40,19 @@ public:
     }
     Value firstDepth = e.mul(e.rem(call, stretches), depthsPerCall);
     Value firstBlock = e.mul(e.rem(e.div(call, stretches), parts), blocksPerCall);
-    forRange(firstDepth, depthsPerCall, depths(), [&](Value d) {
+    auto overBlocks = [&](llvm::function_ref<void(Value, Value)> body) {
       forRange(firstBlock, blocksPerCall, blocks,
-               [&](Value block) { e.loop(group, [&](Value g) { emitAnyBlock(block, g, d); }); });
-    });
+               [&](Value block) { e.loop(group, [&](Value g) { body(block, g); }); });
+    };
+    auto overDepths = [&](llvm::function_ref<void(Value)> body) {
+      forRange(firstDepth, depthsPerCall, depths(), body);
+    };
+    if (readsRows()) // 16 rows at a time
+      overBlocks(
+          [&](Value block, Value g) { overDepths([&](Value d) { emitAnyBlock(block, g, d); }); });
+    else
+      overDepths(
+          [&](Value d) { overBlocks([&](Value block, Value g) { emitAnyBlock(block, g, d); }); });
     return llvm::product_of(op.getSizes().take_front(batch)) * parts * stretches;
   }
 
@@ -55,14 +64,14 @@ private:
   /// Whether neighbours in memory are of K, not of the columns.
   bool readsRows() const { return input.access.offset.plain(depthDim()) == 1; }
 
-  /// Asks for the next 32 of K of the same columns: they lie too far apart for the processor to
-  /// foresee them. Beyond the last of K it asks in vain.
-  void askForNext(Value block, Value g, Value d) {
+  /// Asks for what a block of the same rows reads two blocks later: the processor does not foresee
+  /// 16 rows that lie far apart. Beyond the last of K it asks in vain.
+  void askAhead(Value block, Value g, Value d) {
     const int64_t perLine = 8 * cacheLine / input.element.getIntOrFloatBitWidth();
-    Value next = e.mul(e.add(d, e.index(1)), MatrixDepth);
-    for (int64_t k = 0; k < MatrixDepth; ++k) {
-      Value offset = offsetAt(block, g, e.index(0), e.add(next, e.index(k)));
-      for (int64_t i = 0; i < MatrixTile * input.access.offset.plain(laneDim()); i += perLine)
+    Value k = e.mul(e.add(d, e.index(2)), MatrixDepth);
+    for (int64_t lane = 0; lane < MatrixTile; ++lane) {
+      Value offset = offsetAt(block, g, e.index(lane), k);
+      for (int64_t i = 0; i < MatrixDepth; i += perLine)
         e.prefetch(input.view.memory, e.add(offset, e.index(i)), /*isWrite=*/false, 1);
     }
   }
@@ -86,8 +95,8 @@ private:
   }
 
   void emitBlock(Value block, Value g, Value d, int64_t count) {
-    if (!readsRows())
-      askForNext(block, g, d);
+    if (readsRows())
+      askAhead(block, g, d);
     if (op.getTerms())
       return emitTerms(block, g, d, count);
     SmallVector<Value> words;
