@@ -48,23 +48,25 @@ Expected<std::unique_ptr<Executable>> CpuExecutable::load(std::byte *arena, cons
   return std::unique_ptr<Executable>(std::move(executable));
 }
 
+CpuExecutable::CpuExecutable(const ScratchPool &scratch, unsigned threads)
+    : scratch(&scratch), sums(threads), cursors(2 * threads) {}
+
 Status CpuExecutable::bindStage(std::byte *arena, const std::vector<KernelFunction> &functions,
                                 const ProgramSpec &program, const std::vector<LaunchSpec> &stage) {
-  BoundStage bound{uint32_t(launches.size()), 0};
+  TileShares shares(unsigned(sums.size()));
+  uint64_t total = 0;
   for (const LaunchSpec &launch : stage) {
-    uint64_t end = 0;
-    // Room for one overrun of the tile counter per thread.
-    if (__builtin_add_overflow(bound.tiles, program.kernels[launch.kernel].tiles, &end) ||
-        end > UINT64_MAX / 2)
+    uint64_t tiles = program.kernels[launch.kernel].tiles;
+    if (__builtin_add_overflow(total, tiles, &total) || total > UINT64_MAX / 2)
       return Error(ExitCode::CheckpointInvalid, "a stage has more tiles than 63 bits can count");
-    launches.push_back({functions[launch.kernel], uint32_t(addresses.size()), bound.tiles, end,
-                        trace::intern(launch.label)});
+    shares.addLaunch(uint32_t(launches.size()), tiles);
+    launches.push_back(
+        {functions[launch.kernel], uint32_t(addresses.size()), trace::intern(launch.label)});
     for (uint64_t offset : launch.buffers)
       addresses.push_back(arena + offset);
-    bound.tiles = end;
   }
-  if (bound.tiles > 0)
-    stages.push_back(bound);
+  if (total > 0)
+    stages.push_back(std::move(shares));
   return Status::ok();
 }
 
@@ -87,43 +89,33 @@ std::vector<LaunchSums> CpuExecutable::launchSums() const {
   return total;
 }
 
-namespace {
-/// Tiles that a thread takes at once of the `left` of a launch. Neighbours share operands, which
-/// then stay in one core's cache; the shares shrink, so that all threads end together.
-uint64_t shareOf(uint64_t left, size_t threads) {
-  return std::max<uint64_t>(1, left / (4 * threads));
-}
-} // namespace
-
 template <bool isWatched> void CpuExecutable::work(ThreadTeam &team, unsigned thread) {
   LaunchWatch watch(thread, timing == Timing::On ? &sums[thread] : nullptr, counters);
   void *own = scratch->ofThread(thread);
-  for (const BoundStage &stage : stages) {
-    const BoundLaunch *launch = launches.data() + stage.firstLaunch;
-    uint64_t tile = nextTile.load(std::memory_order_relaxed);
-    while (tile < stage.tiles) {
-      while (tile >= launch->endTile)
-        ++launch;
-      uint64_t end = tile + shareOf(launch->endTile - tile, team.size());
-      if (!nextTile.compare_exchange_weak(tile, end, std::memory_order_relaxed))
-        continue;
-      if constexpr (isWatched)
-        watch.change(size_t(launch - launches.data()), launch->name);
-      for (; tile < end; ++tile)
-        launch->function(addresses.data() + launch->firstBuffer, int64_t(tile - launch->firstTile),
-                         own);
-      tile = nextTile.load(std::memory_order_relaxed);
+  unsigned turn = this->turn;
+  for (const TileShares &stage : stages) {
+    cursorsOf(turn ^ 1)[thread].taken.store(0, std::memory_order_relaxed);
+    for (unsigned i = 0; i < team.size(); ++i) {
+      unsigned owner = (thread + i) % team.size();
+      TileRange range;
+      for (size_t hint = 0; stage.take(owner, cursorsOf(turn)[owner], hint, range);) {
+        const BoundLaunch &launch = launches[range.launch];
+        if constexpr (isWatched)
+          watch.change(range.launch, launch.name);
+        for (uint64_t tile = range.begin; tile < range.end; ++tile)
+          launch.function(addresses.data() + launch.firstBuffer, int64_t(tile), own);
+      }
     }
     if constexpr (isWatched)
       watch.change(LaunchWatch::NoLaunch, 0);
     // After the last stage the end of the job is the barrier.
     if (&stage != &stages.back())
-      team.barrier([&] { nextTile.store(0, std::memory_order_relaxed); });
+      team.barrier([] {});
+    turn ^= 1;
   }
 }
 
 void CpuExecutable::replay(ThreadTeam &team) {
-  nextTile.store(0, std::memory_order_relaxed);
   if (trace::isWatched() || timing == Timing::On)
     team.run([&](unsigned thread) {
       if (thread > 0 && trace::isWatched())
@@ -132,6 +124,7 @@ void CpuExecutable::replay(ThreadTeam &team) {
     });
   else
     team.run([&](unsigned thread) { work<false>(team, thread); });
+  turn ^= stages.size() % 2;
   ++replays;
 }
 

@@ -1,11 +1,11 @@
-// A program bound to addresses, and how a team of threads replays it. The tiles of a stage are
-// handed out one by one, so that a slow core does not hold up the others; tiles are independent,
-// so that the result does not depend on who ran which.
+// A program bound to addresses, and how a team of threads replays it, stage by stage
+// (TileShares.h).
 #pragma once
 
 #include "runtime/device/Device.h"
 #include "runtime/device/cpu/LaunchWatch.h"
 #include "runtime/device/cpu/ThreadTeam.h"
+#include "runtime/device/cpu/TileShares.h"
 #include "runtime/plan/KernelAbi.h"
 
 #include <cstdlib>
@@ -52,30 +52,28 @@ private:
   struct BoundLaunch {
     KernelFunction function;
     uint32_t firstBuffer; ///< index into `addresses`
-    uint64_t firstTile;   ///< counted within the stage, over all its launches
-    uint64_t endTile;
-    uint32_t name; ///< in traces
-  };
-  struct BoundStage {
-    uint32_t firstLaunch;
-    uint64_t tiles;
+    uint32_t name;        ///< in traces
   };
 
-  CpuExecutable(const ScratchPool &scratch, unsigned threads) : scratch(&scratch), sums(threads) {}
+  CpuExecutable(const ScratchPool &scratch, unsigned threads);
   Status bindStage(std::byte *arena, const std::vector<KernelFunction> &functions,
                    const ProgramSpec &program, const std::vector<LaunchSpec> &stage);
   template <bool isWatched> void work(ThreadTeam &team, unsigned thread);
+  TileCursor *cursorsOf(unsigned turn) { return cursors.data() + turn * sums.size(); }
 
   const ScratchPool *scratch;
   std::vector<void *> addresses;
   std::vector<BoundLaunch> launches;
-  std::vector<BoundStage> stages;
+  std::vector<TileShares> stages;
   uint64_t replays = 0;
   Timing timing = Timing::Off;
   ThreadCounters *counters = nullptr; ///< while timed
   std::vector<ThreadSums> sums;       ///< of each thread; empty ones before setTiming(On)
 
-  alignas(64) std::atomic<uint64_t> nextTile = 0;
+  /// [turn][thread]: stages take turns, and a thread begins its share of the next one while others
+  /// still look at its share of this one. All of the turn that is next are 0 between replays.
+  std::vector<TileCursor> cursors;
+  unsigned turn = 0;
 };
 
 } // namespace danaus
