@@ -124,8 +124,10 @@ Fusion FusionDescriber::named() {
     program.walk([&](plan::LaunchOp launch) {
       auto number = numberOf(launch);
       eraseRecords(launch);
-      if (number) {
-        step->kernels[size_t(*number)].name = launch.getKernel();
+      if (number) { // an update may be several launches: it has the name of the first
+        FusionKernel &kernel = step->kernels[size_t(*number)];
+        if (kernel.name.empty())
+          kernel.name = launch.getKernel();
         return;
       }
       FusionKernel copy; // made by the plan itself: a gradient that serves twice

@@ -249,9 +249,10 @@ def KernelPlan : Pass<"kernel-plan", "::mlir::ModuleOp"> {
 
     Where the module has nn.shards, updates are sharded over so many ranks: gradients are reduce-scattered, an update is
     a launch on a rank's part of each bucket (strides from rank to rank), states are planned for a part, and parameters are
-    all-gathered at the end.
+    all-gathered at the end. Otherwise an update on a CPU is a launch for each large parameter and the small ones behind it: a
+    thread has the same rows of a weight in every launch. On a GPU it is one launch.
   }];
-  let options = [Option<"onGpu", "gpu", "bool", "false", "the rates that buckets are cut by are those of GPUs">];
+  let options = [Option<"onGpu", "gpu", "bool", "false", "the rates that buckets are cut by are those of GPUs, an update is one launch">];
   let dependentDialects = ["::danaus::plan::PlanDialect", "::danaus::kernel::KernelDialect"];
 }
 

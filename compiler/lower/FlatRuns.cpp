@@ -159,9 +159,37 @@ static FlatPart wholeOf(Operation *op, const FlatRuns &runs) {
   return part;
 }
 
-SmallVector<FlatPart> danaus::partsOf(Operation *op, const FlatRuns &runs) {
-  if (!runs.isSharded())
+/// An update cut before each large parameter, for threads that each have their share of every
+/// launch (runtime/device/cpu/TileShares.h): the same rows of a weight as of its gradient and its
+/// packing, which then stay in the cache of one core. Small parameters would be launches of one
+/// call.
+static SmallVector<FlatPart> largePartsOf(kernel::UpdateOp update, const FlatRuns &runs) {
+  constexpr int64_t large = 8 * 1024;
+  SmallVector<FlatPart> parts;
+  StringRef first, last;
+  for (const Gradient &each : runs.gradients) {
+    if (each.update != update)
+      continue;
+    int64_t elements = each.bytes / 4;
+    if (parts.empty() || (elements >= large && parts.back().elements >= large)) {
+      parts.push_back({each.index, tensorOf(each, 1)});
+      first = each.name;
+    }
+    parts.back().elements += elements;
+    last = each.name;
+    parts.back().label = ("update " + first + (first == last ? "" : " to " + last)).str();
+  }
+  return parts;
+}
+
+SmallVector<FlatPart> danaus::partsOf(Operation *op, const FlatRuns &runs, Processor processor) {
+  if (!runs.isSharded()) {
+    auto update = dyn_cast<kernel::UpdateOp>(op);
+    if (update && processor == Processor::Cpu)
+      if (SmallVector<FlatPart> parts = largePartsOf(update, runs); parts.size() > 1)
+        return parts;
     return {wholeOf(op, runs)};
+  }
   SmallVector<FlatPart> parts;
   bool isNorm = isa<kernel::SquareNormOp>(op);
   int64_t norms = isNorm ? elementsOf(op->getResult(0)) / int64_t(runs.buckets.size()) : 0;

@@ -263,7 +263,7 @@ private:
   /// An update or a norm: a launch on its whole run, or where it is sharded on a rank's part of
   /// each bucket.
   void emitFlat(OpBuilder &at, Operation *op) {
-    for (const FlatPart &part : partsOf(op, runs)) {
+    for (const FlatPart &part : partsOf(op, runs, processor)) {
       auto norm = dyn_cast<kernel::SquareNormOp>(op);
       OutlinedKernel kernel =
           norm ? outliner.outlineNorm(norm, part.gradient, part.elements, part.norms)

@@ -12,8 +12,8 @@ using namespace danaus::cpu;
 
 namespace {
 
-/// Elements of a flat tensor that one call updates.
-constexpr int64_t ElementsPerCall = 4096;
+/// Elements of a flat tensor that one call updates, about.
+constexpr int64_t ElementsPerCall = 2048;
 
 class CopyEmitter {
 public:
@@ -292,9 +292,11 @@ int64_t danaus::cpu::emitUpdate(Emitter &e, kernel::UpdateOp op, ViewOf viewOf, 
   };
   readScalars(op.getControl(), op.getControlIndices());
   readScalars(op.getMetrics(), op.getMetricsIndices());
-  Value begin = e.mul(call, ElementsPerCall);
-  Value end =
-      arith::MinUIOp::create(e.b, e.loc, e.add(begin, e.index(ElementsPerCall)), e.index(count));
+  // Equal calls: threads that share them have the same rows of a weight as of its gradient.
+  int64_t calls = std::max<int64_t>(1, count / ElementsPerCall);
+  int64_t perCall = llvm::alignTo(llvm::divideCeil(count, calls), 16);
+  Value begin = e.mul(call, perCall);
+  Value end = arith::MinUIOp::create(e.b, e.loc, e.add(begin, e.index(perCall)), e.index(count));
   e.loop(begin, end, e.width(), [&](Value i) {
     SmallVector<Value> arguments;
     for (const Operand &read : reads)
@@ -304,7 +306,7 @@ int64_t danaus::cpu::emitUpdate(Emitter &e, kernel::UpdateOp op, ViewOf viewOf, 
     for (auto [result, value] : llvm::zip(op.getResults(), values))
       e.storeVector(flat(e, result, count, viewOf), i, 0, value, Value());
   });
-  return llvm::divideCeil(count, ElementsPerCall);
+  return llvm::divideCeil(count, perCall);
 }
 
 int64_t danaus::cpu::emitSquareNorm(Emitter &e, kernel::SquareNormOp op, ViewOf viewOf,

@@ -1,6 +1,6 @@
-// Copies and column sums as machine code, one kernel at a time: shapes that steps of small models
-// do not have (many panels, short lines, rows far apart). Copies are exact; sums of small integers
-// are too, so that no bound is needed.
+// Copies, column sums and updates as machine code, one kernel at a time: shapes that steps of small
+// models do not have (many panels, short lines, rows far apart). Copies are exact; sums of small
+// integers are too, so that no bound is needed.
 #include "compiler/target/cpu/EmitKernels.h"
 #include "dialects/kernel/Kernel.h"
 #include "dialects/plan/Plan.h"
@@ -137,5 +137,45 @@ INSTANTIATE_TEST_SUITE_P(Shapes, ColumnSums,
                          testing::Values(std::pair{200, 770}, std::pair{31, 300},
                                          std::pair{100, 17}, std::pair{1, 1}, std::pair{17, 263},
                                          std::pair{16, 1024}));
+
+class Updates : public testing::TestWithParam<std::pair<int64_t, int64_t>> {};
+/// In place, as in a step: an element that two calls take would be updated twice.
+TEST_P(Updates, TakeEachElementOnceInEqualCalls) {
+  auto [elements, calls] = GetParam();
+  std::string flat = tensor({elements}), few = tensor({16});
+  std::string text = "func.func private @k(%p: " + flat + ", %g: " + flat + ", %m: " + flat +
+                     ", %c: " + few + ", %s: " + few + ") -> (" + flat + ", " + flat +
+                     ") attributes {plan.kind = \"update\"} {\n%u:2 = kernel.update parameters(%p) "
+                     "gradients(%g) states(%m) %c [3], %s [0] : (" +
+                     flat + ", " + flat + ", " + flat + ", " + few + ", " + few + ") -> (" + flat +
+                     ", " + flat + ") {\n^bb0(%a: f32, %b: f32, %d: f32, %e: f32, %f: f32):\n" +
+                     "%h = arith.addf %a, %b : f32\n%i = arith.mulf %d, %e : f32\n"
+                     "kernel.yield %h, %i : f32, f32\n}\nreturn %u#0, %u#1 : " +
+                     flat + ", " + flat + "\n}\n";
+  for (const std::string &isa : instructionSets()) {
+    SCOPED_TRACE(isa);
+    mlir::MLIRContext context;
+    loadKernelDialects(context);
+    auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
+    ASSERT_TRUE(module) << text;
+    std::vector<float> p = numbers(elements), g = numbers(elements), m = numbers(elements);
+    std::vector<float> control(16, 5), metrics(16);
+    control[3] = 2;
+    auto kernels = cpu::emitKernels(*module, *cpu::isaNamed(isa));
+    auto tiles = module->lookupSymbol("k")->getAttrOfType<mlir::IntegerAttr>(plan::TilesAttr);
+    EXPECT_EQ(tiles.getInt(), calls);
+    runKernel(*module, *kernels, *cpu::isaNamed(isa),
+              {p.data(), g.data(), m.data(), control.data(), metrics.data(), p.data(), m.data()});
+    int64_t wrong = 0;
+    for (int64_t i = 0; i < elements; ++i)
+      wrong += p[i] != 2 * g[i] || m[i] != 2 * g[i];
+    for (int64_t i = elements; i < elements + 64; ++i)
+      wrong += p[i] != 0 || m[i] != 0;
+    EXPECT_EQ(wrong, 0);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Sizes, Updates,
+                         testing::Values(std::pair{16, 1}, std::pair{2032, 1}, std::pair{4096, 2},
+                                         std::pair{16512, 8}, std::pair{6160, 3}));
 
 } // namespace
