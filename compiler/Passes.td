@@ -138,7 +138,9 @@ def KernelFormChains : Pass<"kernel-form-chains", "::mlir::func::FuncOp"> {
   let description = [{
     An operation joins the chain when it treats rows one by one, over the same number of rows, and reads from the
     chain only its own row. Weights' gradients sum over rows and stay outside; forward, loss and the gradients of
-    activations of a multi-layer perceptron become one chain.
+    activations of a multi-layer perceptron become one chain. A product of few rows and many weights (128 rows, 784 inputs)
+    stays outside too, and its calls go `by_columns`: a thread then reads a part of the weights, the one that it updates
+    and packs, where in a chain it would read all of them.
   }];
   let dependentDialects = ["::danaus::kernel::KernelDialect"];
 }

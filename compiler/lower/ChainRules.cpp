@@ -23,6 +23,8 @@ static Obstacle obstacleToChains(kernel::ContractOp contract) {
   AffineMap lhs = contract.getMap(kernel::ContractOp::LhsMap);
   if (lhs.getNumResults() && lhs.getResult(0).isFunctionOfDim(contract.getK()))
     return Obstacle::SumsOverRows;
+  if (contract.getByColumns())
+    return Obstacle::ByColumns;
   if (!isRowWise(lhs, m) || !isRowWise(contract.getMap(kernel::ContractOp::ResultMap), m))
     return Obstacle::OtherOrder;
   for (unsigned i = 0; i < contract.getExtras().size(); ++i) {

@@ -58,6 +58,10 @@ RegisterTile registerTile(int64_t n, unsigned width, unsigned registers) {
   return best;
 }
 
+/// Of a contraction by columns: slabs of two vectors, of which few threads have equal numbers, and
+/// each the weights that it packs.
+constexpr RegisterTile columnTile{12, 2};
+
 /// Rows per call: enough calls for many cores, enough rows to reuse the weights that are read for
 /// each; a multiple of 4 calls where the rows allow it, so that few cores end at the same time.
 int64_t rowsPerCall(int64_t rows, int64_t atMost, int64_t fewestRows = 16) {
@@ -221,6 +225,11 @@ struct ChooseTiles : danaus::impl::KernelChooseTilesBase<ChooseTiles> {
       if (auto contract = dyn_cast<kernel::ContractOp>(op)) {
         if (auto lhs = matrixUnit ? matrixLhsOf(contract) : std::nullopt) {
           chooseMatrixTile(builder, contract, *lhs);
+          return;
+        }
+        if (contract.getByColumns() && vectorRegisters >= 32) {
+          contract.setTileAttr(builder.getDenseI64ArrayAttr(
+              {columnTile.rows, columnTile.vectors, 2 * columnTile.rows}));
           return;
         }
         RegisterTile tile =

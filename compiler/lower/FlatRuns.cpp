@@ -159,19 +159,19 @@ static FlatPart wholeOf(Operation *op, const FlatRuns &runs) {
   return part;
 }
 
-/// An update cut before each large parameter, for threads that each have their share of every
-/// launch (runtime/device/cpu/TileShares.h): the same rows of a weight as of its gradient and its
-/// packing, which then stay in the cache of one core. Small parameters would be launches of one
-/// call.
+/// An update cut between parameters, for threads that each have their share of every launch
+/// (runtime/device/cpu/TileShares.h): the same rows of a weight as of its gradient and its packing,
+/// which then stay in the cache of one core. Biases go with the weight before them; what is small
+/// would be a launch of one call, and goes with others.
 static SmallVector<FlatPart> largePartsOf(kernel::UpdateOp update, const FlatRuns &runs) {
-  constexpr int64_t large = 8 * 1024;
+  constexpr int64_t large = 8 * 1024, bias = 1024;
   SmallVector<FlatPart> parts;
   StringRef first, last;
   for (const Gradient &each : runs.gradients) {
     if (each.update != update)
       continue;
     int64_t elements = each.bytes / 4;
-    if (parts.empty() || (elements >= large && parts.back().elements >= large)) {
+    if (parts.empty() || (elements > bias && parts.back().elements >= large)) {
       parts.push_back({each.index, tensorOf(each, 1)});
       first = each.name;
     }

@@ -44,8 +44,8 @@ struct FlatPart {
   std::string label;
 };
 
-/// The launches of a kernel.update or kernel.square_norm: one on the whole run, on a CPU one of an
-/// update for each large parameter, or a rank's part of each bucket.
+/// The launches of a kernel.update or kernel.square_norm: one on the whole run, on a CPU several
+/// of an update, or a rank's part of each bucket.
 llvm::SmallVector<FlatPart> partsOf(mlir::Operation *op, const FlatRuns &runs, Processor processor);
 
 } // namespace danaus

@@ -65,9 +65,27 @@ private:
   DenseSet<Operation *> searched;
 };
 
+/// Whether a contraction has so few rows that threads had better share its weights: in a chain each
+/// of them reads all weights, and those that another one has packed or updated from far away. What
+/// is made of them, which then goes from thread to thread instead, must be much less. From
+/// `matrixRows` rows on a matrix unit computes whole rows.
+bool isByColumns(kernel::ContractOp contract) {
+  constexpr int64_t manyWeights = 64 * 1024, matrixRows = 256;
+  auto sizes = contract.getSizes();
+  int64_t rows = sizes[contract.getM()], n = sizes[contract.getN()], k = sizes[contract.getK()];
+  auto isFloat32 = [](Value operand) {
+    return cast<RankedTensorType>(operand.getType()).getElementType().isF32();
+  };
+  return contract.getNumBatch() == 0 && contract.getGroup() == 1 && rows < matrixRows &&
+         n * k >= manyWeights && k >= 4 * rows && rowsOf(*contract) &&
+         isFloat32(contract.getLhs()) && isFloat32(contract.getRhs());
+}
+
 struct FormChains : danaus::impl::KernelFormChainsBase<FormChains> {
   void runOnOperation() override {
     Block &block = getOperation().front();
+    for (auto contract : block.getOps<kernel::ContractOp>())
+      contract.setByColumns(isByColumns(contract));
     ChainFinder finder(block);
     for (bool changed = true; changed;) {
       changed = false;

@@ -19,6 +19,8 @@ llvm::StringRef danaus::describe(Obstacle obstacle) {
     return "needs the whole batch";
   case Obstacle::NeedsGradients:
     return "runs when all gradients are there";
+  case Obstacle::ByColumns:
+    return "has few rows for its weights, of which each thread reads some columns";
   case Obstacle::OtherOrder:
     return "has results in another order than its operand";
   case Obstacle::OneForSeveral:

@@ -15,6 +15,7 @@ enum class Obstacle {
   MovesElements,
   NeedsBatch,
   NeedsGradients,
+  ByColumns,
   OtherOrder,
   OneForSeveral,
   // Between a kernel and a chain (ChainRules.h).

@@ -50,6 +50,7 @@ def Kernel_ContractOp : Kernel_Op<"contract", [Pure, SingleBlockImplicitTerminat
     left out is below 2^-23 of a product. rhs then is packed in pairs of three terms; the call splits lhs. With five numbers in
     `tile` nothing is packed: the call puts both operands in order, in stretches of K of its own (SplitStage.h), not of `depth`.
     Results of a `streamed` one, which stands in no chain, are read again much later, and may be stored around the caches.
+    With `by_columns` calls are in the order of their columns, else of their rows: neighbours read the same part of rhs.
 
     (C1) one map per lhs, rhs, results and extra, over all dimensions of sizes. (C2) at least 3 sizes.
     (C3) the region takes the sum and one scalar per extra, and yields one per result.
@@ -58,12 +59,13 @@ def Kernel_ContractOp : Kernel_Op<"contract", [Pure, SingleBlockImplicitTerminat
   let arguments = (ins Kernel_Tensor:$lhs, Kernel_Tensor:$rhs, Variadic<Kernel_Tensor>:$extras,
                        DenseI64ArrayAttr:$sizes, AffineMapArrayAttr:$maps,
                        OptionalAttr<DenseI64ArrayAttr>:$tile, OptionalAttr<I64Attr>:$panel,
-                       OptionalAttr<I64Attr>:$lhs_panel, UnitAttr:$matrix_unit, UnitAttr:$streamed);
+                       OptionalAttr<I64Attr>:$lhs_panel, UnitAttr:$matrix_unit, UnitAttr:$by_columns, UnitAttr:$streamed);
   let results = (outs Variadic<Kernel_Tensor>:$results);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{
     $lhs `,` $rhs (`extras` `(` $extras^ `)`)? `sizes` $sizes `maps` $maps (`tile` $tile^)? (`panel` $panel^)?
-    (`lhs_panel` $lhs_panel^)? (`matrix_unit` $matrix_unit^)? (`streamed` $streamed^)? attr-dict `:` functional-type(operands, results) $epilogue
+    (`lhs_panel` $lhs_panel^)? (`matrix_unit` $matrix_unit^)? (`by_columns` $by_columns^)? (`streamed` $streamed^)?
+    attr-dict `:` functional-type(operands, results) $epilogue
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{

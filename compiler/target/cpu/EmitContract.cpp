@@ -122,10 +122,11 @@ private:
 
   /// While a register tile is computed, the second-level cache fetches its share of the panel that
   /// the next slab needs: the hardware's prefetchers end at pages, and a panel read from memory
-  /// first would stop the products of a whole slab. Null where the rhs is small or in no panels.
+  /// first would stop the products of a whole slab. Null where the rhs is small or in no panels,
+  /// and where the next calls use the same one.
   Value nextPanel(ArrayRef<Value> point, Value slab, Value row, const Panel &panel) {
     constexpr int64_t worthwhile = 64 * 1024;
-    if (!op.getPanel() || sizes[k] * sizes[n] * batchCount() < worthwhile)
+    if (!op.getPanel() || op.getByColumns() || sizes[k] * sizes[n] * batchCount() < worthwhile)
       return Value();
     AccessSum sum;
     sum.constant = rhs.access.offset.constant + rhs.view.base;
@@ -193,8 +194,11 @@ int64_t danaus::cpu::emitContract(Emitter &e, kernel::ContractOp op, ViewOf view
   ContractEmitter contract(e, op, viewOf);
   int64_t rows = op.getSizes()[op.getM()], perCall = (*op.getTile())[2];
   int64_t panels = Panel::count(rows, perCall), slabs = contract.slabCount();
-  Value slab = e.rem(call, slabs);
-  Value panel = e.rem(e.div(call, slabs), panels);
+  Value slab = e.rem(call, slabs), panel = e.rem(e.div(call, slabs), panels);
+  if (op.getByColumns()) {
+    panel = e.rem(call, panels);
+    slab = e.rem(e.div(call, panels), slabs);
+  }
   Value batch = e.div(call, slabs * panels);
   contract.emitAnySlab(batch, slab, e.panel(panel, rows, perCall));
   return contract.batchCount() * panels * slabs;

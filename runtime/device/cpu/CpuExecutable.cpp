@@ -97,8 +97,10 @@ template <bool isWatched> void CpuExecutable::work(ThreadTeam &team, unsigned th
     cursorsOf(turn ^ 1)[thread].taken.store(0, std::memory_order_relaxed);
     for (unsigned i = 0; i < team.size(); ++i) {
       unsigned owner = (thread + i) % team.size();
+      TileCursor &cursor = cursorsOf(turn)[owner];
       TileRange range;
-      for (size_t hint = 0; stage.take(owner, cursorsOf(turn)[owner], hint, range);) {
+      for (size_t hint = 0; i == 0 ? stage.take(owner, cursor, hint, range)
+                                   : stage.help(owner, cursor, hint, range);) {
         const BoundLaunch &launch = launches[range.launch];
         if constexpr (isWatched)
           watch.change(range.launch, launch.name);

@@ -23,15 +23,17 @@ void TileShares::addLaunch(uint32_t launch, uint64_t tiles) {
   rotation = (rotation + rest) % threads;
 }
 
-bool TileShares::take(unsigned owner, TileCursor &cursor, size_t &hint, TileRange &range) const {
+/// The next tiles of the share's first `end`.
+bool TileShares::takeUntil(uint64_t end, unsigned owner, TileCursor &cursor, size_t &hint,
+                           TileRange &range) const {
   const Share &share = shares[owner];
   uint64_t first = cursor.taken.load(std::memory_order_relaxed);
-  while (first < share.tiles) {
+  while (first < end) {
     while (share.parts[hint].until <= first)
       ++hint;
     const Part &part = share.parts[hint];
     // Neighbours share operands; what is taken at once shrinks, so that helpers find something.
-    uint64_t left = part.until - first, count = std::max<uint64_t>(1, left / 4);
+    uint64_t left = std::min(part.until, end) - first, count = std::max<uint64_t>(1, left / 4);
     if (!cursor.taken.compare_exchange_weak(first, first + count, std::memory_order_relaxed))
       continue;
     uint64_t partBegin = hint ? share.parts[hint - 1].until : 0;

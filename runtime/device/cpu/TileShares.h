@@ -31,9 +31,17 @@ public:
   /// from launch to launch.
   void addLaunch(uint32_t launch, uint64_t tiles);
 
-  /// Takes the next tiles of the share of `owner`, neighbours of one launch; false when all are
-  /// taken. Any thread may call this. `hint` is 0 at the first call of a thread for an owner.
-  bool take(unsigned owner, TileCursor &cursor, size_t &hint, TileRange &range) const;
+  /// Takes the next tiles of the thread's own share, neighbours of one launch; false when all are
+  /// taken. `hint` is 0 at the first call of a thread for a share.
+  bool take(unsigned owner, TileCursor &cursor, size_t &hint, TileRange &range) const {
+    return takeUntil(shares[owner].tiles, owner, cursor, hint, range);
+  }
+
+  /// The same of another thread's share, as long as more than an eighth of it is left: what is
+  /// taken here comes from the owner's cache now, and goes back at the next step.
+  bool help(unsigned owner, TileCursor &cursor, size_t &hint, TileRange &range) const {
+    return takeUntil(shares[owner].tiles - shares[owner].tiles / 8, owner, cursor, hint, range);
+  }
 
 private:
   /// A thread's tiles of a launch, from its tile `begin` on, end where the share has `until` tiles.
@@ -45,6 +53,9 @@ private:
     std::vector<Part> parts; ///< none is empty
     uint64_t tiles = 0;
   };
+  bool takeUntil(uint64_t end, unsigned owner, TileCursor &cursor, size_t &hint,
+                 TileRange &range) const;
+
   std::vector<Share> shares; ///< [thread]
   uint64_t rotation = 0;
 };

@@ -50,3 +50,33 @@ func.func @norm(%x: tensor<4x8xf32>, %w: tensor<3x8xf32>, %g: tensor<3xf32>) -> 
   %n, %m, %s = nn.layer_norm %r, %g, %g epsilon 1.0e-6 : tensor<4x3xf32>, tensor<3xf32>, tensor<3xf32> -> tensor<4xf32>
   return %n : tensor<4x3xf32>
 }
+
+// Few rows and many weights: calls of the first product go by columns, and it is no part of the chain. With half of the weights,
+// or with more rows, it is.
+// CHECK-LABEL: @by_columns
+// CHECK: %[[H:.*]] = kernel.contract {{.*}} sizes [16, 1024, 64] {{.*}} by_columns
+// CHECK: kernel.chain
+// CHECK-NEXT: kernel.contract %[[H]]
+// CHECK-NOT: by_columns
+// CHECK-LABEL: @few_weights
+// CHECK-NEXT: kernel.chain
+// CHECK-NOT: by_columns
+// CHECK-LABEL: @many_rows
+// CHECK-NEXT: kernel.chain
+// CHECK-NOT: by_columns
+func.func @by_columns(%x: tensor<16x64xf32>, %w: tensor<1024x64xf32>, %u: tensor<8x1024xf32>, %v: tensor<4x8xf32>) -> tensor<16x4xf32> {
+  %h = nn.contract %x, %w sizes [16, 1024, 64] maps [#x, #w, #y] : tensor<16x64xf32>, tensor<1024x64xf32> -> tensor<16x1024xf32>
+  %y = nn.contract %h, %u sizes [16, 8, 1024] maps [#x, #w, #y] : tensor<16x1024xf32>, tensor<8x1024xf32> -> tensor<16x8xf32>
+  %z = nn.contract %y, %v sizes [16, 4, 8] maps [#x, #w, #y] : tensor<16x8xf32>, tensor<4x8xf32> -> tensor<16x4xf32>
+  return %z : tensor<16x4xf32>
+}
+func.func @few_weights(%x: tensor<16x64xf32>, %w: tensor<512x64xf32>, %u: tensor<8x512xf32>) -> tensor<16x8xf32> {
+  %h = nn.contract %x, %w sizes [16, 512, 64] maps [#x, #w, #y] : tensor<16x64xf32>, tensor<512x64xf32> -> tensor<16x512xf32>
+  %y = nn.contract %h, %u sizes [16, 8, 512] maps [#x, #w, #y] : tensor<16x512xf32>, tensor<8x512xf32> -> tensor<16x8xf32>
+  return %y : tensor<16x8xf32>
+}
+func.func @many_rows(%x: tensor<17x64xf32>, %w: tensor<1024x64xf32>, %u: tensor<8x1024xf32>) -> tensor<17x8xf32> {
+  %h = nn.contract %x, %w sizes [17, 1024, 64] maps [#x, #w, #y] : tensor<17x64xf32>, tensor<1024x64xf32> -> tensor<17x1024xf32>
+  %y = nn.contract %h, %u sizes [17, 8, 1024] maps [#x, #w, #y] : tensor<17x1024xf32>, tensor<8x1024xf32> -> tensor<17x8xf32>
+  return %y : tensor<17x8xf32>
+}

@@ -13,11 +13,12 @@ namespace {
 
 using Tiles = std::vector<std::pair<uint32_t, uint64_t>>; ///< launch, tile
 
-/// What is left of a share, in the order in which it is taken.
-Tiles takeAll(const TileShares &shares, unsigned owner, TileCursor &cursor) {
+/// What `taker` takes of a share, the owner all that is left, in this order.
+Tiles takeAll(const TileShares &shares, unsigned owner, TileCursor &cursor, unsigned taker) {
   Tiles tiles;
   TileRange range;
-  for (size_t hint = 0; shares.take(owner, cursor, hint, range);)
+  for (size_t hint = 0; taker == owner ? shares.take(owner, cursor, hint, range)
+                                       : shares.help(owner, cursor, hint, range);)
     for (uint64_t tile = range.begin; tile < range.end; ++tile)
       tiles.emplace_back(range.launch, tile);
   return tiles;
@@ -30,7 +31,7 @@ TEST(TileShares, AreTheSameFractionOfEachLaunch) {
   shares.addLaunch(9, 4);
   for (unsigned thread = 0; thread < 4; ++thread) {
     TileCursor cursor;
-    EXPECT_EQ(takeAll(shares, thread, cursor),
+    EXPECT_EQ(takeAll(shares, thread, cursor, thread),
               (Tiles{{7, 2 * thread}, {7, 2 * thread + 1}, {9, thread}}));
   }
 }
@@ -41,7 +42,7 @@ TEST(TileShares, LeftOversGoToOneThreadAfterTheOther) {
     shares.addLaunch(launch, 1);
   for (unsigned thread = 0; thread < 3; ++thread) {
     TileCursor cursor;
-    EXPECT_EQ(takeAll(shares, thread, cursor).size(), 1u) << thread;
+    EXPECT_EQ(takeAll(shares, thread, cursor, thread).size(), 1u) << thread;
   }
 }
 
@@ -57,7 +58,7 @@ TEST(TileShares, EveryTileIsInOneShare) {
     std::map<std::pair<uint32_t, uint64_t>, int> taken;
     for (unsigned thread = 0; thread < threads; ++thread) {
       TileCursor cursor;
-      Tiles own = takeAll(shares, thread, cursor);
+      Tiles own = takeAll(shares, thread, cursor, thread);
       most = std::max<uint64_t>(most, own.size());
       for (auto tile : own) {
         EXPECT_LT(tile.second, counts[tile.first]);
@@ -71,11 +72,11 @@ TEST(TileShares, EveryTileIsInOneShare) {
   }
 }
 
-/// A helper goes on where the owner is, and both get tiles one launch at a time.
+/// A helper goes on where the owner is, gets tiles of one launch at a time, and leaves an eighth.
 TEST(TileShares, OthersTakeWhatTheOwnerHasNot) {
   TileShares shares(1);
   shares.addLaunch(0, 3);
-  shares.addLaunch(1, 9);
+  shares.addLaunch(1, 21);
   TileCursor cursor;
   TileRange range;
   size_t ownHint = 0, helperHint = 0;
@@ -84,13 +85,31 @@ TEST(TileShares, OthersTakeWhatTheOwnerHasNot) {
   EXPECT_EQ(range.begin, 0u);
   EXPECT_EQ(range.end, 1u);
   uint64_t seen = 1;
-  while (shares.take(0, cursor, helperHint, range)) {
+  auto check = [&] {
     uint64_t first = range.launch ? 3 : 0;
     EXPECT_EQ(first + range.begin, seen);
-    EXPECT_LE(range.end, range.launch ? 9u : 3u);
+    EXPECT_LE(range.end, range.launch ? 21u : 3u);
     seen += range.end - range.begin;
-  }
-  EXPECT_EQ(seen, 12u);
+  };
+  while (shares.help(0, cursor, helperHint, range))
+    check();
+  EXPECT_EQ(seen, 21u);
+  while (shares.take(0, cursor, ownHint, range))
+    check();
+  EXPECT_EQ(seen, 24u);
+  EXPECT_FALSE(shares.help(0, cursor, helperHint, range));
+}
+
+/// Of few and long tiles a helper takes the last one too.
+TEST(TileShares, OthersTakeTheLastOfFew) {
+  TileShares shares(1);
+  shares.addLaunch(0, 2);
+  TileCursor cursor;
+  TileRange range;
+  size_t ownHint = 0, helperHint = 0;
+  ASSERT_TRUE(shares.take(0, cursor, ownHint, range));
+  ASSERT_TRUE(shares.help(0, cursor, helperHint, range));
+  EXPECT_EQ(range.begin, 1u);
   EXPECT_FALSE(shares.take(0, cursor, ownHint, range));
 }
 
@@ -107,7 +126,7 @@ TEST(TileShares, ManyThreadsTakeEachTileOnce) {
     threads.emplace_back([&, thread] {
       for (unsigned i = 0; i < Threads; ++i) {
         unsigned owner = (thread + i) % Threads;
-        for (auto [launch, tile] : takeAll(shares, owner, cursors[owner]))
+        for (auto [launch, tile] : takeAll(shares, owner, cursors[owner], thread))
           ++taken[launch * Count + tile];
       }
     });
