@@ -7,8 +7,8 @@
 using namespace danaus::cpu;
 
 static constexpr Isa isas[] = {
-    {"amx", 16, 32, true, "x86-64-v4", "+avx512bf16,+amx-tile,+amx-bf16", true},
-    {"avx512", 16, 32, true, "x86-64-v4", "", false},
+    {"amx", 16, 32, true, "x86-64-v4", "+prfchw,+avx512bf16,+amx-tile,+amx-bf16", true},
+    {"avx512", 16, 32, true, "x86-64-v4", "+prfchw", false},
     {"avx2", 8, 16, true, "x86-64-v3", "", false},
     {"baseline", 4, 16, false, "x86-64", "", false},
 };
