@@ -14,8 +14,15 @@ namespace {
 
 class ContractEmitter : public ContractParts {
 public:
-  ContractEmitter(Emitter &e, kernel::ContractOp op, ViewOf viewOf) : ContractParts(e, op, viewOf) {
+  ContractEmitter(Emitter &e, kernel::ContractOp op, ViewOf viewOf, Value next = Value())
+      : ContractParts(e, op, viewOf) {
     splitGuards();
+    if (next) {
+      auto type = cast<RankedTensorType>(next.getType());
+      following = viewOf(next);
+      followingLines = llvm::divideCeil(type.getNumElements() * type.getElementTypeBitWidth(), 512);
+      followingPerLine = 512 / type.getElementTypeBitWidth();
+    }
   }
 
   /// One slab of columns of one batch, for a panel of rows.
@@ -144,6 +151,29 @@ private:
     return llvm::divideCeil(*op.getPanel(), llvm::divideCeil(panel.full, rowsPerTile));
   }
 
+  /// In each turn of a call's loops over K, asks for as many lines of what the next kernel of the
+  /// chain reads: written by other cores, they come from far away, and the hardware's prefetchers
+  /// see a few hundred bytes of each place. Null where there is nothing, or too little time.
+  std::function<void(Value)> askFollowing(Value batch, Value slab, Value row, const Panel &panel) {
+    constexpr int64_t mostPerTurn = 16;
+    int64_t turnsPerTile = sizes[k] / Emitter::stepsPerTurn;
+    int64_t tiles = llvm::divideCeil(panel.full, rowsPerTile);
+    int64_t turns = turnsPerTile * tiles * slabCount() * batchCount();
+    int64_t perTurn = turns ? llvm::divideCeil(followingLines, turns) : 0;
+    if (perTurn == 0 || perTurn > std::min(mostPerTurn, followingLines))
+      return nullptr;
+    Value slabs = e.add(e.mul(batch, slabCount()), slab);
+    Value tile = e.add(e.mul(slabs, tiles), e.div(e.sub(row, panel.begin), rowsPerTile));
+    Value before = e.mul(tile, turnsPerTile);
+    return [this, before, perTurn](Value turn) {
+      Value line = e.mul(e.add(before, turn), perTurn);
+      line = arith::MinUIOp::create(e.b, e.loc, line, e.index(followingLines - perTurn));
+      Value place = e.add(e.mul(line, followingPerLine), e.index(following.base));
+      for (int64_t i = 0; i < perTurn; ++i)
+        e.prefetch(following.memory, e.add(place, e.index(i * followingPerLine)), false, 2);
+    };
+  }
+
   void emitTile(Value batch, Value slab, int64_t vectors, bool partial, Value row, int64_t rows,
                 const Panel &panel) {
     SmallVector<Value> point = pointOf(batch);
@@ -180,12 +210,16 @@ private:
       }
       return next;
     };
-    SmallVector<Value> sums = e.loopOverSums(
-        kBound(point), SmallVector<Value>(rows * vectors, e.zero(e.b.getF32Type())), step);
+    std::function<void(Value)> ask = askFollowing(batch, slab, row, panel);
+    SmallVector<Value> sums =
+        e.loopOverSums(kBound(point), SmallVector<Value>(rows * vectors, e.zero(e.b.getF32Type())),
+                       step, ask ? llvm::function_ref<void(Value)>(ask) : nullptr);
     finishTile(point, slab, vectors, partial, row, rows, sums);
   }
 
   SmallVector<AccessGuard> kGuards;
+  View following; ///< what the next kernel reads
+  int64_t followingLines = 0, followingPerLine = 0;
 };
 
 } // namespace
@@ -205,7 +239,7 @@ int64_t danaus::cpu::emitContract(Emitter &e, kernel::ContractOp op, ViewOf view
 }
 
 void danaus::cpu::emitContractRows(Emitter &e, kernel::ContractOp op, ViewOf viewOf,
-                                   const Panel &panel) {
-  ContractEmitter contract(e, op, viewOf);
+                                   const Panel &panel, Value next) {
+  ContractEmitter contract(e, op, viewOf, next);
   e.loop(contract.batchCount(), [&](Value batch) { contract.emitAllSlabs(batch, panel); });
 }

@@ -191,13 +191,31 @@ private:
     auto viewOf = [&](Value value) { return views.at(value); };
     for (Operation &op : chain.getBody().front().without_terminator())
       if (auto contract = dyn_cast<kernel::ContractOp>(op))
-        contract.getMatrixUnit() ? emitMatrixRows(emitter, contract, viewOf, panel, matrixMemory())
-                                 : emitContractRows(emitter, contract, viewOf, panel);
+        contract.getMatrixUnit()
+            ? emitMatrixRows(emitter, contract, viewOf, panel, matrixMemory())
+            : emitContractRows(emitter, contract, viewOf, panel, followingWeights(contract, rows));
       else
         emitRowRows(emitter, cast<kernel::RowOp>(op), viewOf, panel);
     if (chain.getStreamed())
       fenceStreams(emitter);
     return Panel::count(rows, perCall);
+  }
+
+  /// The weights of the next contraction of a chain of few calls, where they are so few that the
+  /// second-level cache keeps them: a thread reads them for the first time in one of its calls, and
+  /// then every second line may come from another core. Null: none, or larger ones, of which a
+  /// panel is asked for while the one before is used.
+  static Value followingWeights(kernel::ContractOp contract, int64_t rows) {
+    constexpr int64_t fewRows = 256, fewWeights = 64 * 1024;
+    for (Operation *op = contract->getNextNode(); op && rows <= fewRows; op = op->getNextNode())
+      if (auto next = dyn_cast<kernel::ContractOp>(op)) {
+        Value weights = next.getRhs();
+        bool isOutside = weights.getParentRegion() != op->getParentRegion();
+        return isOutside && cast<RankedTensorType>(weights.getType()).getNumElements() < fewWeights
+                   ? weights
+                   : Value();
+      }
+    return Value();
   }
 
   func::FuncOp kernel;

@@ -144,7 +144,9 @@ Operand operandOf(mlir::Value tensor, mlir::AffineMap map, llvm::ArrayRef<int64_
                   unsigned rowDim, ViewOf viewOf);
 
 int64_t emitContract(Emitter &emitter, kernel::ContractOp op, ViewOf viewOf, mlir::Value call);
-void emitContractRows(Emitter &emitter, kernel::ContractOp op, ViewOf viewOf, const Panel &panel);
+/// `next`: what the kernel after this one reads whole; null: nothing is asked for ahead of it.
+void emitContractRows(Emitter &emitter, kernel::ContractOp op, ViewOf viewOf, const Panel &panel,
+                      mlir::Value next);
 int64_t emitRow(Emitter &emitter, kernel::RowOp op, ViewOf viewOf, mlir::Value call);
 void emitRowRows(Emitter &emitter, kernel::RowOp op, ViewOf viewOf, const Panel &panel);
 int64_t emitPack(Emitter &emitter, kernel::PackOp op, ViewOf viewOf, mlir::Value call);

@@ -76,6 +76,18 @@ TEST_P(LongSums, StepsAgreeWithTheReference) {
 }
 INSTANTIATE_TEST_SUITE_P(Rows, LongSums, testing::Values(521, 600));
 
+/// Few rows and many weights: products by columns, forward and backward, and what is left over of
+/// rows, columns and K; between two of them and before the first stands nothing, or a chain.
+TEST(ManyWeights, StepsAgreeWithTheReference) {
+  expectStepsAgree("name: weights\nmodel:\n  input: {shape: [1201]}\n  layers:\n"
+                   "    - linear: {name: a, out: 71, activation: relu}\n"
+                   "    - linear: {name: b, out: 930, activation: gelu}\n"
+                   "    - linear: {name: c, out: 85, activation: relu}\n"
+                   "    - linear: {name: head, out: 3}\n"
+                   "data: {name: npy}\ntrain: {batch_size: 30}\noptimizer: {type: sgd, lr: 0.1}\n",
+                   1);
+}
+
 class RandomVisionModels : public testing::TestWithParam<unsigned> {};
 /// The first on every instruction set, the others on one each: most of the time goes into
 /// compiling.
