@@ -16,7 +16,8 @@ Value constantWords(Emitter &e, uint32_t value) {
       e.b, e.loc, DenseElementsAttr::get(words(e), e.b.getI32IntegerAttr(int32_t(value))));
 }
 
-/// The bits of the terms, each in the upper half of a word whose lower half is 0.
+/// The bits of the terms, each in the upper half of a word. The lower half is 0, but for the last
+/// term of a number near the least normal one and below.
 SmallVector<Value> termsOf(Emitter &e, Value value) {
   SmallVector<Value> terms;
   for (int64_t i = 1; i < SplitTerms; ++i) {
@@ -69,10 +70,12 @@ Value danaus::cpu::loadFloats(Emitter &e, Value memory, Value offset, Value limi
 void danaus::cpu::storeTerms(Emitter &e, Value first, Value second, Value halves, Value offset,
                              int64_t stride) {
   auto firsts = termsOf(e, first), seconds = termsOf(e, second);
-  Value sixteen = constantWords(e, 16);
+  Value sixteen = constantWords(e, 16), upper = constantWords(e, 0xFFFF0000);
   for (int64_t t = 0; t < SplitTerms; ++t) {
     Value low = arith::ShRUIOp::create(e.b, e.loc, firsts[t], sixteen);
-    store(e, arith::OrIOp::create(e.b, e.loc, low, seconds[t]), halves,
+    // What is left of a number near the least normal one has bits below, which are not the first's.
+    Value high = arith::AndIOp::create(e.b, e.loc, seconds[t], upper);
+    store(e, arith::OrIOp::create(e.b, e.loc, low, high), halves,
           e.add(offset, e.index(t * stride)));
   }
 }
